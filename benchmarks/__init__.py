@@ -1,0 +1,1 @@
+"""The harness: sandboxes, images, workloads, campaigns, statistics, run folders."""

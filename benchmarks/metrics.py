@@ -1,0 +1,75 @@
+"""The catalogue of metrics: unit, better direction and title of each.
+
+``docs/methods.md`` defines every one of them: both boundaries, how it is read, what it leaves out.
+"""
+
+from __future__ import annotations
+
+from benchmarks.records import Direction, MetricInfo, Unit
+
+BOUNDARIES = ("spawned", "ready", "kernel", "init", "main")
+"""Start boundaries after ``requested``, in the order in which an instance passes them."""
+
+STARTUP = "startup"
+MEMORY = "memory"
+CHECKSUM = "checksum"
+LEAKS = "leaks"
+CONTROLS = "controls"
+
+_BOUNDARY_TITLES = {
+    "spawned": "requested → first process exists",
+    "ready": "requested → namespaces made, or VMM ready",
+    "kernel": "requested → guest kernel running",
+    "init": "requested → init running",
+    "main": "requested → first instruction of the workload",
+}
+
+_MEMORY_TITLES = {
+    "rss_bytes": "resident set of all host processes of the instance",
+    "pss_bytes": "proportional set of all host processes of the instance",
+    "uss_bytes": "unique set of all host processes of the instance",
+    "cgroup_bytes": "charged to the instance's memory cgroup",
+    "memavailable_delta_bytes": "fall of the host's MemAvailable while the instance runs",
+    "guest_ram_bytes": "guest RAM that is resident on the host",
+    "vmm_bytes": "resident set of the VMM beyond guest RAM",
+    "guest_used_bytes": "memory the guest itself has in use (MemTotal - MemAvailable)",
+}
+
+
+def catalogue() -> tuple[MetricInfo, ...]:
+    """Return every metric that does not come from a workload file, in reporting order."""
+    startup = [
+        MetricInfo(
+            workload=STARTUP,
+            metric=f"startup_{boundary}_s",
+            unit=Unit.SECONDS,
+            direction=Direction.LOWER,
+            title=_BOUNDARY_TITLES[boundary],
+        )
+        for boundary in BOUNDARIES
+    ]
+    stop = MetricInfo(
+        workload=STARTUP,
+        metric="stop_s",
+        unit=Unit.SECONDS,
+        direction=Direction.LOWER,
+        title="stop asked → nothing of the instance left running",
+    )
+    memory = [
+        MetricInfo(
+            workload=MEMORY,
+            metric=metric,
+            unit=Unit.BYTES,
+            direction=Direction.LOWER,
+            title=title,
+        )
+        for metric, title in _MEMORY_TITLES.items()
+    ]
+    processes = MetricInfo(
+        workload=MEMORY,
+        metric="processes",
+        unit=Unit.COUNT,
+        direction=Direction.LOWER,
+        title="host processes that serve the idle instance",
+    )
+    return (*startup, stop, *memory, processes)

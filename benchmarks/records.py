@@ -1,0 +1,163 @@
+"""The records a campaign leaves: samples, and the description of the run they belong to.
+
+Everything here is frozen and typed; a missing value is ``None`` and a failure is a status, so no
+default can ever be mistaken for a measurement.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+SCHEMA_VERSION = 1
+
+
+class Status(StrEnum):
+    """What became of one measurement."""
+
+    OK = "ok"
+    FAILED = "failed"
+    TIMEOUT = "timeout"
+    UNSUPPORTED = "unsupported"
+
+
+class Unit(StrEnum):
+    """Units a value can have; conversion happens only when formatting."""
+
+    SECONDS = "s"
+    BYTES = "bytes"
+    COUNT = "count"
+    PER_SECOND = "1/s"
+    SECONDS_PER_EVENT = "s/event"
+    RATIO = "ratio"
+    WORD = "word"
+
+
+class Direction(StrEnum):
+    """Which way a metric is better."""
+
+    LOWER = "lower"
+    HIGHER = "higher"
+    NEITHER = "neither"
+
+
+class Sample(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One metric of one visit to one sandbox.
+
+    Attributes:
+        run: Identifier of the run.
+        block: Number of the block, from 0; the block is the unit of pairing.
+        sandbox: Name of the sandbox, for example ``container``.
+        workload: Name of the workload, for example ``sysbench-cpu``.
+        metric: Name of the metric with its unit as suffix, for example ``startup_main_s``.
+        unit: Unit of ``value``; ``word`` where the result is ``text``.
+        status: What became of the measurement.
+        value: The number, or None where there is none.
+        text: The word, for verdicts and digests, or None.
+        started_at: Start of the measurement, seconds since the epoch.
+        detail: A failure's sentence, or a probe's evidence.
+        dimensions: What else tells this sample from others (vcpus, fault, order in the block ...).
+        flags: What disturbed the measurement, for example ``steal``; flagged is not dropped.
+    """
+
+    run: str
+    block: int
+    sandbox: str
+    workload: str
+    metric: str
+    unit: Unit
+    status: Status
+    started_at: float
+    value: float | None = None
+    text: str | None = None
+    detail: str | None = None
+    dimensions: dict[str, str] = {}
+    flags: tuple[str, ...] = ()
+
+
+class Resources(msgspec.Struct, frozen=True, kw_only=True):
+    """What every sandbox of a campaign is given alike.
+
+    Attributes:
+        cpus: Number of CPUs (vCPUs in a guest).
+        cpuset: Host CPUs the instance may run on, ascending.
+        memory_bytes: Memory limit (a guest's RAM).
+        enforced: Sandbox name to a sentence saying how the limits are enforced there.
+    """
+
+    cpus: int
+    cpuset: tuple[int, ...]
+    memory_bytes: int
+    enforced: dict[str, str] = {}
+
+
+class SandboxInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run says of one of its sandboxes.
+
+    Attributes:
+        name: Name as used in samples.
+        kind: ``native``, ``container``, ``vm`` or ``fake``.
+        profile: Profile of the runtime or driver, for example ``default`` or ``tuned``.
+        admissible_cpu: False where a software-emulated CPU makes speeds meaningless.
+        accelerator: ``kvm``, ``tcg`` or None where there is no guest.
+        boundaries: The start boundaries this sandbox has, in order.
+        caveats: Sentences a reader must know before using the numbers.
+        details: Domain XML, argv, namespaces, kernel release and the like.
+    """
+
+    name: str
+    kind: str
+    profile: str
+    admissible_cpu: bool = True
+    accelerator: str | None = None
+    boundaries: tuple[str, ...] = ()
+    caveats: tuple[str, ...] = ()
+    details: dict[str, Any] = {}
+
+
+class MetricInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run says of one of its metrics, so that a report needs no table of its own."""
+
+    workload: str
+    metric: str
+    unit: Unit
+    direction: Direction
+    title: str
+
+
+class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """The content of ``run.json``: everything needed to read the samples.
+
+    Attributes:
+        schema: Version of this layout.
+        run: Identifier of the run.
+        created_at: Seconds since the epoch.
+        tare_version: Version of tare that wrote it.
+        campaign: The resolved campaign, as plain data.
+        seed: Seed of the order and of every resampling.
+        host: Fingerprint of the host: ``benchmarks.host.fingerprint()`` as plain data.
+        image: Digest and contents of the image; None for the fake sandbox.
+        resources: What every sandbox was given.
+        sandboxes: The sandboxes measured, in the campaign's order.
+        absent: Sandboxes asked for and not there: name to the reason.
+        metrics: Every metric the run may contain.
+        harness: What the harness itself adds: clock resolution, null command and so on.
+        tools: Versions of the programs used.
+    """
+
+    schema: int
+    run: str
+    created_at: float
+    tare_version: str
+    campaign: dict[str, Any]
+    seed: int
+    host: dict[str, Any]
+    image: dict[str, Any] | None
+    resources: Resources
+    sandboxes: tuple[SandboxInfo, ...]
+    absent: dict[str, str] = {}
+    metrics: tuple[MetricInfo, ...] = ()
+    harness: dict[str, float] = {}
+    tools: dict[str, str] = {}

@@ -1,0 +1,1 @@
+"""Claims, plots, HTML, comparison and export; reads run folders, never measures."""

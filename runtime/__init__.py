@@ -1,0 +1,1 @@
+"""Namespace and cgroup container runtime; imports nothing else of the project."""

@@ -1,0 +1,1 @@
+"""libvirt/QEMU driver; imports nothing else of the project."""
