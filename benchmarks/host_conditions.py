@@ -1,0 +1,174 @@
+"""What the host was doing while something was measured, and which of it spoils a number.
+
+A snapshot is a handful of small reads (about 0.3 ms), so one can be taken before and after every
+visit. Two snapshots give flags; a flagged sample is kept, and a report can say what share was
+disturbed. The thresholds are meant to catch what moves a median, not every hiccup.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from pathlib import Path
+
+import msgspec
+
+ROOT = Path("/")
+
+STEAL_SHARE = 0.01
+"""Share of all CPU time the hypervisor below gave to someone else."""
+BUSY_CPUS = 0.5
+"""CPUs' worth of runnable work present *before* a visit began: it is not ours."""
+PSI_SHARE = 0.05
+"""Share of the visit in which some task waited for memory or for I/O."""
+SWAP_PAGES = 1
+"""Pages swapped in or out: one page read back from disk costs more than a container start."""
+MEMORY_LEFT = 0.05
+"""MemAvailable below this share of MemTotal: reclaim is near."""
+FREQUENCY_DROP = 0.10
+"""Fall of the mean CPU frequency between the two snapshots."""
+
+
+class Conditions(msgspec.Struct, frozen=True, kw_only=True):
+    """One snapshot; None where the host does not tell.
+
+    Attributes:
+        at_ns: CLOCK_MONOTONIC of the snapshot, nanoseconds.
+        cpus: CPUs the kernel counts in ``/proc/stat``.
+        load1: One-minute load average, tasks.
+        runnable: Tasks runnable at this instant, this one left out.
+        cpu_ticks: All accounted CPU time, clock ticks (USER_HZ), steal included.
+        steal_ticks: Time stolen by the hypervisor below, clock ticks.
+        psi_us: Total time some task waited, microseconds, by resource (cpu, memory, io).
+        mem_available_bytes: MemAvailable.
+        mem_total_bytes: MemTotal.
+        swap_pages: Pages swapped in and out since boot.
+        throttles: Thermal throttling events since boot, all CPUs.
+        frequency_hz: Mean current frequency of the CPUs.
+    """
+
+    at_ns: int
+    cpus: int
+    load1: float | None
+    runnable: int | None
+    cpu_ticks: int | None
+    steal_ticks: int | None
+    psi_us: dict[str, int]
+    mem_available_bytes: int | None
+    mem_total_bytes: int | None
+    swap_pages: int | None
+    throttles: int | None
+    frequency_hz: float | None
+
+
+def conditions(root: Path = ROOT) -> Conditions:
+    """Take a snapshot of the host.
+
+    Args:
+        root: Where to find ``proc`` and ``sys``; another directory only in tests.
+    """
+    stat = _read(root / "proc/stat")
+    ticks = [int(word) for word in (stat.split("\n", 1)[0].split()[1:] if stat else [])]
+    load = _read(root / "proc/loadavg").split()
+    memory = dict(
+        re.findall(r"^(MemTotal|MemAvailable):\s+(\d+)", _read(root / "proc/meminfo"), re.MULTILINE)
+    )
+    swapped = re.findall(r"^pswp(?:in|out) (\d+)", _read(root / "proc/vmstat"), re.MULTILINE)
+    return Conditions(
+        at_ns=time.monotonic_ns(),
+        cpus=len(re.findall(r"^cpu\d+ ", stat, re.MULTILINE)) or os.cpu_count() or 1,
+        load1=float(load[0]) if load else None,
+        runnable=max(0, int(load[3].split("/")[0]) - 1) if len(load) > 3 else None,  # noqa: PLR2004  # proc_loadavg(5)
+        cpu_ticks=sum(ticks[:8]) or None,
+        steal_ticks=ticks[7] if len(ticks) > 7 else None,  # noqa: PLR2004  # proc_stat(5): eighth
+        psi_us=_pressure(root),
+        mem_available_bytes=_kib(memory.get("MemAvailable")),
+        mem_total_bytes=_kib(memory.get("MemTotal")),
+        swap_pages=sum(map(int, swapped)) if swapped else None,
+        throttles=_throttles(root),
+        frequency_hz=_frequency(root),
+    )
+
+
+def flags(before: Conditions, after: Conditions) -> tuple[str, ...]:
+    """Name what disturbed a measurement taken between two snapshots.
+
+    Returns:
+        Some of ``steal``, ``load``, ``psi``, ``swap``, ``memory``, ``thermal``, ``frequency``.
+    """
+    found = []
+    steal = _grown(before.steal_ticks, after.steal_ticks)
+    ticks = _grown(before.cpu_ticks, after.cpu_ticks)
+    if steal > 0 and steal > STEAL_SHARE * ticks:
+        found.append("steal")
+    if (
+        before.load1 is not None
+        and before.runnable is not None
+        and (
+            # The load average lags by a minute and remembers our own last visit; tasks runnable
+            # right now, before we began, are someone else's. Only both together earn a flag.
+            before.load1 > BUSY_CPUS * before.cpus
+            and before.runnable >= max(1, BUSY_CPUS * before.cpus)
+        )
+    ):
+        found.append("load")
+    took_us = max(1.0, (after.at_ns - before.at_ns) / 1000)
+    waits = (_grown(before.psi_us.get(r), after.psi_us.get(r)) for r in ("memory", "io"))
+    if any(wait / took_us > PSI_SHARE for wait in waits):
+        found.append("psi")
+    if _grown(before.swap_pages, after.swap_pages) >= SWAP_PAGES:
+        found.append("swap")
+    if (
+        after.mem_available_bytes
+        and after.mem_total_bytes
+        and (after.mem_available_bytes < MEMORY_LEFT * after.mem_total_bytes)
+    ):
+        found.append("memory")
+    if _grown(before.throttles, after.throttles) > 0:
+        found.append("thermal")
+    if (
+        before.frequency_hz
+        and after.frequency_hz
+        and (after.frequency_hz < (1 - FREQUENCY_DROP) * before.frequency_hz)
+    ):
+        found.append("frequency")
+    return tuple(found)
+
+
+def _grown(before: int | None, after: int | None) -> int:
+    return max(0, after - before) if before is not None and after is not None else 0
+
+
+def _kib(text: str | None) -> int | None:
+    return int(text) * 1024 if text else None
+
+
+def _pressure(root: Path) -> dict[str, int]:
+    found = {}
+    for resource in ("cpu", "memory", "io"):
+        text = _read(root / f"proc/pressure/{resource}")
+        if total := re.search(r"^some .*total=(\d+)", text, re.MULTILINE):
+            found[resource] = int(total[1])
+    return found
+
+
+def _throttles(root: Path) -> int | None:
+    paths = root.glob("sys/devices/system/cpu/cpu[0-9]*/thermal_throttle/core_throttle_count")
+    counts = [int(text) for path in paths if (text := _read(path).strip()).isdigit()]
+    return sum(counts) if counts else None
+
+
+def _frequency(root: Path) -> float | None:
+    """Average what cpufreq reports; /proc/cpuinfo is not asked, a guest reads a constant there."""
+    paths = root.glob("sys/devices/system/cpu/cpu[0-9]*/cpufreq/scaling_cur_freq")
+    known = [int(text) * 1000 for path in paths if (text := _read(path).strip()).isdigit()]
+    return sum(known) / len(known) if known else None
+
+
+def _read(path: Path) -> str:
+    """Read a pseudo-file; empty where it is missing or refused (PSI gives EOPNOTSUPP when off)."""
+    try:
+        return path.read_text(errors="replace")
+    except OSError:
+        return ""
