@@ -1,0 +1,285 @@
+"""The statistics shared by the stopping rule of a campaign and by the reports.
+
+Everything is a pure function over plain sequences; what resamples takes a seed. Three choices
+run through the module:
+
+* The **median** stands for a set of samples, because start times have long right tails.
+* Its interval is the **exact order-statistic interval**, not a bootstrap: it keeps its promise
+  for every continuous distribution and at every n, and it *cannot be had* when n is too small
+  (below 6 for 95 %). Then the ends are None; no method could honestly give them.
+* The effect between two sandboxes is the **ratio of the medians of paired blocks**, its interval a
+  percentile bootstrap over blocks. In simulations of log-normal samples its 95 % interval covered
+  the truth in 92-96 % of cases for n = 6 to 40. Its p-values come from the exact sign test on the
+  blocks' own ratios: n blocks can never argue for less than 2**-n.
+
+Sources: Conover, Practical Nonparametric Statistics, 3rd ed., 3.2 (order-statistic interval) and
+3.4 (sign test); Efron and Tibshirani, An Introduction to the Bootstrap, chapter 13; Schuirmann,
+J. Pharmacokinet. Biopharm. 15 (1987) 657 (two one-sided tests); Holm, Scand. J. Stat. 6 (1979) 65.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+type Pairs = Sequence[tuple[float, float]]
+"""Values of two sandboxes in the same block: (numerator, denominator)."""
+
+CONFIDENCE = 0.95
+"""Confidence of every interval that is shown, and of the stopping rule."""
+
+ALPHA = 0.05
+"""Level of every test, after the correction for having made several."""
+
+_MOST_RESAMPLES = 9_999
+_FEWEST_RESAMPLES = 999
+_RESAMPLED_VALUES = 2_000_000  # keeps a report over 200 000 samples at seconds
+
+
+class Interval(NamedTuple):
+    """An estimate and its interval; the ends are None where n is too small for the confidence.
+
+    Attributes:
+        low: Lower end, in the unit of the estimate.
+        estimate: The median, or the ratio of medians; None for no values at all.
+        high: Upper end.
+        n: How many values, or pairs, it rests on.
+        confidence: The confidence asked for, for example 0.95.
+    """
+
+    low: float | None
+    estimate: float | None
+    high: float | None
+    n: int
+    confidence: float = CONFIDENCE
+
+    @property
+    def known(self) -> bool:
+        """Whether there is an interval, not only an estimate."""
+        return self.low is not None and self.high is not None
+
+
+class Equivalence(NamedTuple):
+    """Outcome of two one-sided tests of a ratio against a margin.
+
+    Attributes:
+        interval: The (1 - 2 alpha) interval of the ratio, the one the test looks at.
+        lower: Lower bound of equivalence, 1 / (1 + margin).
+        upper: Upper bound of equivalence, 1 + margin.
+        p: The larger of the two one-sided exact p-values.
+    """
+
+    interval: Interval
+    lower: float
+    upper: float
+    p: float
+
+    @property
+    def inside(self) -> bool:
+        """Whether the whole interval lies within the bounds."""
+        low, high = self.interval.low, self.interval.high
+        return low is not None and high is not None and low >= self.lower and high <= self.upper
+
+
+def fewest(confidence: float = CONFIDENCE) -> int:
+    """Return the smallest n from which the median has an interval: 6 for 95 %, 5 for 90 %."""
+    n = 1
+    while 1 - 2 * 0.5**n < confidence:
+        n += 1
+    return n
+
+
+def interval(values: Sequence[float], confidence: float = CONFIDENCE) -> Interval:
+    """Return the median and its exact order-statistic interval.
+
+    The ends are the k-th smallest and the k-th largest value, with the largest k for which
+    2 P(Binomial(n, 1/2) < k) <= 1 - confidence.
+    """
+    import numpy as np  # here and below: the command starts without it
+
+    ordered = np.sort(np.asarray(values, dtype=float))
+    n = len(ordered)
+    if n == 0:
+        return Interval(None, None, None, 0, confidence)
+    estimate = float(np.median(ordered))
+    if n < fewest(confidence):
+        return Interval(None, estimate, None, n, confidence)
+    from scipy.special import bdtr  # half a second to import
+
+    ranks = np.arange(1, n // 2 + 1)
+    k = int(ranks[2 * bdtr(ranks - 1.0, n, 0.5) <= 1 - confidence][-1])
+    return Interval(float(ordered[k - 1]), estimate, float(ordered[n - k]), n, confidence)
+
+
+def relative_half_width(values: Sequence[float], confidence: float = CONFIDENCE) -> float | None:
+    """Return half the width of the median's interval over the median, for the stopping rule.
+
+    None where n is too small for an interval or the median is 0: precision is then unknown.
+    """
+    low, estimate, high, _, _ = interval(values, confidence)
+    if low is None or high is None or not estimate:
+        return None
+    return (high - low) / 2 / abs(estimate)
+
+
+def ratio(pairs: Pairs, confidence: float = CONFIDENCE, *, seed: int) -> Interval:
+    """Return median(numerators) / median(denominators) with a bootstrap interval over blocks.
+
+    The interval is None below the n from which a median has one, and where the median of the
+    denominators, in the sample or in a resample that would be an end, is not positive.
+    """
+    import numpy as np
+
+    n = len(pairs)
+    if n == 0:
+        return Interval(None, None, None, 0, confidence)
+    data = np.asarray(pairs, dtype=float)
+    above, below = np.median(data, axis=0)
+    if below <= 0:
+        return Interval(None, None, None, n, confidence)
+    estimate = float(above / below)
+    if n < fewest(confidence):
+        return Interval(None, estimate, None, n, confidence)
+    return _percentiles(_resampled_ratios(data, seed), estimate, n, confidence)
+
+
+def p_above(pairs: Pairs, bound: float) -> float:
+    """Return the one-sided exact p-value for "the ratio typical of a block is above ``bound``".
+
+    A sign test: under the null hypothesis each block's ratio exceeds the bound with probability
+    at most 1/2. Ties count against the claim. 1.0 for no pairs.
+    """
+    wins = sum(1 for above, below in pairs if above > bound * below)
+    return _at_least(wins, len(pairs))
+
+
+def p_below(pairs: Pairs, bound: float) -> float:
+    """Return the one-sided exact p-value for "the ratio typical of a block is below ``bound``"."""
+    wins = sum(1 for above, below in pairs if above < bound * below)
+    return _at_least(wins, len(pairs))
+
+
+def equivalence(pairs: Pairs, margin: float, *, seed: int, alpha: float = ALPHA) -> Equivalence:
+    """Test whether a ratio stays within a margin, by two one-sided tests.
+
+    Both tests pass at level ``alpha`` exactly when the (1 - 2 alpha) interval lies within
+    (1 / (1 + margin), 1 + margin); the bounds are symmetrical in the logarithm, so that it does
+    not matter which of the two sandboxes is the numerator.
+    """
+    lower, upper = 1 / (1 + margin), 1 + margin
+    return Equivalence(
+        interval=ratio(pairs, 1 - 2 * alpha, seed=seed),
+        lower=lower,
+        upper=upper,
+        p=max(p_above(pairs, lower), p_below(pairs, upper)),
+    )
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Return p-values adjusted by Holm's step-down method, in the order given."""
+    count = len(p_values)
+    adjusted = [0.0] * count
+    running = 0.0
+    for rank, index in enumerate(sorted(range(count), key=lambda i: p_values[i])):
+        running = max(running, min(1.0, (count - rank) * p_values[index]))
+        adjusted[index] = running
+    return adjusted
+
+
+def shift(base: Sequence[float], new: Sequence[float], *, seed: int) -> float:
+    """Return the two-sided p-value that two unpaired sets of samples differ in location.
+
+    The Mann-Whitney statistic under permutation: every one of the possible splits where there
+    are few, 9 999 seeded random ones where there are many, the normal approximation beyond 50
+    values a side. 1.0 where a side is empty.
+    """
+    if not base or not new:
+        return 1.0
+    import numpy as np
+    from scipy.stats import PermutationMethod, mannwhitneyu
+
+    if min(len(base), len(new)) > 50:  # noqa: PLR2004  # said in the docstring
+        return float(mannwhitneyu(base, new, method="asymptotic").pvalue)
+    method = PermutationMethod(n_resamples=_MOST_RESAMPLES, rng=np.random.default_rng(seed))
+    return float(mannwhitneyu(base, new, method=method).pvalue)
+
+
+def unpaired_ratio(
+    base: Sequence[float],
+    new: Sequence[float],
+    confidence: float = CONFIDENCE,
+    *,
+    seed: int,
+) -> Interval:
+    """Return median(new) / median(base) of unpaired samples, each side resampled by itself.
+
+    ``n`` is the size of the smaller side. The ends are None as for ``ratio``.
+    """
+    import numpy as np
+
+    n = min(len(base), len(new))
+    below = float(np.median(base)) if base else 0.0
+    if n == 0 or below <= 0:
+        return Interval(None, None, None, n, confidence)
+    estimate = float(np.median(new)) / below
+    if n < fewest(confidence):
+        return Interval(None, estimate, None, n, confidence)
+    rng = np.random.default_rng(seed)
+    resamples = _resamples(max(len(base), len(new)))
+    above = _resampled_medians(np.asarray(new, dtype=float), resamples, rng)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratios = above / _resampled_medians(np.asarray(base, dtype=float), resamples, rng)
+    return _percentiles(ratios, estimate, n, confidence)
+
+
+def _at_least(wins: int, n: int) -> float:
+    """Return P(Binomial(n, 1/2) >= wins)."""
+    if wins == 0:
+        return 1.0
+    from scipy.special import bdtrc
+
+    return float(bdtrc(float(wins - 1), n, 0.5))
+
+
+def _resamples(n: int) -> int:
+    return max(_FEWEST_RESAMPLES, min(_MOST_RESAMPLES, _RESAMPLED_VALUES // n))
+
+
+def _resampled_ratios(data: NDArray[np.float64], seed: int) -> NDArray[np.float64]:
+    """Resample whole blocks, so that what disturbed a block disturbs both of its values."""
+    import numpy as np
+
+    rng = np.random.default_rng(seed)
+    n = len(data)
+    chosen = rng.integers(0, n, size=(_resamples(n), n))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(
+            np.median(data[chosen, 0], axis=1) / np.median(data[chosen, 1], axis=1),
+        )
+
+
+def _percentiles(
+    ratios: NDArray[np.float64], estimate: float, n: int, confidence: float
+) -> Interval:
+    import numpy as np
+
+    ends = [(1 - confidence) / 2, (1 + confidence) / 2]
+    # An end is a resampled value itself: between a finite and an infinite one nothing can lie.
+    low, high = np.quantile(ratios, ends, method="closest_observation")
+    if not np.isfinite([low, high]).all():
+        return Interval(None, estimate, None, n, confidence)
+    return Interval(float(low), estimate, float(high), n, confidence)
+
+
+def _resampled_medians(
+    values: NDArray[np.float64], resamples: int, rng: np.random.Generator
+) -> NDArray[np.float64]:
+    import numpy as np
+
+    n = len(values)
+    return np.asarray(np.median(values[rng.integers(0, n, size=(resamples, n))], axis=1))

@@ -1,0 +1,158 @@
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import quantile_test
+
+from benchmarks import statistics
+
+positive = st.floats(min_value=1e-6, max_value=1e6)
+samples = st.lists(positive, min_size=6, max_size=60)
+blocks = st.lists(st.tuples(positive, positive), min_size=6, max_size=25)
+p_values = st.lists(st.floats(min_value=0, max_value=1), max_size=12)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 5])
+def test_too_few_values_have_a_median_but_no_interval(n: int) -> None:
+    found = statistics.interval([float(i) for i in range(1, n + 1)])
+    assert found.estimate == (n + 1) / 2
+    assert (found.low, found.high) == (None, None)
+    assert not found.known
+
+
+def test_no_values_have_nothing() -> None:
+    assert statistics.interval([]) == (None, None, None, 0, 0.95)
+    assert statistics.ratio([], seed=1).estimate is None
+
+
+@pytest.mark.parametrize(("confidence", "n"), [(0.9, 5), (0.95, 6), (0.99, 8)])
+def test_fewest_is_where_intervals_begin(confidence: float, n: int) -> None:
+    assert statistics.fewest(confidence) == n
+    values = [float(i) for i in range(n)]
+    assert statistics.interval(values, confidence).known
+    assert not statistics.interval(values[1:], confidence).known
+
+
+@given(samples)
+def test_the_interval_is_scipys(values: list[float]) -> None:
+    found = statistics.interval(values)
+    expected = quantile_test(values, q=1.0, p=0.5).confidence_interval(0.95)
+    assert found.low == expected.low
+    assert found.high == expected.high
+
+
+@given(samples, st.floats(min_value=1e-3, max_value=1e3))
+def test_the_interval_follows_the_unit(values: list[float], factor: float) -> None:
+    seconds = statistics.interval(values)
+    scaled = statistics.interval([value * factor for value in values])
+    assert scaled.low == pytest.approx(seconds.low * factor)
+    assert scaled.high == pytest.approx(seconds.high * factor)
+
+
+def test_the_interval_covers_as_often_as_it_says() -> None:
+    rng = np.random.default_rng(7)
+    covered = 0
+    for _ in range(400):
+        low, _, high, _, _ = statistics.interval(rng.lognormal(0, 0.5, 9).tolist())
+        covered += low <= 1 <= high
+    assert covered / 400 > 0.93
+
+
+def test_half_width_is_relative_and_unknown_for_few() -> None:
+    assert statistics.relative_half_width([9.0, 10, 10, 10, 10, 11]) == pytest.approx(0.1)
+    assert statistics.relative_half_width([10.0] * 5) is None
+    assert statistics.relative_half_width([0.0] * 9) is None
+
+
+@settings(max_examples=25)
+@given(blocks)
+def test_a_ratio_brackets_its_estimate_and_repeats_with_its_seed(
+    pairs: list[tuple[float, float]],
+) -> None:
+    found = statistics.ratio(pairs, seed=3)
+    assert found.low <= found.estimate * (1 + 1e-9)
+    assert found.estimate <= found.high * (1 + 1e-9)
+    assert found == statistics.ratio(pairs, seed=3)
+
+
+def test_pairing_removes_what_both_sandboxes_of_a_block_share() -> None:
+    rng = np.random.default_rng(5)
+    disturbed = rng.lognormal(0, 1, 12)
+    paired = [(2 * value, value) for value in disturbed]
+    found = statistics.ratio(paired, seed=1)
+    assert found.low == pytest.approx(2)
+    assert found.high == pytest.approx(2)
+    apart = statistics.unpaired_ratio(disturbed.tolist(), (2 * disturbed).tolist(), seed=1)
+    assert apart.low < 1.5
+
+
+def test_a_ratio_to_nothing_is_unknown_not_infinite() -> None:
+    assert statistics.ratio([(1.0, 0.0)] * 8, seed=1).estimate is None
+    found = statistics.ratio([(1.0, 0.0)] * 3 + [(1.0, 1.0)] * 4, seed=1)
+    assert found.estimate == 1
+    assert not found.known
+
+
+def test_five_blocks_never_reach_what_six_do() -> None:
+    assert statistics.p_above([(3.0, 1.0)] * 5, 2) == pytest.approx(1 / 32)
+    assert statistics.p_above([(3.0, 1.0)] * 6, 2) == pytest.approx(1 / 64)
+    assert not statistics.ratio([(3.0, 1.0)] * 5, seed=1).known
+
+
+@given(blocks, st.floats(min_value=0.1, max_value=10))
+def test_a_ratio_cannot_be_typically_above_and_below_the_same_bound(
+    pairs: list[tuple[float, float]], bound: float
+) -> None:
+    both = statistics.p_above(pairs, bound) + statistics.p_below(pairs, bound)
+    assert both > 1 - 1e-9
+
+
+def test_equal_things_are_equivalent_and_the_numerator_does_not_matter() -> None:
+    rng = np.random.default_rng(2)
+    pairs = [(float(a), float(b)) for a, b in rng.normal(100, 0.5, (12, 2))]
+    there = statistics.equivalence(pairs, 0.05, seed=1)
+    back = statistics.equivalence([(b, a) for a, b in pairs], 0.05, seed=1)
+    assert there.inside
+    assert back.inside
+    assert there.p < 0.01
+
+
+def test_a_difference_of_the_margins_size_is_not_equivalent() -> None:
+    rng = np.random.default_rng(2)
+    pairs = [(float(a) * 1.05, float(b)) for a, b in rng.normal(100, 0.5, (12, 2))]
+    assert not statistics.equivalence(pairs, 0.05, seed=1).inside
+
+
+def test_ignorance_is_not_equivalence() -> None:
+    pairs = [(1.0, 1.0), (2.0, 1.0), (1.0, 2.0), (1.5, 1.0), (1.0, 1.5), (1.0, 1.0), (3.0, 1.0)]
+    assert not statistics.equivalence(pairs, 0.05, seed=1).inside
+    assert not statistics.equivalence([(1.0, 1.0)] * 4, 0.05, seed=1).inside
+
+
+@given(p_values)
+def test_holm_only_raises_and_keeps_the_order(values: list[float]) -> None:
+    adjusted = statistics.holm(values)
+    assert all(new >= old for new, old in zip(adjusted, values, strict=True))
+    assert all(p <= 1 for p in adjusted)
+    by_p = [new for _, new in sorted(zip(values, adjusted, strict=True))]
+    assert all(a <= b for a, b in pairwise(by_p))
+
+
+def test_holms_own_numbers() -> None:
+    assert statistics.holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+
+
+def test_shift_tells_apart_what_is_apart() -> None:
+    low, high = [1.0, 1.1, 1.2, 1.3, 1.4], [2.0, 2.1, 2.2, 2.3, 2.4]
+    assert statistics.shift(low, high, seed=1) == pytest.approx(2 / 252)
+    assert statistics.shift(low, low, seed=1) > 0.9
+    assert statistics.shift([], high, seed=1) == 1
+
+
+def test_a_big_run_takes_no_time() -> None:
+    rng = np.random.default_rng(0)
+    pairs = [(float(a), float(b)) for a, b in rng.lognormal(size=(20_000, 2))]
+    assert statistics.ratio(pairs, seed=1).known
+    assert statistics.interval([a for a, _ in pairs]).known
