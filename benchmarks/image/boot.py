@@ -1,0 +1,45 @@
+"""What the guest boots with besides the kernel's package: vmlinux and initramfs.
+
+Both are made by `vmdriver.guest` from the image's kernel. They depend on that package's own code
+(the guest's init lives there), so they are remade, within a second, when it changes; the tree and
+its digest stay as they are.
+"""
+
+import hashlib
+from pathlib import Path
+
+import vmdriver
+from benchmarks.image.errors import ToolFailedError
+from vmdriver import errors, guest
+
+
+def key(kernel_version: str) -> str:
+    """SHA-256 over the driver's files and the kernel's version, in hex."""
+    package = Path(vmdriver.__file__).parent
+    total = hashlib.sha256(kernel_version.encode())
+    for path in sorted(package.rglob("*")):
+        if path.is_file() and "__pycache__" not in path.parts:
+            total.update(str(path.relative_to(package)).encode() + b"\0" + path.read_bytes())
+    return total.hexdigest()
+
+
+def make(folder: Path, kernel: Path, modules: Path, busybox: Path) -> None:
+    """Make `vmlinux` and `initramfs` in `folder`; each is replaced by one rename.
+
+    Raises:
+        ToolFailedError: the image lacks a static busybox, or the kernel is of an unknown form.
+        OSError: no space left, for one.
+    """
+    if not busybox.is_file():
+        raise ToolFailedError(
+            f"image build failed while making the initramfs: {busybox} is missing; the tree needs "
+            "the package busybox-static"
+        )
+    fresh = folder / ".fresh"
+    try:
+        guest.extract_vmlinux(kernel, fresh)
+        fresh.rename(folder / "vmlinux")
+        guest.build_initramfs(modules, busybox, fresh)
+        fresh.rename(folder / "initramfs")
+    except errors.VmError as error:
+        raise ToolFailedError(f"image build failed while making the initramfs: {error}") from error
