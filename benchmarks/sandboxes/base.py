@@ -1,0 +1,141 @@
+"""What a sandbox is: one small protocol that native, container, VM and the fake all keep.
+
+A ``Sandbox`` is opened once per campaign and started once per visit. Starting returns an
+``Instance`` whose workload is already running its first instruction. Every time is a host
+``CLOCK_MONOTONIC`` stamp in integer nanoseconds, whatever clock the sandbox sees inside.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+    from types import TracebackType
+
+    from benchmarks.records import Resources, SandboxInfo
+
+STAMP_DESCRIPTOR = 3
+"""Descriptor on which the payload reports its first instruction."""
+
+PAYLOAD = (
+    "/bin/busybox",
+    "sh",
+    "-c",
+    f"printf m >&{STAMP_DESCRIPTOR}; exec /bin/busybox sleep 2147483647",
+)
+"""The idle workload of every sandbox: its first act is one byte, then it sleeps."""
+
+ENVIRONMENT = {
+    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "HOME": "/root",
+    "LC_ALL": "C",
+}
+"""Environment of every command in every sandbox."""
+
+START_TIMEOUT_S = 60.0
+"""Longest wait for a workload's first instruction before the start counts as failed."""
+
+
+@dataclass(frozen=True)
+class Completed:
+    """A command that ended inside an instance.
+
+    Attributes:
+        exit_code: Its exit status; 128 + n for a death by signal n.
+        stdout: What it wrote, whole.
+        stderr: What it wrote, whole.
+        seconds: Wall time on the host's clock, from the request to the end being seen.
+    """
+
+    exit_code: int
+    stdout: bytes
+    stderr: bytes
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a campaign gives to the sandboxes it opens.
+
+    Attributes:
+        resources: CPUs and memory, equal for all.
+        image_root: Tree of the image; never written to.
+        image: The whole image, for sandboxes that boot a kernel; None with the fake sandbox.
+        state: Folder under which each sandbox keeps what it would have to clean up.
+        logs: Folder of the run for consoles and generated configuration.
+        seed: Seed of the campaign, for the fake sandbox.
+    """
+
+    resources: Resources
+    image_root: Path | None
+    image: object | None
+    state: Path
+    logs: Path
+    seed: int
+
+
+class Instance(Protocol):
+    """One started sandbox. Leaving its context stops it and removes all of it."""
+
+    @property
+    def stamps(self) -> Mapping[str, int]:
+        """Boundary to CLOCK_MONOTONIC nanoseconds; always has ``requested`` and ``main``."""
+
+    def run(self, args: Sequence[str], *, timeout_s: float, stdin: bytes = b"") -> Completed:
+        """Run a command inside and wait for it.
+
+        Raises:
+            MeasurementError: It could not be run, or did not end in time.
+        """
+
+    def cpu_seconds(self) -> float:
+        """Return the host CPU time the instance has used so far, all its threads, in seconds."""
+
+    def memory(self) -> Mapping[str, float | None]:
+        """Return the memory ladder: metric name to bytes (or count), None where unknown."""
+
+    def stop(self) -> None:
+        """Stop it, stamping ``stop_asked`` and ``stopped``; a second call does nothing.
+
+        Raises:
+            MeasurementError: Something of it is still there.
+        """
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
+
+
+class Sandbox(Protocol):
+    """A way to run a workload, opened for the length of a campaign."""
+
+    @property
+    def info(self) -> SandboxInfo:
+        """What the run folder says of it."""
+
+    def start(self) -> Instance:
+        """Start an instance and wait for its workload's first instruction.
+
+        Raises:
+            MeasurementError: It did not start; nothing of it is left.
+        """
+
+    def leftovers(self) -> list[str]:
+        """Name, in words, what is on the host although no instance is running."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...

@@ -1,0 +1,239 @@
+"""The ``native`` and ``container`` sandboxes, both made by the same engine.
+
+``native`` is the engine's chroot without any namespace, so the two differ in nothing but what a
+container adds.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import time
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Self
+
+import runtime
+from benchmarks.errors import MeasurementError, UnsuitableHostError
+from benchmarks.records import SandboxInfo
+from benchmarks.sandboxes import processes
+from benchmarks.sandboxes.base import (
+    ENVIRONMENT,
+    PAYLOAD,
+    STAMP_DESCRIPTOR,
+    START_TIMEOUT_S,
+    Completed,
+)
+from benchmarks.sandboxes.capture import FirstByte, Pipes
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from types import TracebackType
+
+    from benchmarks.sandboxes.base import Setting
+
+_PIDS_LIMIT = 512
+_STOP_GRACE_S = 2.0
+
+
+class ContainerInstance:
+    """A running container (or chroot)."""
+
+    def __init__(self, container: runtime.Container, stamps: Mapping[str, int]) -> None:
+        """Take over a container whose payload has reported its first instruction."""
+        self._container = container
+        self._stamps = dict(stamps)
+
+    @property
+    def stamps(self) -> Mapping[str, int]:
+        """Boundaries passed so far."""
+        return self._stamps
+
+    def run(self, args: Sequence[str], *, timeout_s: float, stdin: bytes = b"") -> Completed:
+        """Run a command inside and wait for it."""
+        what = f"{args[0]} in the {self._container.id.partition('-')[0]} sandbox"
+        with Pipes(stdin) as pipes:
+            started = time.monotonic_ns()
+            try:
+                process = self._container.exec(args, env=ENVIRONMENT, stdio=pipes.stdio)
+            except runtime.ContainerError as error:
+                raise MeasurementError(f"cannot run {what}: {error}") from error
+            try:
+                out, err = pipes.collect(timeout_s, what)
+                left = timeout_s - (time.monotonic_ns() - started) / 1e9
+                code = process.wait(max(left, 0.1))
+            except (MeasurementError, runtime.ContainerError):
+                process.kill()
+                raise
+        ended = time.monotonic_ns()
+        if code is None:
+            process.kill()
+            raise MeasurementError(f"{what} did not end within {timeout_s:g} s", timed_out=True)
+        return Completed(code, out, err, (ended - started) / 1e9)
+
+    def cpu_seconds(self) -> float:
+        """Return the CPU time charged to the container."""
+        try:
+            return self._container.cpu_time_s()
+        except runtime.ContainerError as error:
+            raise MeasurementError(f"cannot read the container's CPU time: {error}") from error
+
+    def memory(self) -> Mapping[str, float | None]:
+        """Return the ladder over all its processes, and what its cgroup is charged."""
+        try:
+            charged = self._container.memory()
+            pids = self._container.pids()
+        except runtime.ContainerError as error:
+            raise MeasurementError(f"cannot read the container's memory: {error}") from error
+        usage = charged.usage_bytes if charged is not None else None
+        return {**processes.ladder(pids), "cgroup_bytes": usage}
+
+    def stop(self) -> None:
+        """Stop and delete it."""
+        try:
+            self._container.stop(_STOP_GRACE_S)
+            self._stamps.update(self._container.stamps)
+            self._container.delete()
+        except runtime.ContainerError as error:
+            raise MeasurementError(f"the container did not stop: {error}") from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if error is None:
+            self.stop()
+            return
+        with contextlib.suppress(runtime.ContainerError):
+            self._container.kill()
+            self._container.delete()
+
+
+class ContainerSandbox:
+    """Starts containers of one profile; ``native`` is the profile without any isolation."""
+
+    def __init__(self, name: str, setting: Setting) -> None:
+        """Check what can be checked before the engine runs.
+
+        Raises:
+            UnsuitableHostError: Not root, or no image.
+        """
+        if os.geteuid() != 0:
+            raise UnsuitableHostError(
+                f"the sandbox {name!r} needs root to pin it and to limit its memory; "
+                "run tare as root",
+            )
+        if setting.image_root is None:
+            raise UnsuitableHostError(
+                f"the sandbox {name!r} needs an image; make one with `tare image build`",
+            )
+        self._native = name == "native"
+        self._name = name
+        self._setting = setting
+        self._numbers = itertools.count()
+        self._stack = ExitStack()
+        variant = name.partition(":")[2] or "default"
+        self._profile = "native" if self._native else variant
+        resources = setting.resources
+        self._spec = self._make_spec()
+        boundaries = ("spawned", "ready", "main")
+        self._info = SandboxInfo(
+            name=name,
+            kind="native" if self._native else "container",
+            profile=self._profile,
+            boundaries=boundaries,
+            details={
+                "engine": "tare runtime",
+                "cpuset": list(resources.cpuset),
+                "isolation": runtime.profiles.describe(self._spec),
+            },
+        )
+
+    def _make_spec(self) -> runtime.Spec:
+        resources = self._setting.resources
+        if self._setting.image_root is None:
+            raise UnsuitableHostError("the container sandboxes need an image")
+        make = getattr(runtime.profiles, self._profile.replace("-", "_"), None)
+        if make is None:
+            raise UnsuitableHostError(f"the runtime has no profile {self._profile!r}")
+        limits = (
+            None
+            if self._native
+            else runtime.Resources(
+                memory_limit_bytes=resources.memory_bytes,
+                cpus=float(resources.cpus),
+                pids_limit=_PIDS_LIMIT,
+            )
+        )
+        spec: runtime.Spec = make(
+            rootfs=self._setting.image_root,
+            args=list(PAYLOAD),
+            env=dict(ENVIRONMENT),
+            **({} if limits is None else {"resources": limits}),
+        )
+        return spec
+
+    @property
+    def info(self) -> SandboxInfo:
+        """What the run folder says of it."""
+        return self._info
+
+    def start(self) -> ContainerInstance:
+        """Start one and wait for its first instruction."""
+        number = next(self._numbers)
+        identifier = f"{self._name.replace(':', '.')}-{os.getpid()}-{number}"
+        with FirstByte() as first, Pipes() as pipes:
+            try:
+                container = self._engine.run(
+                    self._spec,
+                    id=identifier,
+                    stdio=pipes.stdio,
+                    extra_fds={STAMP_DESCRIPTOR: first.child},
+                )
+            except runtime.ContainerError as error:
+                raise MeasurementError(f"the {self._name} did not start: {error}") from error
+            first.close_child_end()
+            main = first.stamp(START_TIMEOUT_S)
+            if main is None:
+                with contextlib.suppress(runtime.ContainerError):
+                    container.kill()
+                    container.delete()
+                raise MeasurementError(
+                    f"the workload of {self._name} never ran its first instruction",
+                    timed_out=True,
+                )
+        return ContainerInstance(container, {**container.stamps, "main": main})
+
+    def leftovers(self) -> list[str]:
+        """Name what is left of containers that should be gone."""
+        return runtime.leftovers(self._state)
+
+    def __enter__(self) -> Self:
+        resources = self._setting.resources
+        self._state = self._setting.state / self._name.replace(":", ".")
+        try:
+            self._engine = self._stack.enter_context(
+                runtime.Engine(
+                    state=self._state,
+                    affinity=frozenset(resources.cpuset),
+                    memory_limit_bytes=resources.memory_bytes if self._native else None,
+                ),
+            )
+        except runtime.ContainerError as error:
+            raise UnsuitableHostError(
+                f"the sandbox {self._name!r} cannot be had here: {error}",
+            ) from error
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stack.close()
