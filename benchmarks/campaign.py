@@ -1,0 +1,172 @@
+"""Campaigns: what to measure, in which sandboxes, with which resources, for how long."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from benchmarks import metrics, sandboxes, workloads
+from benchmarks.errors import CampaignError, UnknownSandboxError, WorkloadError
+
+_PRESETS = Path(__file__).parent / "presets"
+BUILT_IN = (metrics.STARTUP, metrics.MEMORY, metrics.LEAKS, metrics.CONTROLS)
+"""Workloads that are measured by the harness itself and have no TOML file."""
+
+DEFAULT_MEMORY_MIB = 512
+
+
+class Campaign(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A campaign, resolved: nothing left to default.
+
+    Attributes:
+        name: Its name.
+        sandboxes: Names of the sandboxes, each visited once in every block.
+        workloads: Names of workloads, or paths of their TOML files; ``startup`` and ``memory``
+            come with every start, ``leaks`` and ``controls`` are tried in the first block only.
+        blocks_min: Fewest blocks, whatever the budget.
+        blocks_max: Most blocks, whatever the precision.
+        budget_s: Wall time in which a new block may still begin, in seconds.
+        precision: Wanted relative half-width of the interval of the median start, as a fraction.
+        cpus: CPUs of every sandbox.
+        cpuset: Host CPUs to use; empty for the last ``cpus`` of those allowed.
+        memory_mib: Memory of every sandbox, in MiB.
+        settle_s: Idle time before memory is read, in seconds.
+        seed: Seed of the order and of every resampling.
+    """
+
+    name: str
+    sandboxes: tuple[str, ...]
+    workloads: tuple[str, ...]
+    blocks_min: int = 5
+    blocks_max: int = 100
+    budget_s: float = 300.0
+    precision: float = 0.05
+    cpus: int = 1
+    cpuset: tuple[int, ...] = ()
+    memory_mib: int = DEFAULT_MEMORY_MIB
+    settle_s: float = 0.3
+    seed: int = 20140721
+
+    def __post_init__(self) -> None:
+        """Check what types cannot say.
+
+        Raises:
+            ValueError: A value makes no sense; the message names the key.
+        """
+        for key in ("sandboxes", "workloads"):
+            given: tuple[str, ...] = getattr(self, key)
+            if not given:
+                raise ValueError(f"{key}: name at least one")
+            if len(set(given)) != len(given):
+                raise ValueError(f"{key}: the same name stands twice")
+        if not 1 <= self.blocks_min <= self.blocks_max:
+            raise ValueError("blocks_min: must be at least 1 and at most blocks_max")
+        if not 0 < self.precision < 1:
+            raise ValueError("precision: must be a fraction between 0 and 1, for example 0.05")
+        if self.budget_s <= 0 or self.settle_s < 0:
+            raise ValueError("budget_s: must be above 0, and settle_s not below 0")
+        if self.cpus < 1 or self.memory_mib < 64:  # noqa: PLR2004  # no guest boots with less
+            raise ValueError("cpus: must be at least 1, and memory_mib at least 64")
+        if self.cpuset and len(set(self.cpuset)) != self.cpus:
+            raise ValueError("cpuset: must name as many different CPUs as cpus says")
+
+
+def presets() -> list[str]:
+    """Return the names of the presets."""
+    return sorted(path.stem for path in _PRESETS.glob("*.toml"))
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema of a campaign file."""
+    return msgspec.json.schema(Campaign)
+
+
+def load(preset_or_path: str, **overrides: Any) -> Campaign:
+    """Load a preset by name or a campaign from a TOML file.
+
+    Args:
+        preset_or_path: Name of a preset, or path of a file ending in ``.toml``.
+        overrides: Values that take the place of the file's; None is ignored.
+
+    Raises:
+        CampaignError: There is no such campaign, or it is wrong; the message names the file, the
+            line and the key, and the nearest known name.
+    """
+    path = _find(preset_or_path)
+    try:
+        text = path.read_text(encoding="utf-8")
+        data = tomllib.loads(text)
+    except OSError as error:
+        raise CampaignError(f"cannot read the campaign {path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise CampaignError(f"{path} is not TOML: {error}") from error
+    _refuse_unknown_keys(path, text, data)
+    given = {key: value for key, value in overrides.items() if value is not None}
+    try:
+        campaign = msgspec.convert(data | given, Campaign)
+        for name in campaign.sandboxes:
+            sandboxes.kind_of(name)
+        workloads.load_all([name for name in campaign.workloads if name not in BUILT_IN])
+    except (msgspec.ValidationError, UnknownSandboxError, WorkloadError) as error:
+        said = _plain(error)
+        if _comes_from(said, given):
+            raise CampaignError(f"an option cannot be used: {said}") from error
+        raise CampaignError(f"{_place(path, text, said)}: {said}") from error
+    return campaign
+
+
+def _find(preset_or_path: str) -> Path:
+    if preset_or_path.endswith(".toml") or "/" in preset_or_path:
+        return Path(preset_or_path)
+    path = _PRESETS / f"{preset_or_path}.toml"
+    if path.exists():
+        return path
+    near = difflib.get_close_matches(preset_or_path, presets(), n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"presets are {', '.join(presets())}"
+    raise CampaignError(
+        f"there is no preset {preset_or_path!r}; {hint} (a campaign file must end in .toml)",
+    )
+
+
+def _refuse_unknown_keys(path: Path, text: str, data: dict[str, Any]) -> None:
+    known = [field.encode_name for field in msgspec.structs.fields(Campaign)]
+    for key in data:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
+            raise CampaignError(f"{_place(path, text, key)}: there is no key {key!r}; {hint}")
+
+
+def _place(path: Path, text: str, message: str) -> str:
+    """Return ``path:line`` for the key or value that ``message`` speaks of, else ``path``."""
+    words = re.findall(r"\w+", message)
+    for number, line in enumerate(text.splitlines(), start=1):
+        key = line.partition("=")[0].strip()
+        if key and not key.startswith("#") and key in words:
+            return f"{path}:{number}"
+    for quoted in re.findall(r"'([^']+)'", message):
+        for number, line in enumerate(text.splitlines(), start=1):
+            if f'"{quoted}"' in line:
+                return f"{path}:{number}"
+    return str(path)
+
+
+def _comes_from(message: str, options: dict[str, Any]) -> bool:
+    """Tell whether a message speaks of a value that an option gave, not the file."""
+    for key, value in options.items():
+        values = value if isinstance(value, tuple) else (value,)
+        if message.startswith(f"{key}:") or any(repr(one) in message for one in values):
+            return True
+    return False
+
+
+def _plain(error: Exception) -> str:
+    """Return the message in this project's words where msgspec has its own path notation."""
+    message = str(error)
+    match = re.fullmatch(r"(.*) - at `\$\.?(.*)`", message)
+    return f"{match.group(2)}: {match.group(1)}" if match and match.group(2) else message

@@ -1,0 +1,124 @@
+"""What the harness itself adds to a measurement, and on what host and tools it stands."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import metadata
+from typing import TYPE_CHECKING, Any
+
+from benchmarks import host
+from benchmarks.errors import MeasurementError
+from benchmarks.image import Image
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from benchmarks.sandboxes.base import Instance, Sandbox
+
+_REPEATS = 15
+_PACKAGES = ("libvirt-python", "psutil", "pandas", "scipy", "numpy", "pytest-benchmark")
+_PROGRAMS = ("qemu-system-x86_64", "mmdebstrap", "mkfs.erofs")
+
+
+@dataclass
+class Watched:
+    """What disturbed the host while something was measured.
+
+    Attributes:
+        flags: Names of the disturbances, empty when all was quiet.
+    """
+
+    flags: tuple[str, ...] = ()
+
+
+@contextmanager
+def watch() -> Iterator[Watched]:
+    """Watch the host's conditions around a visit; the flags are set on leaving."""
+    watched = Watched()
+    before = host.conditions()
+    yield watched
+    watched.flags = tuple(host.flags(before, host.conditions()))
+
+
+def host_fingerprint() -> dict[str, Any]:
+    """Return the fingerprint that decides which runs may be compared."""
+    return host.fingerprint()
+
+
+def image_summary(image: object | None) -> dict[str, Any] | None:
+    """Return what a run says of its image: digest, kernel, packages."""
+    if not isinstance(image, Image):
+        return None
+    return {
+        "digest": image.digest,
+        "kernel_release": image.kernel_release,
+        "size_bytes": image.size_bytes,
+        "packages": dict(image.packages),
+    }
+
+
+def perturbation(opened: Mapping[str, Sandbox]) -> dict[str, float]:
+    """Measure what the harness adds, once, before the first block.
+
+    Returns:
+        ``clock_resolution_s``: smallest step seen between readings of CLOCK_MONOTONIC;
+        ``null_command_s``: median wall time of ``/bin/true`` in the native sandbox, which every
+        command's duration contains; ``memory_read_s``: median time to read the memory ladder of
+        the native sandbox. The last two are there only when ``native`` is measured.
+    """
+    found = {"clock_resolution_s": _clock_step_s()}
+    native = opened.get("native")
+    if native is None:
+        return found
+    try:
+        with native.start() as instance:
+            found["null_command_s"] = _median_s(lambda: _null_command(instance))
+            found["memory_read_s"] = _median_s(instance.memory)
+    except MeasurementError:
+        # The same failure meets the first visit and is recorded there, with its sentence.
+        return found
+    return found
+
+
+def tool_versions() -> dict[str, str]:
+    """Return the versions of the libraries and programs a result depends on."""
+    versions = {name: metadata.version(name) for name in _PACKAGES}
+    for program in _PROGRAMS:
+        path = shutil.which(program)
+        if path is not None:
+            done = subprocess.run(
+                [path, "--version"],
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=10,
+            )
+            versions[program] = (done.stdout or done.stderr).strip().partition("\n")[0]
+    return versions
+
+
+def _null_command(instance: Instance) -> None:
+    instance.run(["/bin/true"], timeout_s=10)
+
+
+def _median_s(call: Any) -> float:
+    taken = []
+    for _ in range(_REPEATS):
+        began = time.monotonic_ns()
+        call()
+        taken.append(time.monotonic_ns() - began)
+    return sorted(taken)[_REPEATS // 2] / 1e9
+
+
+def _clock_step_s() -> float:
+    steps = []
+    for _ in range(1000):
+        first = time.monotonic_ns()
+        second = time.monotonic_ns()
+        if second > first:
+            steps.append(second - first)
+    return min(steps) / 1e9

@@ -1,0 +1,210 @@
+"""One visit: start a sandbox once, run every workload on that one instance, stop it.
+
+Whatever goes wrong becomes the status of a sample; only a failing harness raises.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import psutil
+
+from benchmarks import metrics
+from benchmarks.errors import MeasurementError
+from benchmarks.records import MetricInfo, Sample, Status, Unit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from benchmarks.records import Resources
+    from benchmarks.sandboxes.base import Instance, Sandbox
+    from benchmarks.workloads import Workload
+
+_NANOSECONDS = 1e-9
+
+type LastAct = Callable[[Instance], None]
+"""Something done once on the instance beside the workloads, such as reading the probes."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to do in one visit.
+
+    Attributes:
+        run: Identifier of the run.
+        seed: Seed of the campaign; the workloads' order is drawn from it.
+        block: Number of the block.
+        position: Place of this visit in its block, from 0.
+        resources: What the sandbox was given.
+        startup: Whether to record the boundaries of the start.
+        memory: Whether to record the memory ladder.
+        workloads: Workloads to run.
+        settle_s: Idle time before memory is read, in seconds.
+        last_act: Done last on the running instance, or None.
+    """
+
+    run: str
+    seed: int
+    block: int
+    position: int
+    resources: Resources
+    startup: bool
+    memory: bool
+    workloads: Sequence[Workload]
+    settle_s: float
+    last_act: LastAct | None = None
+
+
+class _Recorder:
+    """Collects the samples of one visit."""
+
+    def __init__(self, plan: Plan, sandbox: str) -> None:
+        self._plan = plan
+        self._sandbox = sandbox
+        self._started_at = time.time()
+        self.samples: list[Sample] = []
+
+    def begin(self) -> None:
+        """Date the samples that follow from now."""
+        self._started_at = time.time()
+
+    def add(
+        self,
+        workload: str,
+        metric: str,
+        unit: Unit,
+        value: float | str | None,
+        *,
+        status: Status = Status.OK,
+        detail: str | None = None,
+    ) -> None:
+        """Record one value; a word goes to ``text``."""
+        self.samples.append(
+            Sample(
+                run=self._plan.run,
+                block=self._plan.block,
+                sandbox=self._sandbox,
+                workload=workload,
+                metric=metric,
+                unit=unit,
+                status=status,
+                started_at=self._started_at,
+                value=None if isinstance(value, str) else value,
+                text=value if isinstance(value, str) else None,
+                detail=detail,
+                dimensions={"position": str(self._plan.position)},
+            ),
+        )
+
+    def failed(self, headlines: Sequence[MetricInfo], error: MeasurementError) -> None:
+        """Record that these metrics could not be measured, and why."""
+        status = Status.TIMEOUT if error.timed_out else Status.FAILED
+        for info in headlines:
+            self.add(info.workload, info.metric, info.unit, None, status=status, detail=str(error))
+
+
+def visit(sandbox: Sandbox, plan: Plan) -> list[Sample]:
+    """Carry one visit out and return its samples, failures included."""
+    record = _Recorder(plan, sandbox.info.name)
+    available_before = psutil.virtual_memory().available
+    try:
+        instance = sandbox.start()
+    except MeasurementError as error:
+        record.failed(_headlines(plan), error)
+        return record.samples
+    try:
+        with instance:
+            if plan.startup:
+                _record_start(record, instance)
+            if plan.memory:
+                _record_memory(record, plan, instance, available_before)
+            shuffled = list(plan.workloads)
+            order = random.Random(f"{plan.seed}/{plan.block}/{sandbox.info.name}")  # noqa: S311  # not cryptography
+            order.shuffle(shuffled)
+            for workload in shuffled:
+                _record_workload(record, plan, instance, workload)
+            if plan.last_act is not None:
+                plan.last_act(instance)
+            instance.stop()
+    except MeasurementError as error:
+        record.failed([_stop_metric()], error)
+    else:
+        stamps = instance.stamps
+        if plan.startup and "stopped" in stamps:
+            seconds = (stamps["stopped"] - stamps["stop_asked"]) * _NANOSECONDS
+            record.add(metrics.STARTUP, "stop_s", Unit.SECONDS, seconds)
+    left = sandbox.leftovers()
+    if left:
+        record.failed(
+            [_stop_metric()],
+            MeasurementError(f"left behind on the host: {'; '.join(left)}"),
+        )
+    return record.samples
+
+
+def _record_start(record: _Recorder, instance: Instance) -> None:
+    stamps = instance.stamps
+    for boundary in metrics.BOUNDARIES:
+        if boundary in stamps:
+            seconds = (stamps[boundary] - stamps["requested"]) * _NANOSECONDS
+            record.add(metrics.STARTUP, f"startup_{boundary}_s", Unit.SECONDS, seconds)
+
+
+def _record_memory(
+    record: _Recorder,
+    plan: Plan,
+    instance: Instance,
+    available_before: int,
+) -> None:
+    time.sleep(plan.settle_s)
+    record.begin()
+    available = psutil.virtual_memory().available
+    try:
+        ladder = dict(instance.memory())
+    except MeasurementError as error:
+        record.failed([info for info in _headlines(plan) if info.workload == "memory"], error)
+        return
+    ladder["memavailable_delta_bytes"] = available_before - available
+    for info in metrics.catalogue():
+        if info.workload == metrics.MEMORY and info.metric in ladder:
+            value = ladder[info.metric]
+            status = Status.OK if value is not None else Status.UNSUPPORTED
+            record.add(metrics.MEMORY, info.metric, info.unit, value, status=status)
+
+
+def _record_workload(
+    record: _Recorder,
+    plan: Plan,
+    instance: Instance,
+    workload: Workload,
+) -> None:
+    record.begin()
+    try:
+        cpu_before = instance.cpu_seconds()
+        completed = instance.run(workload.args(plan.resources), timeout_s=workload.timeout_s)
+        host_cpu_s = instance.cpu_seconds() - cpu_before
+        results = workload.read(completed, host_cpu_s)
+    except MeasurementError as error:
+        record.failed(workload.metrics(), error)
+        return
+    for info in workload.metrics():
+        record.add(workload.name, info.metric, info.unit, results[info.metric])
+
+
+def _headlines(plan: Plan) -> list[MetricInfo]:
+    """Return the metrics that stand for everything a visit would have measured."""
+    wanted = [("startup_main_s", plan.startup), ("rss_bytes", plan.memory)]
+    built_in = [
+        info
+        for info in metrics.catalogue()
+        for metric, asked in wanted
+        if asked and info.metric == metric
+    ]
+    return [*built_in, *(info for workload in plan.workloads for info in workload.metrics())]
+
+
+def _stop_metric() -> MetricInfo:
+    return next(info for info in metrics.catalogue() if info.metric == "stop_s")

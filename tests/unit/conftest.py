@@ -1,0 +1,98 @@
+"""What the unit tests share: a campaign on the fake sandbox, and a silent observer."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+from benchmarks import runner
+from benchmarks.campaign import Campaign
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from benchmarks.records import Sample
+    from benchmarks.schedule import Stop
+
+
+class Silent:
+    """An observer that remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.visits: list[tuple[int, str]] = []
+        self.absent: Mapping[str, str] = {}
+        self.stop: Stop | None = None
+
+    def opened(self, sandboxes: Sequence[str], absent: Mapping[str, str]) -> None:
+        del sandboxes
+        self.absent = absent
+
+    def visiting(self, block: int, sandbox: str, remaining_s: float) -> None:
+        del remaining_s
+        self.visits.append((block, sandbox))
+
+    def visited(self, samples: Sequence[Sample]) -> None:
+        del samples
+
+    def stopped(self, stop: Stop) -> None:
+        self.stop = stop
+
+
+def fake_campaign(**changes: object) -> Campaign:
+    values: dict[str, object] = {
+        "name": "fake",
+        "sandboxes": ("fake", "fake:slow"),
+        "workloads": ("startup", "memory", "sysbench-cpu", "syscall", "checksum"),
+        "blocks_min": 6,
+        "blocks_max": 6,
+        "settle_s": 0.0,
+        "seed": 7,
+    }
+    return Campaign(**(values | changes))  # type: ignore[arg-type]
+
+
+type Measure = Callable[..., Silent]
+
+
+@pytest.fixture
+def measure(tmp_path: Path) -> Measure:
+    """Run a campaign on fakes into a folder; a campaign a test does not name is the usual one."""
+
+    def run(out: Path, campaign: Campaign | None = None, *, resume: bool = False) -> Silent:
+        observer = Silent()
+        runner.run(
+            campaign or fake_campaign(),
+            out,
+            image=None,
+            state=tmp_path / "state",
+            tare_version="test",
+            observer=observer,
+            resume=resume,
+        )
+        return observer
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def measured_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("measured")
+    runner.run(
+        fake_campaign(),
+        folder / "run",
+        image=None,
+        state=folder / "state",
+        tare_version="test",
+        observer=Silent(),
+    )
+    return folder / "run"
+
+
+@pytest.fixture
+def fake_run(measured_once: Path, tmp_path: Path) -> Path:
+    """A copy of a finished run on fakes, to be damaged at will."""
+    shutil.copytree(measured_once, tmp_path / "run")
+    return tmp_path / "run"
