@@ -1,0 +1,1 @@
+"""pytest-benchmark suites over the same sandboxes: ``pytest benchmarks --benchmark-json=FILE``."""

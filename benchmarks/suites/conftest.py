@@ -1,0 +1,87 @@
+"""Opens each sandbox once for all suites, and writes into the results what they stand for."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from benchmarks import campaign, harness, image, runfolder, runner
+from benchmarks.errors import UnsuitableHostError
+from benchmarks.sandboxes import open_sandbox
+from benchmarks.sandboxes.base import Setting
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from pytest_benchmark.fixture import BenchmarkFixture
+
+    from benchmarks.sandboxes.base import Sandbox
+
+SANDBOXES = ("native", "container", "vm")
+_STATE = Path("/run/tare")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--sandbox",
+        action="append",
+        help="benchmark only this sandbox; may be repeated",
+    )
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "sandbox" in metafunc.fixturenames:
+        names = metafunc.config.getoption("--sandbox") or SANDBOXES
+        metafunc.parametrize("sandbox", names, indirect=True)
+
+
+@pytest.fixture(scope="session")
+def open_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Sandbox]]:
+    """Open a sandbox on first use, under the lock that keeps campaigns apart."""
+    with ExitStack() as stack:
+        stack.enter_context(runfolder.campaign_lock(_STATE / "campaign.lock", "pytest benchmarks"))
+        opened: dict[str, Sandbox] = {}
+        logs = tmp_path_factory.mktemp("logs")
+
+        def get(name: str) -> Sandbox:
+            if name not in opened:
+                chosen = campaign.load("quick", sandboxes=(name,))
+                built = None if name.startswith("fake") else image.build(progress=print)
+                setting = Setting(
+                    resources=runner.choose_resources(chosen),
+                    image_root=built.root if built is not None else None,
+                    image=built,
+                    state=_STATE,
+                    logs=logs,
+                    seed=chosen.seed,
+                )
+                opened[name] = stack.enter_context(open_sandbox(name, setting))
+            return opened[name]
+
+        yield get
+
+
+@pytest.fixture
+def sandbox(
+    request: pytest.FixtureRequest,
+    open_once: Callable[[str], Sandbox],
+    benchmark: BenchmarkFixture,
+) -> Sandbox:
+    """The sandbox of this benchmark; what its numbers stand for goes into ``extra_info``."""
+    try:
+        box = open_once(request.param)
+    except UnsuitableHostError as error:
+        pytest.skip(str(error))
+    summary = None if box.info.kind == "fake" else harness.image_summary(image.store.latest())
+    benchmark.extra_info.update(
+        sandbox=box.info.name,
+        profile=box.info.profile,
+        accelerator=box.info.accelerator,
+        admissible_cpu=box.info.admissible_cpu,
+        image=summary["digest"] if summary else None,
+        host=harness.host_fingerprint()["identity"],
+    )
+    return box
