@@ -1,0 +1,5 @@
+"""``python -m tare``."""
+
+from tare.cli import main
+
+main()

@@ -1,0 +1,130 @@
+"""The command line: one group, and the one place where errors become sentences and exit codes."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from benchmarks.errors import (
+    BenchmarkError,
+    CampaignError,
+    UnknownSandboxError,
+    UnsuitableHostError,
+    WorkloadError,
+)
+from tare import __version__
+from tare.errors import ExitCode
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+_COMMANDS = {
+    "doctor": "what this host can measure, and what would spoil it",
+    "image": "build, list and remove images",
+    "run": "measure a campaign",
+    "report": "make a report of a run",
+    "compare": "tell whether a run is worse than another",
+    "leaks": "try the isolation probes alone",
+    "clean": "remove what a crash left behind",
+}
+_USAGE = (CampaignError, UnknownSandboxError, WorkloadError)
+
+
+class _LazyGroup(click.Group):
+    """Imports a subcommand only when it is called, so that ``tare --help`` stays quick."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
+        if cmd_name not in _COMMANDS:
+            return None
+        module = importlib.import_module(f"tare.commands.{cmd_name}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+    def resolve_command(
+        self,
+        ctx: click.Context,
+        args: list[str],
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            import difflib
+
+            near = difflib.get_close_matches(args[0], _COMMANDS, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise click.UsageError(f"{error.message.rstrip('.')}{hint}", ctx) from error
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, "-V", "--version", prog_name="tare")
+def cli() -> None:
+    """Weigh containers against virtual machines, honestly, on this host.
+
+    Start with `tare doctor`, then `tare run quick`.
+    """
+
+
+def main(args: list[str] | None = None) -> None:
+    """Run the command and leave the process with its exit code."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        code: Any = cli.main(args, prog_name="tare", standalone_mode=False)
+    except click.exceptions.Abort:
+        sys.exit(_say("stopped", ExitCode.INTERRUPTED))
+    except KeyboardInterrupt as error:
+        sys.exit(_say(str(error) or "stopped", ExitCode.INTERRUPTED))
+    except click.ClickException as error:
+        error.show()
+        sys.exit(ExitCode.USAGE if isinstance(error, click.UsageError) else ExitCode.ERROR)
+    except _USAGE as error:
+        sys.exit(_say(str(error), ExitCode.USAGE))
+    except UnsuitableHostError as error:
+        sys.exit(_say(str(error), ExitCode.UNSUITABLE))
+    except BrokenPipeError:
+        # The reader of our output has gone; point stdout elsewhere so that exit does not flush
+        # into the closed pipe (Python documentation, "Note on SIGPIPE").
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(ExitCode.ERROR)
+    except _own_errors() as error:
+        sys.exit(_say(str(error), ExitCode.ERROR))
+    sys.exit(code if isinstance(code, int) else ExitCode.OK)
+
+
+def _own_errors() -> tuple[type[Exception], ...]:
+    """Return the root errors of every package that was imported; others cannot have raised."""
+    roots: list[type[Exception]] = [BenchmarkError]
+    for module, name in (
+        ("benchmarks.image.errors", "ImageError"),
+        ("reports.errors", "ReportError"),
+        ("runtime.errors", "ContainerError"),
+        ("vmdriver.errors", "VmError"),
+    ):
+        if module in sys.modules:
+            roots.append(getattr(sys.modules[module], name))
+    return tuple(roots)
+
+
+def _say(message: str, code: ExitCode) -> ExitCode:
+    click.echo(f"tare: {message}", err=True)
+    return code
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """Turn SIGTERM into the interruption that SIGINT already is, so that teardown runs."""
+    del number, frame
+    raise KeyboardInterrupt("ended by SIGTERM")

@@ -1,0 +1,32 @@
+"""``tare compare``: tell whether a run is worse than another."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from tare.errors import ExitCode
+
+
+@click.command("compare")
+@click.argument("base", type=click.Path(path_type=Path))
+@click.argument("new", type=click.Path(path_type=Path))
+@click.option(
+    "--threshold",
+    type=click.FloatRange(min=0.0, min_open=True),
+    default=0.05,
+    show_default=True,
+    help="Smallest relative change that counts.",
+)
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
+def command(base: Path, new: Path, *, threshold: float, form: str) -> int:
+    """Compare NEW with BASE; ends with 3 when NEW is worse beyond interval and threshold."""
+    import reports
+    from benchmarks import runfolder
+
+    result = reports.compare(runfolder.load(base), runfolder.load(new), threshold)
+    click.echo(reports.render_comparison(result, form).rstrip("\n"))
+    if not result.comparable:
+        return ExitCode.INCONCLUSIVE
+    return ExitCode.REGRESSION if result.regressed else ExitCode.OK

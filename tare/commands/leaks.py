@@ -1,0 +1,106 @@
+"""``tare leaks``: try the isolation probes alone."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from benchmarks import campaign as campaigns
+from benchmarks import metrics, runfolder
+from benchmarks.records import Status
+from tare import __version__
+from tare.errors import ExitCode
+from tare.settings import state_folder
+
+if TYPE_CHECKING:
+    from benchmarks.records import Sample
+    from benchmarks.runfolder import Run
+
+_DEFAULT = ("native", "container", "vm")
+
+
+@click.command("leaks")
+@click.argument("sandboxes", nargs=-1, metavar="[SANDBOX...]")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, evidence included.")
+@click.option("--explain", metavar="PROBE", help="Show the evidence of one probe.")
+def command(sandboxes: tuple[str, ...], *, as_json: bool, explain: str | None) -> int:
+    """Show what each sandbox lets a process see and do; a guest is booted to judge constants."""
+    from benchmarks import image, runner
+    from tare.progress import CampaignProgress
+
+    chosen = campaigns.load(
+        "quick",
+        sandboxes=sandboxes or _DEFAULT,
+        workloads=(metrics.LEAKS, metrics.CONTROLS),
+        blocks_min=1,
+        blocks_max=1,
+    )
+    with (
+        tempfile.TemporaryDirectory(prefix="tare-leaks-") as folder,
+        CampaignProgress(chosen) as progress,
+    ):
+        runner.run(
+            chosen,
+            Path(folder) / "run",
+            image=image.build(progress=progress.note),
+            state=state_folder(),
+            tare_version=__version__,
+            observer=progress,
+        )
+        run = runfolder.load(Path(folder) / "run")
+    if as_json:
+        click.echo(json.dumps([_row(sample) for sample in run.samples], indent=2))
+    elif explain is not None:
+        _explain(run, explain)
+    else:
+        _print_table(run)
+    return ExitCode.OK
+
+
+def _row(sample: Sample) -> dict[str, str | None]:
+    return {
+        "sandbox": sample.sandbox,
+        "workload": sample.workload,
+        "probe": sample.metric,
+        "verdict": sample.text,
+        "status": sample.status.value,
+        "evidence": sample.detail,
+    }
+
+
+def _explain(run: Run, probe: str) -> None:
+    rows = [sample for sample in run.samples if sample.metric == probe]
+    if not rows:
+        known = ", ".join(sorted({sample.metric for sample in run.samples}))
+        raise click.UsageError(f"there is no probe {probe!r}; known are {known}")
+    for sample in rows:
+        click.echo(f"{sample.sandbox}: {_word(sample)}\n  {sample.detail or ''}")
+
+
+def _print_table(run: Run) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    words: dict[tuple[str, str], dict[str, str]] = {}
+    for sample in run.samples:
+        words.setdefault((sample.workload, sample.metric), {})[sample.sandbox] = _word(sample)
+    names = [box.name for box in run.info.sandboxes]
+    table = Table(box=None, pad_edge=False)
+    table.add_column("probe", no_wrap=True, max_width=30)
+    for name in names:
+        table.add_column(name, no_wrap=True)
+    last = ""
+    for (workload, probe), by_sandbox in words.items():
+        if workload != last:
+            table.add_row(f"[bold]{workload}[/bold]")
+            last = workload
+        table.add_row(probe, *(by_sandbox.get(name, "") for name in names))
+    Console().print(table)
+
+
+def _word(sample: Sample) -> str:
+    return sample.text or "" if sample.status is Status.OK else "error"

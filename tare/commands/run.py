@@ -1,0 +1,150 @@
+"""``tare run``: measure a campaign into a run folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from benchmarks import campaign as campaigns
+from benchmarks.campaign import Campaign
+from benchmarks.errors import CampaignError
+from tare import __version__
+from tare.errors import ExitCode
+from tare.settings import new_run_folder, state_folder
+
+
+@click.command("run")
+@click.argument("campaign", default="quick", metavar="[PRESET|FILE.toml]")
+@click.option("--sandbox", "-s", multiple=True, help="Measure only these; may be repeated.")
+@click.option("--workload", "-w", multiple=True, help="Run only these; may be repeated.")
+@click.option("--budget", type=float, help="Wall time in which a new block may begin, seconds.")
+@click.option("--precision", type=float, help="Wanted relative half-width of the median start.")
+@click.option("--blocks", type=int, help="Measure exactly this many blocks.")
+@click.option("--seed", type=int, help="Seed of the order and of all resampling.")
+@click.option("--out", type=click.Path(path_type=Path), help="Run folder; new by default.")
+@click.option(
+    "--resume",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="RUN",
+    help="Continue a run that was ended; measures only what is missing.",
+)
+@click.option("--dry-run", is_flag=True, help="Print the plan and measure nothing.")
+@click.option("--report/--no-report", default=True, help="Write report.html into the run folder.")
+def command(
+    campaign: str,
+    *,
+    sandbox: tuple[str, ...],
+    workload: tuple[str, ...],
+    budget: float | None,
+    precision: float | None,
+    blocks: int | None,
+    seed: int | None,
+    out: Path | None,
+    resume: Path | None,
+    dry_run: bool,
+    report: bool,
+) -> int:
+    """Measure a campaign: a preset (quick by default) or a TOML file."""
+    overrides = {
+        "sandboxes": sandbox or None,
+        "workloads": workload or None,
+        "budget_s": budget,
+        "precision": precision,
+        "blocks_min": blocks,
+        "blocks_max": blocks,
+        "seed": seed,
+    }
+    if resume is not None:
+        context = click.get_current_context()
+        named = context.get_parameter_source("campaign") is not click.core.ParameterSource.DEFAULT
+        if named or out is not None or any(value is not None for value in overrides.values()):
+            raise click.UsageError("--resume takes the campaign from the run; give nothing else")
+        chosen = _campaign_of(resume)
+        folder = resume
+    else:
+        chosen = campaigns.load(campaign, **overrides)
+        folder = out or new_run_folder(chosen.name)
+    if dry_run:
+        _print_plan(chosen, folder)
+        return ExitCode.OK
+    _measure(chosen, folder, resume=resume is not None)
+    return _conclude(folder, report=report)
+
+
+def _campaign_of(folder: Path) -> Campaign:
+    import msgspec
+
+    from benchmarks import runfolder
+
+    info = runfolder.load_info(folder)
+    try:
+        return msgspec.convert(info.campaign, Campaign)
+    except msgspec.ValidationError as error:
+        raise CampaignError(
+            f"{folder / 'run.json'}: its campaign cannot be used: {error}"
+        ) from error
+
+
+def _measure(campaign: Campaign, folder: Path, *, resume: bool) -> None:
+    from benchmarks import image, runner
+    from tare.progress import CampaignProgress
+
+    needs_image = not _only_fake(campaign)
+    with CampaignProgress(campaign) as progress:
+        try:
+            runner.run(
+                campaign,
+                folder,
+                image=image.build(progress=progress.note) if needs_image else None,
+                state=state_folder(),
+                tare_version=__version__,
+                observer=progress,
+                resume=resume,
+            )
+        except KeyboardInterrupt as error:
+            raise KeyboardInterrupt(
+                f"stopped; continue with `tare run --resume {folder}`",
+            ) from error
+
+
+def _conclude(folder: Path, *, report: bool) -> int:
+    from rich.console import Console
+
+    import reports
+    from benchmarks import runfolder
+
+    run = runfolder.load(folder)
+    console = Console()
+    console.print(reports.summary_table(run))
+    if report:
+        reports.write(run, "json", folder / "summary.json")
+        path = reports.write(run, "html", folder / "report.html")
+        click.echo(f"report: {path}")
+    else:
+        click.echo(f"run: {folder}")
+    return ExitCode.OK
+
+
+def _print_plan(campaign: Campaign, folder: Path) -> None:
+    from benchmarks.runner import choose_resources
+    from benchmarks.schedule import order
+
+    resources = choose_resources(campaign)
+    cpus = ", ".join(map(str, resources.cpuset))
+    click.echo(f"campaign   {campaign.name}")
+    click.echo(f"run folder {folder}")
+    click.echo(f"workloads  {', '.join(campaign.workloads)}")
+    click.echo(f"resources  {resources.cpus} CPU (host CPU {cpus}), {campaign.memory_mib} MiB")
+    click.echo(
+        f"stops      at ±{campaign.precision:.0%} on the median start or after "
+        f"{campaign.budget_s:g} s, with {campaign.blocks_min} to {campaign.blocks_max} blocks",
+    )
+    for block in range(campaign.blocks_min):
+        names = order(campaign.seed, block, campaign.sandboxes)
+        click.echo(f"block {block + 1:<4} {' → '.join(names)}")
+    click.echo(f"image      {'not needed' if _only_fake(campaign) else 'built when missing'}")
+
+
+def _only_fake(campaign: Campaign) -> bool:
+    return all(name.partition(":")[0] == "fake" for name in campaign.sandboxes)

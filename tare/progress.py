@@ -1,0 +1,102 @@
+"""Progress of a campaign on standard error: a bar on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from benchmarks.records import Status
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from types import TracebackType
+
+    from benchmarks.campaign import Campaign
+    from benchmarks.records import Sample
+    from benchmarks.schedule import Stop
+
+_REASONS = {
+    "precision": "the precision asked for is reached",
+    "budget": "the time budget is used",
+    "blocks": "the most blocks are measured",
+    "failures": "every sandbox failed to start twice in a row",
+}
+
+
+class CampaignProgress:
+    """Shows what is being measured, how far it is, and the time left."""
+
+    def __init__(self, campaign: Campaign) -> None:
+        """Prepare for a campaign; nothing is shown before the context is entered."""
+        self._campaign = campaign
+        self._console = Console(file=sys.stderr, highlight=False)
+        self._live = self._console.is_terminal
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=20),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[left]}"),
+            console=self._console,
+            transient=True,
+            disable=not self._live,
+        )
+        self._task = self._progress.add_task("opening", total=campaign.budget_s, left="")
+        self._failed: set[str] = set()
+
+    def note(self, line: str) -> None:
+        """Say one line, such as a step of building the image."""
+        self._print(line)
+
+    def opened(self, sandboxes: Sequence[str], absent: Mapping[str, str]) -> None:
+        """Say which sandboxes are measured and which could not be had."""
+        self._print(f"measuring {', '.join(sandboxes)}")
+        for name, reason in absent.items():
+            self._print(f"absent: {name}: {reason}")
+
+    def visiting(self, block: int, sandbox: str, remaining_s: float) -> None:
+        """Say which visit begins."""
+        left = f"about {remaining_s:.0f} s left"
+        if self._live:
+            self._progress.update(
+                self._task,
+                description=f"block {block + 1}: {sandbox}",
+                completed=self._campaign.budget_s - remaining_s,
+                left=left,
+            )
+        else:
+            self._print(f"block {block + 1}: {sandbox} ({left})")
+
+    def visited(self, samples: Sequence[Sample]) -> None:
+        """Say each new failure once; the rest is in the journal."""
+        for sample in samples:
+            if sample.status in {Status.FAILED, Status.TIMEOUT} and sample.detail:
+                line = f"{sample.status.value}: {sample.sandbox} {sample.workload}: {sample.detail}"
+                if line not in self._failed:
+                    self._failed.add(line)
+                    self._print(line)
+
+    def stopped(self, stop: Stop) -> None:
+        """Say why the campaign ended, and the precision it reached."""
+        reached = ", ".join(
+            f"{name} ±{width:.1%}" if width is not None else f"{name} unknown"
+            for name, width in stop.reached.items()
+        )
+        self._print(f"done: {_REASONS.get(stop.reason, stop.reason)} (median start: {reached})")
+
+    def _print(self, line: str) -> None:
+        self._console.print(line, markup=False, soft_wrap=True)
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._progress.stop()

@@ -1,0 +1,144 @@
+"""Campaigns over real containers and a real guest."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+from benchmarks import runfolder
+from benchmarks.records import Status
+from tare.settings import state_folder
+
+if TYPE_CHECKING:
+    from benchmarks.image import Image
+    from benchmarks.runfolder import Run
+
+TARE = [sys.executable, "-m", "tare"]
+
+
+def tare(*args: object, timeout: float = 280) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*TARE, *map(str, args)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=timeout,
+        stdin=subprocess.DEVNULL,
+    )
+
+
+def wait_until(condition: object, seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if condition():  # type: ignore[operator]
+            return True
+        time.sleep(0.1)
+    return False
+
+
+@pytest.fixture(scope="module")
+def run(image: Image, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """One block of everything the main job measures, in all three sandboxes."""
+    del image
+    out = tmp_path_factory.mktemp("campaign") / "run"
+    done = tare("run", "quick", "--blocks", 1, "--out", out)
+    assert done.returncode == 0, done.stderr
+    return runfolder.load(out)
+
+
+def test_all_three_sandboxes_were_measured_without_a_failure(run: Run) -> None:
+    assert [box.name for box in run.info.sandboxes] == ["native", "container", "vm"]
+    assert [s for s in run.samples if s.status in {Status.FAILED, Status.TIMEOUT}] == []
+
+
+def test_one_file_has_the_same_checksum_in_all_three(run: Run, image: Image) -> None:
+    digests = {s.sandbox: s.text for s in run.samples if s.workload == "checksum"}
+    assert set(digests) == {"native", "container", "vm"}
+    assert len(set(digests.values())) == 1
+    assert run.info.image is not None
+    assert run.info.image["digest"] == image.digest
+
+
+def test_the_boundaries_of_a_start_follow_each_other(run: Run) -> None:
+    for box in run.info.sandboxes:
+        found = {
+            s.metric: s.value for s in run.samples if s.sandbox == box.name and s.value is not None
+        }
+        ladder = [found[f"startup_{name}_s"] for name in box.boundaries]
+        assert ladder == sorted(ladder), box.name
+        assert ladder[0] > 0
+
+
+def test_only_an_emulated_guest_is_inadmissible(run: Run) -> None:
+    admissible = {box.name: box.admissible_cpu for box in run.info.sandboxes}
+    assert admissible["native"]
+    assert admissible["container"]
+    vm = next(box for box in run.info.sandboxes if box.name == "vm")
+    assert vm.admissible_cpu == (vm.accelerator != "tcg")
+
+
+def test_the_run_says_how_each_sandbox_was_limited(run: Run) -> None:
+    assert set(run.info.resources.enforced) == {"native", "container", "vm"}
+    assert len(run.info.resources.cpuset) == run.info.resources.cpus
+
+
+def test_a_guest_is_configured_on_record(run: Run) -> None:
+    assert "<domain" in (run.path / "logs" / "vm-domain.xml").read_text()
+    assert "qemu" in (run.path / "logs" / "vm-qemu-argv.txt").read_text()
+
+
+def test_probes_were_judged_in_every_sandbox(run: Run) -> None:
+    words: dict[str, dict[str, str | None]] = {}
+    for sample in run.samples:
+        if sample.workload == "leaks":
+            words.setdefault(sample.sandbox, {})[sample.metric] = sample.text
+    assert set(words) == {"native", "container", "vm"}
+    assert words["native"]["boot-id"] == "shared-live"
+    assert words["container"]["hostname"] == "namespaced"
+    assert "shared-live" not in words["vm"].values()
+
+
+def test_a_killed_campaign_leaves_no_process_and_resumes(image: Image, tmp_path: Path) -> None:
+    del image
+    out = tmp_path / "run"
+    args = ["run", "startup", "-s", "container", "-s", "vm", "--blocks", "3", "--out", str(out)]
+    process = subprocess.Popen(
+        [*TARE, *args],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    journal = out / "samples.jsonl"
+    assert wait_until(lambda: journal.exists() and b'"vm"' in journal.read_bytes(), 120)
+    time.sleep(1.0)
+    family = psutil.Process(process.pid).children(recursive=True)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert wait_until(lambda: not ours(family), 10), ours(family)
+    cleaned = tare("clean")
+    assert cleaned.returncode == 0, cleaned.stderr
+    kept = {(v.block, v.sandbox) for v in runfolder.load(out).visits}
+    assert len(kept) < 6
+    resumed = tare("run", "--resume", out)
+    assert resumed.returncode == 0, resumed.stderr
+    run = runfolder.load(out)
+    assert len(run.visits) == 6
+    assert not any(state_folder().glob("*/*.json"))
+
+
+def ours(family: list[psutil.Process]) -> list[str]:
+    """Name what is still running of a killed campaign: its children, and any guest of its own."""
+    state = str(state_folder())
+    found = [str(p) for p in family if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
+    for process in psutil.process_iter(["cmdline"]):
+        words = process.info["cmdline"] or []
+        if words and Path(words[0]).name.startswith("qemu") and any(state in w for w in words):
+            found.append(" ".join(words)[:80])
+    return found
