@@ -1,0 +1,65 @@
+"""Control groups: v1 and v2 as siblings behind one small interface.
+
+Every group stands below one group per engine, which stands below the own group of the process that
+started the engine: nothing above is written, and whatever a crash leaves behind is found under one
+name. Imported by the spawner, so limits travel as a plain mapping with the names of
+`runtime.spec.Resources`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+from runtime.cgroups import layout, v1, v2
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Group(Protocol):
+    """The group of one container."""
+
+    paths: dict[str, str]
+
+    def into_fd(self) -> int:
+        """Descriptor for CLONE_INTO_CGROUP, or -1 where processes have to be moved in."""
+        ...
+
+    def limit(self, resources: Mapping[str, Any]) -> None:
+        """Write the limits that are not None."""
+        ...
+
+    def attach(self, pid: int) -> None:
+        """Move a process in."""
+        ...
+
+    def kill(self) -> None:
+        """SIGKILL everything in it, also what forks meanwhile."""
+        ...
+
+    def remove(self) -> None:
+        """Remove it; it must be empty or about to be."""
+        ...
+
+
+class Manager(Protocol):
+    """The groups of one engine."""
+
+    paths: dict[str, str]
+
+    def create(self, name: str) -> Group:
+        """Make the group of one container."""
+        ...
+
+    def close(self) -> None:
+        """Remove the engine's group and all below it."""
+        ...
+
+
+def manager(engine: str, where: layout.Layout) -> Manager | None:
+    """The manager that fits the layout; None where no controller can be used."""
+    if where.v2:
+        return v2.UnifiedManager(engine, where.v2)
+    if where.v1:
+        return v1.LegacyManager(engine, where.v1)
+    return None

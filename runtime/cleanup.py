@@ -1,0 +1,124 @@
+"""Removing what a crash left behind: processes, control groups, state directories.
+
+Identity is the engine's random name. It stands in the state directory, in the path of every
+control group, and as the source of every mount of ours, which makes it visible in
+/proc/PID/mountinfo of every process that lives in such a mount namespace. Pids are never trusted.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from runtime.cgroups import files
+from runtime.engine import start_time
+
+_NAME = re.compile(r"tare-[0-9a-f]{12}")
+_DEATH_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Wreck:
+    """An engine whose spawner is gone."""
+
+    folder: Path
+    cgroups: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
+
+
+def leftovers(state: Path) -> list[str]:
+    """What crashed engines with this state directory left behind, in words; changes nothing."""
+    found = []
+    for wreck in _wrecks(state):
+        found += [f"process {pid} of {wreck.name}" for pid in _processes(wreck)]
+        found += [f"control group {path}" for path in wreck.cgroups if Path(path).is_dir()]
+        found.append(f"state directory {wreck.folder}")
+    return found
+
+
+def clean(state: Path) -> list[str]:
+    """Remove it; returns what was removed, in words.
+
+    Raises:
+        OSError: something resists, e.g. a group that stays busy.
+    """
+    removed = []
+    for wreck in _wrecks(state):
+        deadline = time.monotonic() + _DEATH_S
+        while (pids := _processes(wreck)) and time.monotonic() < deadline:
+            for pid in pids:
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    continue
+                removed.append(f"process {pid} of {wreck.name}")
+            time.sleep(0.02)
+        removed += [f"control group {path}" for path in wreck.cgroups if files.remove(path)]
+        for name in ("engine.json", "engine.json.part"):
+            (wreck.folder / name).unlink(missing_ok=True)
+        # rmdir, never a recursive removal: nothing but empty directories can be lost
+        for folder in (wreck.folder / "territory", wreck.folder):
+            if folder.is_dir():
+                folder.rmdir()
+        removed.append(f"state directory {wreck.folder}")
+    return list(dict.fromkeys(removed))
+
+
+def _wrecks(state: Path) -> list[_Wreck]:
+    root = Path(state)
+    if not root.is_dir():
+        return []
+    wrecks = []
+    for folder in sorted(root.iterdir()):
+        if not _NAME.fullmatch(folder.name):
+            continue
+        record = _record(folder)
+        if record and start_time(record["pid"]) == record["started"] is not None:
+            continue
+        wrecks.append(_Wreck(folder, tuple(_groups(folder.name, record))))
+    return wrecks
+
+
+def _groups(name: str, record: dict[str, Any] | None) -> list[str]:
+    """The engine's groups: as recorded, and any of that name it had no time to record."""
+    from runtime.cgroups import layout  # read when it matters
+
+    where = layout.current()
+    guesses = [f"{folder}/{name}" for folder in (*where.v1.values(), where.v2) if folder]
+    known = list((record or {}).get("cgroups", {}).values())
+    return [path for path in dict.fromkeys(known + guesses) if Path(path).is_dir()]
+
+
+def _record(folder: Path) -> dict[str, Any] | None:
+    try:
+        record = json.loads((folder / "engine.json").read_text())
+    except (OSError, ValueError):
+        return None
+    return record if isinstance(record, dict) and "pid" in record else None
+
+
+def _processes(wreck: _Wreck) -> list[int]:
+    found = set()
+    for path in wreck.cgroups:
+        if Path(path).is_dir():
+            found.update(files.pids(path))
+    needle = f" {wreck.name} "
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            if needle in (entry / "mountinfo").read_text():
+                found.add(int(entry.name))
+        except OSError:
+            continue
+    found.discard(os.getpid())
+    return sorted(found)

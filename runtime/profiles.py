@@ -1,0 +1,132 @@
+"""Ready-made specifications: from nothing but chroot to the hardened container.
+
+Sources of the lists: Podman's and Docker's defaults (containers/common, moby/oci/defaults.go),
+tightened as docs/runtime.md says.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from runtime import capabilities
+from runtime.spec import (
+    DEFAULT_HOST_ID,
+    DEFAULT_ID_COUNT,
+    IdMapping,
+    Linux,
+    Mount,
+    Namespace,
+    Process,
+    Resources,
+    Root,
+    Spec,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+ENV = {
+    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "HOME": "/root",
+    "LANG": "C.UTF-8",
+}
+#: A fork bomb stops here; as Podman's default.
+PIDS_LIMIT = 2048
+
+_NAMESPACES = tuple(
+    Namespace(kind) for kind in ("pid", "uts", "mount", "ipc", "network", "user", "cgroup")
+)
+_MAPPING = (IdMapping(0, DEFAULT_HOST_ID, DEFAULT_ID_COUNT),)
+MOUNTS = (
+    Mount(destination="/proc", type="proc", options=("nosuid", "noexec", "nodev")),
+    Mount(destination="/sys", type="sysfs", options=("nosuid", "noexec", "nodev", "ro")),
+    Mount(
+        destination="/dev",
+        type="tmpfs",
+        options=("nosuid", "strictatime", "mode=755", "size=65536k"),
+    ),
+    Mount(
+        destination="/dev/pts",
+        type="devpts",
+        options=("nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"),
+    ),
+    Mount(
+        destination="/dev/shm",  # noqa: S108  # where POSIX shared memory is
+        type="tmpfs",
+        options=("nosuid", "noexec", "nodev", "mode=1777"),
+    ),
+    Mount(destination="/dev/mqueue", type="mqueue", options=("nosuid", "noexec", "nodev")),
+)
+MASKED = (
+    *(
+        f"/proc/{name}"
+        for name in (
+            "acpi", "asound", "interrupts", "kcore", "keys", "latency_stats", "sched_debug",
+            "scsi", "timer_list", "timer_stats",
+        )
+    ),
+    "/sys/firmware",
+    "/sys/devices/virtual/powercap",
+    "/sys/fs/selinux",
+    "/sys/devices/system/cpu/cpu*/thermal_throttle",
+)  # fmt: skip
+READONLY = tuple(f"/proc/{name}" for name in ("bus", "fs", "irq", "sys", "sysrq-trigger"))
+
+
+def default(
+    *,
+    rootfs: Path,
+    args: Sequence[str],
+    env: Mapping[str, str] | None = None,
+    resources: Resources | None = None,
+    hostname: str = "tare",
+    cwd: str = "/",
+) -> Spec:
+    """Everything on that isolation asks for."""
+    resources = resources or Resources()
+    if resources.pids_limit is None:
+        resources = replace(resources, pids_limit=PIDS_LIMIT)
+    return Spec(
+        profile="default",
+        root=Root(path=rootfs),
+        process=Process(args=tuple(args), env=ENV if env is None else dict(env), cwd=cwd),
+        hostname=hostname,
+        mounts=MOUNTS,
+        linux=Linux(
+            namespaces=_NAMESPACES,
+            uid_mappings=_MAPPING,
+            gid_mappings=_MAPPING,
+            resources=resources,
+            masked_paths=MASKED,
+            readonly_paths=READONLY,
+            seccomp=None,
+        ),
+    )
+
+
+def native(
+    *,
+    rootfs: Path,
+    args: Sequence[str],
+    env: Mapping[str, str] | None = None,
+    cwd: str = "/",
+) -> Spec:
+    """The same image under chroot, nothing else: what everything is weighed against."""
+    return Spec(
+        profile="native",
+        root=Root(path=rootfs),
+        process=Process(
+            args=tuple(args),
+            env=ENV if env is None else dict(env),
+            cwd=cwd,
+            capabilities=None,
+            no_new_privileges=False,
+            init=False,
+        ),
+        linux=Linux(cgroup=False, devices=()),
+    )
+
+
+__all__ = ["MASKED", "MOUNTS", "PIDS_LIMIT", "READONLY", "capabilities", "default", "native"]

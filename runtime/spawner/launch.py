@@ -1,0 +1,193 @@
+"""Making processes: a container's first, and further ones inside it."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from typing import TYPE_CHECKING, Any
+
+from runtime import syscalls
+from runtime.operations import Operation, decode
+from runtime.spawner.child import become
+from runtime.spawner.instance import Instance
+from runtime.spawner.territory import Mapping, Territory, write_mapping
+
+if TYPE_CHECKING:
+    from runtime.cgroups import Group, Manager
+
+
+class Launcher:
+    """What all starts of one spawner share."""
+
+    def __init__(
+        self, territory: Territory, manager: Manager | None, marker: str, init_fd: int
+    ) -> None:
+        self.territory = territory
+        self.manager = manager
+        self.filters: dict[str, bytes] = {}
+        self._marker = marker
+        self._init_fd = init_fd
+        self._parent = os.getpid()
+        self._plans: dict[bytes, list[Operation]] = {}
+
+    @property
+    def has_init(self) -> bool:
+        """Whether an init program was found on the host."""
+        return self._init_fd >= 0
+
+    def run(self, request: dict[str, Any], fds: list[int], reply: socket.socket) -> Instance:
+        """Make a container.
+
+        On cgroup v2 the process is born inside its group. On v1 it has to be moved in, which
+        waits for the kernel 6 to 29 ms: meanwhile the child mounts, and only the step before its
+        exec waits for the limits.
+
+        Raises:
+            OSError: the kernel refused; nothing is left.
+        """
+        mapping = Mapping(*request["mapping"])
+        fields = self._fields(request)
+        if request["shared_root"]:
+            fields["lower"] = self.territory.native(request["image"])
+        else:
+            fields["lower"] = self.territory.lower(request["image"], mapping)
+        resources = request["resources"]
+        group: Group | None = None
+        born_inside = -1
+        try:
+            if resources is not None and self.manager is not None:
+                group = self.manager.create(request["id"])
+                group.limit(resources)
+                born_inside = group.into_fd()
+            instance = self._spawn(request, fds, fields, reply, group, born_inside)
+        except OSError:
+            if group:
+                group.remove()
+            raise
+        try:
+            assert instance.control is not None
+            if mapping.uids:
+                write_mapping(instance.pid, mapping)
+            if request["oom_score_adj"] is not None:
+                _write_oom(instance.pid, request["oom_score_adj"])
+            instance.control.send(b"m")
+            if group and born_inside < 0:
+                group.attach(instance.pid)
+            instance.control.send(b"g")
+        except BrokenPipeError:
+            pass  # the child failed meanwhile; its own message says why
+        except OSError:
+            instance.signal(9)
+            instance.reap()
+            os.close(instance.pidfd)
+            if group:
+                group.remove()
+            raise
+        return instance
+
+    def enter(
+        self, request: dict[str, Any], fds: list[int], reply: socket.socket, target: Instance
+    ) -> Instance:
+        """Make a process inside a running container.
+
+        A helper enters the cgroup and the namespaces and makes the process as its own sibling
+        (CLONE_PARENT): a process enters a pid namespace only by being born into it.
+
+        Raises:
+            OSError: the kernel refused.
+        """
+        fields = self._fields(request)
+        if request["shared_root"]:
+            fields["lower"] = self.territory.native(request["image"])
+        plan = self._plan(request["plan"])
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        inside = target.group.into_fd() if target.group else -1
+        helper, helper_fd = syscalls.clone3(0, cgroup_fd=inside)
+        if helper == 0:
+            try:
+                theirs.recv(1)
+                if request["namespaces"]:
+                    os.setns(target.pidfd, request["namespaces"])
+                pid, _ = syscalls.clone3(syscalls.CLONE_PARENT)
+                if pid == 0:
+                    fields["control"] = theirs.fileno()
+                    targets = dict(zip(request["targets"], fds, strict=True))
+                    become(plan, fields, targets, time_steps=False)
+                theirs.send(b"p%d" % pid)
+                os._exit(0)
+            except OSError as error:
+                reason = error.strerror or str(error)
+                theirs.send(f"eJoin\0join the container\0{reason}\0{error.errno}".encode())
+            finally:
+                os._exit(125)
+        theirs.close()
+        try:
+            if target.group and inside < 0:
+                target.group.attach(helper)
+            ours.send(b"g")
+            first = ours.recv(4096)
+        finally:
+            os.waitpid(helper, 0)
+            os.close(helper_fd)
+        if first[:1] != b"p":
+            ours.close()
+            text = first[1:].decode("utf-8", "replace").split("\0") if first else []
+            raise OSError(int(text[3]) if text else 0, text[2] if text else "the helper died")
+        stamps = {"requested": request["requested"], "spawned": time.monotonic_ns()}
+        pid = int(first[1:])
+        instance = Instance(
+            request["id"], pid, os.pidfd_open(pid), group=None, reply=reply, control=ours,
+            stamps=stamps,
+        )  # fmt: skip
+        ours.setblocking(False)
+        return instance
+
+    def _spawn(
+        self,
+        request: dict[str, Any],
+        fds: list[int],
+        fields: dict[str, Any],
+        reply: socket.socket,
+        group: Group | None,
+        born_inside: int,
+    ) -> Instance:
+        plan = self._plan(request["plan"])
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        pid, pidfd = syscalls.clone3(request["flags"], cgroup_fd=born_inside)
+        if pid == 0:
+            fields["control"] = theirs.fileno()
+            targets = dict(zip(request["targets"], fds, strict=True))
+            become(plan, fields, targets, time_steps=request["time_steps"])
+        stamps = {"requested": request["requested"], "spawned": time.monotonic_ns()}
+        theirs.close()
+        return Instance(
+            request["id"], pid, pidfd, group=group, reply=reply, control=ours, stamps=stamps
+        )
+
+    def _plan(self, encoded: bytes) -> list[Operation]:
+        if encoded not in self._plans:
+            import marshal  # loaded already: wire.py needs it
+
+            self._plans[encoded] = decode(marshal.loads(encoded))  # noqa: S302  # our own engine's
+        return self._plans[encoded]
+
+    def _fields(self, request: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "base": ".",
+            "lower": "",
+            "marker": self._marker,
+            "init_fd": self._init_fd,
+            "parent": self._parent,
+            "argv": request["argv"],
+            "env": request["env"],
+            "filters": self.filters,
+        }
+
+
+def _write_oom(pid: int, value: int) -> None:
+    fd = os.open(f"/proc/{pid}/oom_score_adj", os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.write(fd, str(value).encode())
+    finally:
+        os.close(fd)
