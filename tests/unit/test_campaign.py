@@ -1,15 +1,13 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from pathlib import Path
 
 import pytest
 
 from benchmarks import campaign, workloads
 from benchmarks.errors import CampaignError, MeasurementError, WorkloadError
 from benchmarks.sandboxes.base import Completed
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 GOOD = """\
 name = "mine"
@@ -145,3 +143,8 @@ def test_a_workload_without_groups_is_refused(tmp_path: Path) -> None:
     )
     with pytest.raises(WorkloadError, match="named groups"):
         workloads.load(str(file))
+
+
+def test_the_published_schema_is_the_one_in_force() -> None:
+    published = Path(__file__).parents[2] / "docs" / "campaign.schema.json"
+    assert json.loads(published.read_text()) == json.loads(json.dumps(campaign.schema()))
