@@ -1,0 +1,37 @@
+# Sets itself up: every target installs first what it lacks, and only then (see scripts/setup).
+
+VENV := $(or $(TARE_VENV),.venv)
+BIN := $(VENV)/bin
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint unit integration setup setup-test clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+
+demo: setup ## weigh native, container and VM on this host, and write the report
+	@$(BIN)/tare run quick --report
+
+test: setup-test lint unit integration ## every check: linters, types, unit and integration tests
+	@echo 'test: every check passed'
+
+lint: setup-test ## ruff, mypy, import-linter, ansible-lint
+	@PATH="$(abspath $(BIN)):$$PATH" scripts/lint
+
+unit: setup-test ## tests without root, in seconds
+	@$(BIN)/pytest tests/unit -q
+
+integration: setup-test ## tests with a real kernel and a real QEMU; needs root
+	@$(BIN)/pytest tests/integration -q
+
+setup: ## what a run needs: system packages and .venv
+	@scripts/setup run
+
+setup-test: ## what the checks need
+	@scripts/setup test
+
+clean: ## delete what make and the tests made here, and what a crashed run left behind
+	@if [ -x $(BIN)/tare ]; then $(BIN)/tare clean || echo 'clean: tare clean failed; going on'; fi
+	@rm -rf --one-file-system build dist .venv .mypy_cache .ruff_cache .pytest_cache \
+	    .import_linter_cache .hypothesis .benchmarks .ansible *.egg-info
+	@find . -name __pycache__ -type d -prune -exec rm -rf --one-file-system {} +
