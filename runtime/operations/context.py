@@ -19,12 +19,13 @@ class Context:
         init_fd: the init program, or -1.
         root_fd: the container's root once it is mounted.
         parent: pid of the spawner.
+        passed: descriptors above 2 that the workload was given.
         tokens: what the spawner has sent and no step has awaited yet.
     """
 
     __slots__ = (
         "argv", "base", "control", "env", "filters", "init_fd", "lower", "marker", "parent",
-        "root_fd", "tokens",
+        "passed", "root_fd", "tokens",
     )  # fmt: skip
 
     def __init__(self, fields: dict[str, Any]) -> None:
@@ -37,5 +38,6 @@ class Context:
         self.argv: Sequence[str] = fields["argv"]
         self.env: Sequence[str] = fields["env"]
         self.filters: dict[str, bytes] = fields["filters"]
+        self.passed: Sequence[int] = fields["passed"]
         self.root_fd = -1
         self.tokens = b""

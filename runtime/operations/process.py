@@ -135,10 +135,12 @@ class CloseDescriptors(NamedTuple):
     first: int
 
     def describe(self) -> str:
-        return f"close every descriptor from {self.first} on at exec"
+        return f"close every descriptor from {self.first} on at exec, but those the workload gets"
 
     def apply(self, context: Context) -> None:
         syscalls.close_range_on_exec(self.first)
+        for number in context.passed:
+            os.set_inheritable(number, True)  # noqa: FBT003  # positional only
 
 
 class Filter(NamedTuple):

@@ -39,6 +39,7 @@ def become(
     try:
         control = fields["control"] = fcntl.fcntl(control, fcntl.F_DUPFD_CLOEXEC, FIRST_DESCRIPTOR)
         _arrange(descriptors)
+        fields["passed"] = tuple(number for number in descriptors if number > 2)  # noqa: PLR2004  # stdio
         # Python ignores SIGPIPE and the spawner blocks nothing; a workload expects the defaults.
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
         context = Context(fields)
