@@ -1,0 +1,76 @@
+"""Waits for a start's boundaries, each with a deadline and an error of its own."""
+
+import time
+
+from vmdriver.errors import (
+    GuestSetupError,
+    InitMissingError,
+    KernelPanicError,
+    KernelSilentError,
+    PayloadMissingError,
+    QemuDiedError,
+    StartError,
+)
+from vmdriver.vm import Vm
+
+
+def await_payload(vm: Vm) -> None:
+    """Returns when the payload has written its first byte.
+
+    Raises:
+        StartError: one of its kinds, by what was seen and what was missing.
+    """
+    deadlines = vm.config.deadlines
+    phases: tuple[tuple[str, float, type[StartError], str], ...] = (
+        (
+            "kernel",
+            deadlines.kernel_s,
+            KernelSilentError,
+            "its kernel wrote nothing; is it damaged?",
+        ),
+        (
+            "init",
+            deadlines.init_s,
+            InitMissingError,
+            "its init never ran; is the initramfs damaged?",
+        ),
+        (
+            "main",
+            deadlines.main_s,
+            PayloadMissingError,
+            f"{vm.config.payload[0]} wrote no first byte",
+        ),
+    )
+    for boundary, seconds, error, meaning in phases:
+        if not _reached(vm, boundary, seconds):
+            raise error(
+                f"the VM {vm.config.name} did not reach {boundary} within {seconds:g} s: {meaning} "
+                f"(last line {vm.console_state.last_line()!r}, console {vm.console})"
+            )
+
+
+def _reached(vm: Vm, boundary: str, seconds: float) -> bool:
+    channels, console = vm.channels, vm.console_state
+    deadline = time.monotonic() + seconds
+    with channels.changed:
+        while boundary not in channels.stamps:
+            if console.failure:
+                raise GuestSetupError(
+                    f"the VM {vm.config.name} could not be set up: {console.failure} "
+                    f"(console {vm.console})"
+                )
+            if console.panic:
+                raise KernelPanicError(
+                    f"the kernel of the VM {vm.config.name} panicked: {console.panic} "
+                    f"(console {vm.console})"
+                )
+            if channels.ended is not None:
+                raise QemuDiedError(
+                    f"QEMU of the VM {vm.config.name} ended with {channels.ended} before "
+                    f"{boundary} (last line {console.last_line()!r}, console {vm.console})"
+                )
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return False
+            channels.changed.wait(left)
+    return True

@@ -1,0 +1,185 @@
+"""What a VM is made of: its size, its profile, its deadlines. All values, no behaviour."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Literal
+
+from vmdriver.errors import ConfigError
+
+AcceleratorName = Literal["kvm", "tcg"]
+
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,31}")
+_SMALLEST_MEMORY_MIB = 32
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Everything about a VM that is a matter of taste. Two profiles can be compared with `diff`.
+
+    Attributes:
+        name: what reports call it.
+        machine: QEMU's machine type, as libvirt spells it.
+        firmware: ``seabios`` (QEMU's default) or the path of another ROM, such as qboot's.
+        cpu_kvm: libvirt's CPU mode under KVM; ``""`` leaves it to libvirt.
+        cpu_tcg: the same under TCG.
+        bare: no device that is not asked for: PS/2, USB, balloon, video, network, TPM, watchdog
+            (where libvirt lets it be left out), no PCIe root ports, HPET, SMM or vmport.
+        video, balloon, usb, rng, network: ordinary devices, given to the guest when set.
+        io_thread: the disk is served by a thread of its own.
+        kernel_parameters: appended to the kernel's command line.
+    """
+
+    name: str
+    machine: str
+    firmware: str = "seabios"
+    cpu_kvm: str = "host-passthrough"
+    cpu_tcg: str = "maximum"
+    bare: bool = False
+    video: bool = False
+    balloon: bool = False
+    usb: bool = False
+    rng: bool = False
+    network: bool = False
+    io_thread: bool = False
+    kernel_parameters: tuple[str, ...] = ()
+
+
+TUNED = Profile(
+    name="tuned",
+    machine="q35",
+    # qboot only sets up what Linux needs and jumps to it: no BIOS services, no option ROMs.
+    firmware="/usr/share/qemu/qboot.rom",
+    bare=True,
+    kernel_parameters=(
+        "8250.nr_uarts=1",  # else four legacy ports are probed
+        "i8042.noaux",
+        "cryptomgr.notests",  # the self-tests say nothing about a workload
+        "no_timer_check",
+        "tsc=reliable",
+        "rcupdate.rcu_expedited=1",
+        "random.trust_cpu=on",
+    ),
+)
+"""The VM's best case: direct kernel, PVH entry, no needless device."""
+
+STOCK = Profile(
+    name="stock",
+    machine="q35",
+    cpu_tcg="",
+    video=True,
+    balloon=True,
+    usb=True,
+    rng=True,
+    network=True,
+)
+"""What a user gets untuned: SeaBIOS and the devices virt-install gives a Linux guest."""
+
+PROFILES: Mapping[str, Profile] = {profile.name: profile for profile in (TUNED, STOCK)}
+
+
+def diff(one: Profile, other: Profile) -> dict[str, tuple[object, object]]:
+    """The attributes in which two profiles differ, each with both values."""
+    return {
+        item.name: (getattr(one, item.name), getattr(other, item.name))
+        for item in fields(Profile)
+        if getattr(one, item.name) != getattr(other, item.name)
+    }
+
+
+@dataclass(frozen=True)
+class Deadlines:
+    """Seconds each phase of a VM's life may take before it is given up, by name of the phase.
+
+    The defaults suit an emulated guest on a busy host; none is reached by a healthy one.
+
+    Attributes:
+        vmm_s: from the request until QEMU has connected its ports.
+        kernel_s: from there until the kernel's first byte.
+        init_s: from there until our init's line.
+        main_s: from there until the payload's first byte.
+        agent_s: until the guest acknowledges a command or ends a killed one.
+        gone_s: from the guest's power-off until QEMU has ended.
+    """
+
+    vmm_s: float = 60.0
+    kernel_s: float = 30.0
+    init_s: float = 60.0
+    main_s: float = 60.0
+    agent_s: float = 20.0
+    gone_s: float = 5.0
+
+
+@dataclass(frozen=True)
+class VmConfig:
+    """One VM.
+
+    Attributes:
+        name: letters, digits and ``_.+-``, at most 32 characters: part of socket paths.
+        kernel: bzImage, or vmlinux for the PVH entry.
+        initrd: as `vmdriver.guest.build_initramfs` makes it.
+        disk: the image as one read-only file system.
+        disk_type: that file system's type as the kernel names it.
+        vcpus: number of virtual CPUs.
+        memory_mib: the guest's RAM in MiB.
+        accelerator: ``kvm`` or ``tcg``.
+        profile: a name in `PROFILES`, or a profile of one's own.
+        cpuset: host CPUs all of QEMU's threads may use; None leaves them free.
+        payload: program and arguments; file descriptor 3 is the stamp port, to which it writes
+            one byte, ``m``, first. Its output goes to the console.
+        environment: the payload's environment.
+        directory: the payload's working directory.
+        kernel_parameters: appended after the profile's.
+        deadlines: when to give up.
+        console_limit_bytes: what of the console is kept on disk.
+    """
+
+    name: str
+    kernel: Path
+    initrd: Path
+    disk: Path
+    vcpus: int = 1
+    memory_mib: int = 256
+    accelerator: AcceleratorName = "tcg"
+    profile: str | Profile = "tuned"
+    cpuset: frozenset[int] | set[int] | None = None
+    payload: tuple[str, ...] = ("sh", "-c", "echo m >&3")
+    environment: Mapping[str, str] = field(default_factory=dict)
+    directory: str = "/"
+    disk_type: str = "erofs"
+    kernel_parameters: tuple[str, ...] = ()
+    deadlines: Deadlines = field(default_factory=Deadlines)
+    console_limit_bytes: int = 1 << 20
+
+    def resolved_profile(self) -> Profile:
+        """The profile itself. Raises ConfigError for a name that is none."""
+        if isinstance(self.profile, Profile):
+            return self.profile
+        try:
+            return PROFILES[self.profile]
+        except KeyError:
+            raise ConfigError(
+                f"there is no VM profile {self.profile!r}; there are {', '.join(PROFILES)}"
+            ) from None
+
+    def check(self) -> None:
+        """Raises ConfigError for what can be seen to fail before anything is started."""
+        if not _NAME.fullmatch(self.name):
+            raise ConfigError(
+                f"{self.name!r} cannot name a VM; use 1 to 32 letters, digits and _ . + -"
+            )
+        self.resolved_profile()
+        if self.vcpus < 1:
+            raise ConfigError(f"a VM needs at least one vCPU, not {self.vcpus}")
+        if self.memory_mib < _SMALLEST_MEMORY_MIB:
+            raise ConfigError(
+                f"{self.memory_mib} MiB do not hold a Linux kernel; give {_SMALLEST_MEMORY_MIB}"
+            )
+        if not self.payload:
+            raise ConfigError("a VM needs a payload: a program and its arguments")
+        for what, path in (("kernel", self.kernel), ("initrd", self.initrd), ("disk", self.disk)):
+            if not path.is_file():
+                raise ConfigError(f"the {what} {path} is not there; build the image first")
+            if path.stat().st_size == 0:
+                raise ConfigError(f"the {what} {path} is empty; build the image again")

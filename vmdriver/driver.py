@@ -1,0 +1,120 @@
+"""Starts VMs: the connection kept warm, the guardian, the state directory."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from vmdriver import guardian
+from vmdriver.boot import await_payload
+from vmdriver.config import VmConfig
+from vmdriver.domain import domain_xml
+from vmdriver.errors import ConfigError
+from vmdriver.hypervisor import Connection
+from vmdriver.process import adopt_orphans, reaping_orphans
+from vmdriver.state import Layout, clean_locked
+from vmdriver.vm import Vm
+
+
+class Driver:
+    """A warm libvirt connection and everything that must outlive a VM. A context manager.
+
+    While it is open, this process is the parent of its descendants' orphans (see
+    `vmdriver.process.adopt_orphans`), of which it reaps QEMU alone.
+
+    Attributes:
+        state: its directory.
+        connection: libvirt; ``connection.probing_s`` is what opening it cost, once.
+        removed: what an earlier crash had left here, in words.
+    """
+
+    def __init__(self, state: Path, uri: str | None = None) -> None:
+        """Cleans ``state``, starts the guardian and opens libvirt.
+
+        Args:
+            state: a directory for this driver alone; made when it is not there. Keep it: libvirt's
+                knowledge of QEMU is cached there, which saves seconds on the next open.
+            uri: libvirt's URI, such as ``qemu:///system``; None embeds the driver in this process.
+
+        Raises:
+            VmError: the directory cannot be used, or another process uses it.
+            ConnectError: libvirt cannot be opened.
+        """
+        layout = Layout.of(state)
+        layout.make()
+        self.state = layout.state
+        self._layout = layout
+        self._lock = layout.lock()
+        self._vms: dict[str, Vm] = {}
+        self._former_adoption = adopt_orphans(adopt=True)
+        self._guardian: subprocess.Popen[bytes] | None = None
+        try:
+            self.removed = clean_locked(layout)
+            self._guardian = subprocess.Popen(
+                [sys.executable, "-I", "-S", guardian.__file__, layout.mark],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+            with reaping_orphans("qemu"):
+                self.connection = Connection(uri, layout.root)
+        except BaseException:
+            self._release()
+            raise
+
+    def start(self, config: VmConfig) -> Vm:
+        """Starts a VM; returns when its payload has written its first byte.
+
+        Raises:
+            ConfigError: the configuration cannot work, or a VM of that name runs.
+            RefusedError: libvirt or QEMU refused it.
+            StartError: it did not reach its payload; see `vmdriver.errors` for the kinds.
+        """
+        requested = time.monotonic_ns()
+        config.check()
+        former = self._vms.get(config.name)
+        if former is not None and former.running():
+            raise ConfigError(f"a VM named {config.name} is running already")
+        vm = Vm(config, self._layout, self.connection)
+        self._vms[config.name] = vm
+        try:
+            vm.stamps["requested"] = requested
+            vm.launch(domain_xml(config, vm.sockets))
+            await_payload(vm)
+            vm.describe()
+        except BaseException:
+            vm.destroy()
+            raise
+        return vm
+
+    def close(self) -> None:
+        """Destroys what still runs and closes the connection; idempotent."""
+        for vm in self._vms.values():
+            vm.destroy()
+        self._vms.clear()
+        if self._lock >= 0:
+            self.connection.close()
+            self._release()
+
+    def _release(self) -> None:
+        if self._guardian is not None and self._guardian.stdin is not None:
+            self._guardian.communicate(b"done")
+        adopt_orphans(adopt=self._former_adoption)
+        if self._lock >= 0:
+            os.close(self._lock)
+        self._lock = -1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()

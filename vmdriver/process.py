@@ -1,0 +1,124 @@
+"""QEMU as a process of the host: identity, end, CPU time."""
+
+import contextlib
+import ctypes
+import os
+import select
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+_PR_SET_CHILD_SUBREAPER = 36
+_PR_GET_CHILD_SUBREAPER = 37
+_CPUCLOCK_SCHED = 2
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+@dataclass(frozen=True)
+class Process:
+    """A process that cannot be mistaken for another: its pidfd was opened while it was known.
+
+    Attributes:
+        pid: its number on the host.
+        pidfd: readable once it has ended.
+    """
+
+    pid: int
+    pidfd: int
+
+    @classmethod
+    def open(cls, pid: int) -> "Process":
+        """Opens the process ``pid``. Raises ProcessLookupError when it has been reaped."""
+        return cls(pid, os.pidfd_open(pid))
+
+    def ended(self, timeout_s: float = 0.0) -> bool:
+        """Whether it has ended, waiting at most ``timeout_s`` seconds for it."""
+        poll = select.poll()
+        poll.register(self.pidfd, select.POLLIN)
+        return bool(poll.poll(max(0, round(timeout_s * 1000))))
+
+    def kill(self) -> None:
+        """Sends SIGKILL, to this process or to none."""
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
+
+    def reap(self) -> str | None:
+        """Reaps it if it is our child and has ended; how it ended, in words, or None."""
+        try:
+            result = os.waitid(os.P_PIDFD, self.pidfd, os.WEXITED | os.WNOHANG)
+        except ChildProcessError:
+            return None
+        if result is None:
+            return None
+        if result.si_code == os.CLD_EXITED:
+            return f"exit status {result.si_status}"
+        return f"signal {signal.Signals(result.si_status).name}"
+
+    def arguments(self) -> list[str]:
+        """Its command line."""
+        return Path(f"/proc/{self.pid}/cmdline").read_bytes().decode().rstrip("\0").split("\0")
+
+    def cpu_time_s(self) -> float:
+        """CPU seconds of all its threads, ended ones included.
+
+        The process's CPU clock has nanosecond resolution where ``/proc/PID/stat`` counts ticks of
+        10 ms. Its number is made as ``clock_getcpuclockid(3)`` does in glibc.
+        """
+        return time.clock_gettime_ns(~self.pid << 3 | _CPUCLOCK_SCHED) / 1e9
+
+
+def adopt_orphans(*, adopt: bool) -> bool:
+    """Makes this process the parent of its descendants' orphans (or no longer); the former state.
+
+    libvirt detaches QEMU by a double fork. It believes QEMU alive until the host's first process
+    has reaped it, which takes seconds on some hosts; as its parent we reap it at once and learn
+    how it ended. ``PR_SET_CHILD_SUBREAPER``, prctl(2).
+    """
+    former = ctypes.c_int()
+    _libc.prctl(_PR_GET_CHILD_SUBREAPER, ctypes.byref(former), 0, 0, 0)
+    _libc.prctl(_PR_SET_CHILD_SUBREAPER, int(adopt), 0, 0, 0)
+    return bool(former.value)
+
+
+@contextlib.contextmanager
+def reaping_orphans(name: str) -> Iterator[None]:
+    """Reaps adopted children whose name begins with ``name`` while the block runs.
+
+    For the short-lived QEMUs that libvirt starts to learn what QEMU can do: it waits for each to
+    vanish, and nobody but us could make it.
+    """
+    done = threading.Event()
+
+    def reap() -> None:
+        while not done.wait(0.01):
+            for pid in _dead_children(name):
+                with contextlib.suppress(ChildProcessError):
+                    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG)
+
+    thread = threading.Thread(target=reap, name="reaper", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+def _dead_children(name: str) -> list[int]:
+    own = os.getpid()
+    found = []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            # pid (comm) state ppid …; comm may hold spaces and parentheses
+            command, _, rest = (entry / "stat").read_text().partition("(")[2].rpartition(")")
+        except OSError:
+            continue
+        state, parent = rest.split()[:2]
+        if state == "Z" and int(parent) == own and command.startswith(name):
+            found.append(int(entry.name))
+    return found

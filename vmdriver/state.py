@@ -1,0 +1,158 @@
+"""The driver's directory: where everything lies, who uses it, and what a crash left in it."""
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import shutil
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from vmdriver import guardian
+from vmdriver.errors import VmError
+
+_LONGEST_ROOT = 44  # what libvirt's and our longest socket path leaves of the 107 bytes
+_DEAD_S = 5.0
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Paths below a state directory.
+
+    Attributes:
+        state: the directory itself: lock, consoles, saved VMs.
+        root: of libvirt's embedded driver and of the sockets: ``state/v``, or a directory with a
+            short name for the same state where a socket path would be too long.
+        sockets: the ports of all VMs; its name in a command line tells our QEMU from others.
+        consoles: logs of the guests' consoles.
+    """
+
+    state: Path
+    root: Path
+
+    @classmethod
+    def of(cls, state: Path) -> "Layout":
+        """The layout of ``state``."""
+        state = Path(os.path.abspath(state))  # noqa: PTH100  # resolve() would lengthen links
+        root = state / "v"
+        if len(str(root)) > _LONGEST_ROOT:
+            digest = hashlib.sha256(str(state).encode()).hexdigest()[:12]
+            root = Path(tempfile.gettempdir()) / f"tare-{os.geteuid()}-{digest}"
+        return cls(state, root)
+
+    @property
+    def sockets(self) -> Path:
+        """Directory of the ports' sockets."""
+        return self.root / "s"
+
+    @property
+    def consoles(self) -> Path:
+        """Directory of the console logs."""
+        return self.state / "console"
+
+    @property
+    def mark(self) -> str:
+        """What stands in the command line of every QEMU of this state."""
+        return f"path={self.sockets}/"
+
+    def make(self) -> None:
+        """Makes the directories. Raises VmError."""
+        try:
+            for directory in (self.state, self.consoles, self.root, self.sockets):
+                directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise VmError(
+                f"cannot make the VM driver's directory {error.filename}: {error.strerror}"
+            ) from error
+
+    def lock(self) -> int:
+        """Takes the directory for this process; the open lock.
+
+        Raises:
+            VmError: another process has it.
+        """
+        path = self.state / "lock"
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            owner = os.read(descriptor, 32).decode(errors="replace").strip() or "unknown"
+            os.close(descriptor)
+            raise VmError(
+                f"the process {owner} is using {self.state}; wait for its end or give another "
+                "state directory"
+            ) from None
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        return descriptor
+
+
+def leftovers(state: Path) -> list[str]:
+    """What stands below ``state`` of VMs, running or dead, in words. Empty after a clean end."""
+    layout = Layout.of(state)
+    found = []
+    for pid, pidfd in guardian.find(layout.mark):
+        os.close(pidfd)
+        found.append(f"QEMU process {pid}")
+    found += [f"socket {path}" for path in sorted(layout.sockets.glob("*"))]
+    found += [f"libvirt file {path}" for path in _libvirt_files(layout)]
+    return found
+
+
+def clean(state: Path) -> list[str]:
+    """Removes what a crash left below ``state``; what was removed, in words.
+
+    Raises:
+        VmError: a living process is using ``state``, or QEMU does not die.
+    """
+    layout = Layout.of(state)
+    if not layout.state.is_dir():
+        return []
+    descriptor = layout.lock()
+    try:
+        return clean_locked(layout)
+    finally:
+        os.close(descriptor)
+
+
+def clean_locked(layout: Layout) -> list[str]:
+    """`clean` for who holds the lock already."""
+    removed = [f"QEMU process {pid}" for pid in guardian.kill_all(layout.mark)]
+    deadline = time.monotonic() + _DEAD_S
+    while _running(layout):
+        if time.monotonic() > deadline:
+            raise VmError(f"QEMU of {layout.state} does not die; its disk may be stuck")
+        time.sleep(0.01)
+    for path in sorted(layout.sockets.glob("*")):
+        path.unlink(missing_ok=True)
+        removed.append(f"socket {path}")
+    for path in _libvirt_files(layout):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+        removed.append(f"libvirt file {path}")
+    return removed
+
+
+def _running(layout: Layout) -> bool:
+    found = guardian.find(layout.mark)
+    for _pid, pidfd in found:
+        os.close(pidfd)
+    return bool(found)
+
+
+def _libvirt_files(layout: Layout) -> list[Path]:
+    """Files libvirt keeps of a running domain: status, pid, monitor."""
+    found: list[Path] = []
+    with contextlib.suppress(OSError):
+        found += (layout.root / "lib" / "qemu").glob("domain-*")
+        run = layout.root / "run" / "qemu"
+        found += [
+            path
+            for path in run.glob("*")
+            if path.suffix in {".xml", ".pid"} and path.name != "driver.pid"
+        ]
+    return sorted(found)
