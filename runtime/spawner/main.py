@@ -152,10 +152,10 @@ class Spawner:
             return
         try:
             data = instance.control.recv(65536)
-        except BlockingIOError:
+        except (BlockingIOError, ConnectionResetError):
+            # A child that left our messages unread resets the socket (unix(7)); the kernel says
+            # so once, before what the child had written, which the next turn reads.
             return
-        except ConnectionResetError:
-            data = b""
         if data:
             instance.hear(data)
             return
