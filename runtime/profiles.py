@@ -6,10 +6,12 @@ tightened as docs/runtime.md says.
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from runtime import capabilities
+from runtime.ablation import TECHNOLOGIES, diff, without
 from runtime.spec import (
     DEFAULT_HOST_ID,
     DEFAULT_ID_COUNT,
@@ -45,7 +47,8 @@ MOUNTS = (
     Mount(
         destination="/dev",
         type="tmpfs",
-        options=("nosuid", "strictatime", "mode=755", "size=65536k"),
+        # nodev: the devices are binds of the host's, so a node made here never opens anything
+        options=("nosuid", "nodev", "strictatime", "mode=755", "size=65536k"),
     ),
     Mount(
         destination="/dev/pts",
@@ -101,7 +104,7 @@ def default(
             resources=resources,
             masked_paths=MASKED,
             readonly_paths=READONLY,
-            seccomp=None,
+            seccomp="default",
         ),
     )
 
@@ -129,4 +132,94 @@ def native(
     )
 
 
-__all__ = ["MASKED", "MOUNTS", "PIDS_LIMIT", "READONLY", "capabilities", "default", "native"]
+def bare(
+    *,
+    rootfs: Path,
+    args: Sequence[str],
+    env: Mapping[str, str] | None = None,
+    resources: Resources | None = None,
+    cwd: str = "/",
+) -> Spec:
+    """Namespaces only: nothing dropped, filtered or masked; a cgroup only for limits given."""
+    spec = default(rootfs=rootfs, args=args, env=env, cwd=cwd)
+    for technology in ("seccomp", "capabilities", "masks", "no_new_privs"):
+        spec = without(spec, technology)
+    limits = resources or Resources()
+    linux = replace(spec.linux, resources=limits, cgroup=limits != Resources())
+    return replace(spec, profile="bare", linux=linux)
+
+
+def docker_like(
+    *,
+    rootfs: Path,
+    args: Sequence[str],
+    env: Mapping[str, str] | None = None,
+    resources: Resources | None = None,
+    cwd: str = "/",
+) -> Spec:
+    """What `docker run --init` gives: the host's user namespace, fourteen capabilities."""
+    spec = default(rootfs=rootfs, args=args, env=env, resources=resources, cwd=cwd)
+    spec = without(without(spec, "user"), "no_new_privs")
+    process = replace(spec.process, capabilities=capabilities.DOCKER)
+    linux = replace(
+        spec.linux,
+        seccomp="docker-like",
+        resources=resources or Resources(),
+    )
+    return replace(spec, profile="docker-like", process=process, linux=linux)
+
+
+def hardened(
+    *,
+    rootfs: Path,
+    args: Sequence[str],
+    env: Mapping[str, str] | None = None,
+    resources: Resources | None = None,
+    cwd: str = "/",
+) -> Spec:
+    """Default, and: read-only root, no capabilities, a tighter filter, clocks of its own."""
+    spec = default(rootfs=rootfs, args=args, env=env, resources=resources, cwd=cwd)
+    options = ("nosuid", "nodev", "mode=1777")
+    scratch = Mount(destination="/tmp", type="tmpfs", options=options)  # noqa: S108  # inside
+    return replace(
+        spec,
+        profile="hardened",
+        root=replace(spec.root, readonly=True),
+        process=replace(spec.process, capabilities=()),
+        mounts=(*spec.mounts, scratch),
+        linux=replace(
+            spec.linux,
+            namespaces=(*spec.linux.namespaces, Namespace("time")),
+            # both clocks start near zero: neither tells when the host was booted
+            time_offsets_ns={
+                "monotonic": -time.clock_gettime_ns(time.CLOCK_MONOTONIC),
+                "boottime": -time.clock_gettime_ns(time.CLOCK_BOOTTIME),
+            },
+            seccomp="hardened",
+        ),
+    )
+
+
+PROFILES = {
+    "default": default,
+    "bare": bare,
+    "docker-like": docker_like,
+    "hardened": hardened,
+}
+
+
+__all__ = [
+    "MASKED",
+    "MOUNTS",
+    "PIDS_LIMIT",
+    "PROFILES",
+    "READONLY",
+    "TECHNOLOGIES",
+    "bare",
+    "default",
+    "diff",
+    "docker_like",
+    "hardened",
+    "native",
+    "without",
+]

@@ -140,7 +140,6 @@ class Launcher:
             request["id"], pid, os.pidfd_open(pid), group=None, reply=reply, control=ours,
             stamps=stamps,
         )  # fmt: skip
-        ours.setblocking(False)
         return instance
 
     def _spawn(
