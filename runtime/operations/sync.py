@@ -53,7 +53,10 @@ class OffsetClock(NamedTuple):
 
     def apply(self, context: Context) -> None:
         seconds, nanoseconds = divmod(self.offset_ns, 1_000_000_000)
+        # the change of ids made this process non-dumpable, and its /proc files the host root's
+        syscalls.prctl(syscalls.PR_SET_DUMPABLE, 1)
         _write("/proc/self/timens_offsets", f"{self.clock} {seconds} {nanoseconds}\n")
+        syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)
 
 
 class Join(NamedTuple):
@@ -80,6 +83,3 @@ def _write(path: str, text: str) -> None:
         os.write(fd, text.encode())
     finally:
         os.close(fd)
-
-
-__all__ = ["Await", "Join", "OffsetClock", "Unshare", "syscalls"]
