@@ -187,8 +187,15 @@ class Container(_Member):
         return usage.descendants(self.pid)
 
     def cpu_time_s(self) -> float:
-        """CPU seconds used so far, children that ended included."""
-        return usage.cpu_time_s(self.cgroup_paths, () if self.cgroup_paths else self.pids())
+        """CPU seconds used so far, children that ended included.
+
+        Without a group of its own this is the engine's account where it has one, which every
+        native instance and the spawner share: only its differences mean something.
+        """
+        groups = self.cgroup_paths
+        if not groups and self._engine.inherits_group:
+            groups = self._engine.cgroup_paths
+        return usage.cpu_time_s(groups, () if groups else self.pids())
 
     def memory(self) -> usage.CgroupMemory | None:
         """Memory charged to its group; None without one."""

@@ -96,6 +96,8 @@ class Engine:
         self._channel.settimeout(None)
         self.cgroup_paths: dict[str, Path] = {k: Path(v) for k, v in answer["cgroups"].items()}
         self.has_init: bool = answer["has_init"]
+        #: Whether the spawner, and so every instance without a group of its own, is in the group.
+        self.inherits_group = memory_limit_bytes is not None and bool(self.cgroup_paths)
         self._record(answer["cgroups"])
 
     @property
