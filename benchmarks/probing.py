@@ -7,9 +7,10 @@ read is kept in the run folder's logs: a killed run goes on from there.
 
 from __future__ import annotations
 
-import json
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import msgspec
 
 from benchmarks import metrics, probes, runfolder
 from benchmarks.errors import MeasurementError
@@ -61,43 +62,31 @@ class Probing:
             One sample a probe and control; an erring probe is a failed sample.
         """
         kept = self._kept(sandbox)
-        if not self._asked or kept is None:
+        if kept is None:
             return []
-        if "error" in kept:
-            return [self._sample(info, sandbox, work, error=kept["error"]) for work in self._asked]
         guests = [name for name in names if name.partition(":")[0] == "vm" and name != sandbox]
-        third = next((found for name in guests if (found := self._kept(name))), None)
-        findings = probes.judge(
-            host_before=kept["before"],
-            sandbox=kept["sandbox"],
-            host_after=kept["after"],
-            third=third.get("sandbox") if third else None,
-            kind=sandbox.partition(":")[0],
-        )
-        return [
-            self._sample(
-                info,
-                sandbox,
-                finding.workload,
-                metric=finding.probe,
-                word=finding.verdict,
-                detail=finding.evidence,
-                error=finding.error,
-            )
-            for finding in findings
-            if finding.workload in self._asked
-        ]
+        third = next((guest.sandbox for name in guests if (guest := self._kept(name))), None)
+        samples = []
+        if metrics.LEAKS in self._asked:
+            samples += [
+                self._sample(info, sandbox, metrics.LEAKS, leak.probe, leak.verdict, leak)
+                for leak in probes.judge(kept, third)
+            ]
+        if metrics.CONTROLS in self._asked:
+            samples += [
+                self._sample(info, sandbox, metrics.CONTROLS, tried.control, tried.outcome, tried)
+                for tried in probes.judge_controls(kept)
+            ]
+        return samples
 
-    def _sample(
+    def _sample(  # noqa: PLR0917  # one row of a table
         self,
         info: RunInfo,
         sandbox: str,
         workload: str,
-        *,
-        metric: str = "agent",
-        word: str | None = None,
-        detail: str | None = None,
-        error: str | None = None,
+        metric: str,
+        word: str | None,
+        found: probes.Finding | probes.ControlFinding,
     ) -> Sample:
         return Sample(
             run=info.run,
@@ -106,24 +95,23 @@ class Probing:
             workload=workload,
             metric=metric,
             unit=Unit.WORD,
-            status=Status.OK if error is None else Status.FAILED,
+            status=Status.OK if found.error is None else Status.FAILED,
             started_at=time.time(),
-            text=word if error is None else None,
-            detail=error or detail,
+            text=None if word is None else str(word),
+            detail=found.error or found.evidence,
         )
 
     def _path(self, sandbox: str) -> Path:
         return self._logs / f"probes-{sandbox.replace(':', '.')}.json"
 
-    def _keep(self, sandbox: str, readings: dict[str, Any]) -> None:
-        runfolder.write_atomically(self._path(sandbox), json.dumps(readings).encode())
+    def _keep(self, sandbox: str, examination: probes.Examination) -> None:
+        runfolder.write_atomically(self._path(sandbox), msgspec.json.encode(examination))
 
-    def _kept(self, sandbox: str) -> dict[str, Any] | None:
+    def _kept(self, sandbox: str) -> probes.Examination | None:
         try:
-            kept: dict[str, Any] = json.loads(self._path(sandbox).read_bytes())
+            return msgspec.json.decode(self._path(sandbox).read_bytes(), type=probes.Examination)
         except FileNotFoundError:
             return None
-        return kept
 
 
 def metric_infos(campaign: Campaign) -> list[MetricInfo]:
@@ -141,14 +129,13 @@ def metric_infos(campaign: Campaign) -> list[MetricInfo]:
     ]
 
 
-def _read(instance: Instance) -> dict[str, Any]:
-    """Read host, sandbox, host; an error is kept in place of the readings."""
-    try:
-        with probes.stimulus():
-            before = probes.read_host()
-            script, args = probes.script(), probes.arguments()
-            done = instance.run(args, timeout_s=_TIMEOUT_S, stdin=script)
-            after = probes.read_host()
-        return {"before": before, "sandbox": probes.parse(done.stdout), "after": after}
-    except (MeasurementError, ValueError) as error:
-        return {"error": f"the probes could not be read: {error}"}
+def _read(instance: Instance) -> probes.Examination:
+    """Read host, sandbox, host; an error is kept in place of the sandbox's reading."""
+
+    def run(args: list[str]) -> bytes:
+        try:
+            return instance.run(args, timeout_s=_TIMEOUT_S).stdout
+        except MeasurementError as error:
+            raise probes.UnreadableAgentError(f"the agent could not be run: {error}") from error
+
+    return probes.examine(run)

@@ -15,6 +15,7 @@ from benchmarks.probes.engine import (
     read_host,
     runs_own_kernel,
     script,
+    titles,
 )
 from benchmarks.probes.markers import planted
 from benchmarks.probes.model import KEPT, Examination, Finding, Kind, Probe, Reading, Verdict
@@ -41,4 +42,5 @@ __all__ = [
     "read_host",
     "runs_own_kernel",
     "script",
+    "titles",
 ]

@@ -309,7 +309,7 @@ def main(wants: list[tuple[Any, ...]], attempts: list[tuple[Any, ...]]) -> None:
     """Read, try and print; reading comes first, close to the host's own reading."""
     began = time.monotonic_ns()
     document = {"format": FORMAT, "values": collect(wants)}
-    try:
+    try:  # noqa: SIM105  # contextlib would be one more import
         # Once here instead of in every child; where it is missing, each attempt says so itself.
         import ctypes  # noqa: F401
     except ImportError:

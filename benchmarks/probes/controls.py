@@ -300,6 +300,8 @@ def _x86() -> tuple[Control, ...]:
 
 def judge_attempt(control: Control, attempt: tuple[str, Any] | None) -> ControlFinding:
     """Say what an attempt came to on the kernel that the sandbox runs on."""
+    word: str
+    value: Any
     word, value = attempt or ("error", "the agent did not try it")
     if word == "value":
         return _found(control, Outcome.OPEN, f"succeeded with {value}")

@@ -74,18 +74,18 @@ def examine(run: Callable[[list[str]], bytes | str]) -> Examination:
     """Read host, sandbox, host, with marks planted meanwhile.
 
     Args:
-        run: Runs a command in the sandbox and returns its standard output. What it raises passes
-            through; an unreadable output becomes the examination's error.
+        run: Runs a command in the sandbox and returns its standard output. An
+            ``UnreadableAgentError`` from it, like an output that is no document, becomes the
+            examination's error; whatever else it raises passes through.
     """
+    sandbox, error = None, None
     with planted() as markers:
         before = read_host()
-        stdout = run(script(markers))
+        try:
+            sandbox = parse(run(script(markers)))
+        except UnreadableAgentError as failed:
+            error = str(failed)
         after = read_host()
-    sandbox, error = None, None
-    try:
-        sandbox = parse(stdout)
-    except UnreadableAgentError as failed:
-        error = str(failed)
     return Examination(before=before, sandbox=sandbox, after=after, markers=markers, error=error)
 
 
@@ -102,6 +102,14 @@ def runs_own_kernel(host: Reading, sandbox: Reading) -> bool:
     first = sandbox.values.get("/proc/self/ns/pid", {}).get("text") == _FIRST_PID_NAMESPACE
     boots = [side.values.get(boot, {}).get("text") for side in (host, sandbox)]
     return first and None not in boots and boots[0] != boots[1]
+
+
+def titles() -> list[tuple[str, str, str]]:
+    """List every probe and control as (workload, identifier, title), in the order of reports."""
+    return [
+        *(("leaks", probe.id, probe.title) for probe in PROBES),
+        *(("controls", control.id, control.id.replace("-", " ")) for control in controls()),
+    ]
 
 
 def judge(

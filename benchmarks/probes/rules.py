@@ -23,6 +23,7 @@ LIMIT = 2**31
 """Unchanging numbers from here up are limits, such as the largest number of files."""
 STRAY = 0.05
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
+_ADDRESS = re.compile(r"\b[0-9a-f]{8,16}\b")
 _REFUSED = {"EACCES", "EPERM"}
 _MISSING = {"ENOENT", "ENOTDIR", "ENXIO", "ENODEV", "EOPNOTSUPP", "ENOSYS", "EINVAL"}
 _SHOWN = 60
@@ -59,15 +60,22 @@ def readable(case: Case) -> Judgement:
         return found
     before, sandbox, after = (case.get(side) for side in ("before", "sandbox", "after"))
     if "errno" in before:
-        verdict = Verdict.NAMESPACED if case.own_kernel else Verdict.SHARED_LIVE
-        if before["errno"] in _MISSING:
-            verdict = Verdict.NAMESPACED
-        return judged(verdict, before, sandbox)
+        # The sandbox reads what the host lacks: its own; what the host was refused: more than we.
+        own = case.own_kernel or before["errno"] in _MISSING
+        return judged(Verdict.NAMESPACED if own else Verdict.SHARED_LIVE, before, sandbox)
+    return _compared(case, before, sandbox, after)
+
+
+def _compared(
+    case: Case, before: dict[str, Any], sandbox: dict[str, Any], after: dict[str, Any]
+) -> Judgement:
     if not content(before) and not content(sandbox):
         return judged(Verdict.ABSENT, before, sandbox, "empty on both sides")
     if content(before) == content(after) == content(sandbox):
         return unchanging(case)
-    # Activity is never constant: where the host stood still, the agent's own work may have moved it.
+    if blanked(str(content(before)), str(content(sandbox))):
+        return judged(Verdict.MASKED, before, sandbox, "its numbers are blanked out")
+    # Activity is never constant: where the host stood still, the agent itself may have moved it.
     if content(before) != content(after) or case.probe.kind is Kind.ACTIVITY:
         return _changing(case)
     return judged(Verdict.NAMESPACED, before, sandbox)
@@ -131,6 +139,15 @@ def agreement(before: str, sandbox: str, after: str) -> float | None:
         slack = max(high - low, STRAY * high)
         inside += low - slack <= found <= high + slack
     return inside / rows if rows else None
+
+
+def blanked(host: str, sandbox: str) -> bool:
+    """Tell whether the kernel shows the host's text with every address as zero (kptr_restrict)."""
+    bare = [_ADDRESS.sub("0", text) for text in (host, sandbox)]
+    addresses = _ADDRESS.findall(sandbox)
+    size = min(map(len, bare)) // 2
+    same = bare[0][:size] == bare[1][:size]
+    return bool(addresses) and same and not any(int(address, 16) for address in addresses)
 
 
 def marked(name: str) -> Decide:
