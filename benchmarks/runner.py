@@ -362,8 +362,13 @@ def _check_same(
     opened: Mapping[str, Sandbox],
     out: Path,
 ) -> None:
-    if info.campaign != msgspec.to_builtins(campaign):
+    if msgspec.convert(info.campaign, Campaign) != campaign:
         raise RunFolderError(f"{out} holds another campaign; resume it without other options")
+    if info.resources.cpuset != setting.resources.cpuset:
+        raise RunFolderError(
+            f"{out} was measured on the CPUs {info.resources.cpuset}, but now "
+            f"{setting.resources.cpuset} would be used; resume it with the same affinity",
+        )
     image = harness.image_summary(setting.image)
     if (info.image or {}).get("digest") != (image or {}).get("digest"):
         raise RunFolderError(
