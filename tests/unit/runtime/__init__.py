@@ -1,0 +1,1 @@
+"""Unit tests of the runtime: no root, no kernel."""

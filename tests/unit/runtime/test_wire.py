@@ -1,0 +1,49 @@
+"""Messages between engine and spawner."""
+
+from __future__ import annotations
+
+import os
+import socket
+from typing import TYPE_CHECKING
+
+import pytest
+
+from runtime import wire
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
+    left, right = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with left, right:
+        yield left, right
+
+
+@pytest.mark.parametrize("size", [0, 100, 70_000, 3_000_000])
+def test_messages_of_any_size_arrive(pair: tuple[socket.socket, socket.socket], size: int) -> None:
+    wire.send(pair[0], {"data": b"x" * size})
+    message, fds = wire.receive(pair[1])
+    assert message == {"data": b"x" * size}
+    assert fds == []
+
+
+@pytest.mark.parametrize("size", [10, 100_000])
+def test_descriptors_travel_along_and_are_close_on_exec(
+    pair: tuple[socket.socket, socket.socket], size: int
+) -> None:
+    inside, outside = os.pipe()
+    wire.send(pair[0], "x" * size, (outside,))
+    _, (received,) = wire.receive(pair[1])
+    assert not os.get_inheritable(received)
+    os.write(received, b"through")
+    assert os.read(inside, 10) == b"through"
+    for fd in (inside, outside, received):
+        os.close(fd)
+
+
+def test_a_closed_end_is_the_end(pair: tuple[socket.socket, socket.socket]) -> None:
+    pair[0].close()
+    with pytest.raises(EOFError):
+        wire.receive(pair[1])
