@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import runtime
-from runtime import Resources, SpecError, operations, plan, profiles
+from runtime import Resources, Spec, SpecError, operations, plan, profiles
 from runtime.capabilities import DOCKER, PODMAN, mask
 from runtime.spec import Mount, Namespace
 

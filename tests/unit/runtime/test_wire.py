@@ -14,15 +14,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+Pair = tuple[socket.socket, socket.socket]
+
+
 @pytest.fixture
-def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
+def pair() -> Iterator[Pair]:
     left, right = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with left, right:
         yield left, right
 
 
 @pytest.mark.parametrize("size", [0, 100, 70_000, 3_000_000])
-def test_messages_of_any_size_arrive(pair: tuple[socket.socket, socket.socket], size: int) -> None:
+def test_messages_of_any_size_arrive(pair: Pair, size: int) -> None:
     wire.send(pair[0], {"data": b"x" * size})
     message, fds = wire.receive(pair[1])
     assert message == {"data": b"x" * size}
@@ -30,9 +33,7 @@ def test_messages_of_any_size_arrive(pair: tuple[socket.socket, socket.socket], 
 
 
 @pytest.mark.parametrize("size", [10, 100_000])
-def test_descriptors_travel_along_and_are_close_on_exec(
-    pair: tuple[socket.socket, socket.socket], size: int
-) -> None:
+def test_descriptors_travel_along_and_are_close_on_exec(pair: Pair, size: int) -> None:
     inside, outside = os.pipe()
     wire.send(pair[0], "x" * size, (outside,))
     _, (received,) = wire.receive(pair[1])
@@ -43,7 +44,7 @@ def test_descriptors_travel_along_and_are_close_on_exec(
         os.close(fd)
 
 
-def test_a_closed_end_is_the_end(pair: tuple[socket.socket, socket.socket]) -> None:
+def test_a_closed_end_is_the_end(pair: Pair) -> None:
     pair[0].close()
     with pytest.raises(EOFError):
         wire.receive(pair[1])
