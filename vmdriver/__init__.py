@@ -3,10 +3,28 @@
 It imports nothing of the project. Start with `Driver`.
 """
 
+from vmdriver.accelerator import Accelerator, audit
 from vmdriver.agent import Completed
 from vmdriver.config import PROFILES, STOCK, TUNED, Deadlines, Profile, VmConfig, diff
 from vmdriver.driver import Driver
-from vmdriver.errors import VmError
+from vmdriver.errors import (
+    AgentMissingError,
+    CommandTimeoutError,
+    ConfigError,
+    ConnectError,
+    GuestBuildError,
+    GuestHungError,
+    GuestSetupError,
+    InitMissingError,
+    KernelPanicError,
+    KernelSilentError,
+    PayloadMissingError,
+    QemuDiedError,
+    RefusedError,
+    StartError,
+    VmError,
+    VmGoneError,
+)
 from vmdriver.state import clean, leftovers
 from vmdriver.vm import Vm
 
@@ -14,13 +32,30 @@ __all__ = [
     "PROFILES",
     "STOCK",
     "TUNED",
+    "Accelerator",
+    "AgentMissingError",
+    "CommandTimeoutError",
     "Completed",
+    "ConfigError",
+    "ConnectError",
     "Deadlines",
     "Driver",
+    "GuestBuildError",
+    "GuestHungError",
+    "GuestSetupError",
+    "InitMissingError",
+    "KernelPanicError",
+    "KernelSilentError",
+    "PayloadMissingError",
     "Profile",
+    "QemuDiedError",
+    "RefusedError",
+    "StartError",
     "Vm",
     "VmConfig",
     "VmError",
+    "VmGoneError",
+    "audit",
     "clean",
     "diff",
     "leftovers",

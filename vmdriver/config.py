@@ -126,6 +126,7 @@ class VmConfig:
         accelerator: ``kvm`` or ``tcg``.
         profile: a name in `PROFILES`, or a profile of one's own.
         cpuset: host CPUs all of QEMU's threads may use; None leaves them free.
+        cpu_features_off: CPU features this host's KVM cannot give; the audit finds them.
         payload: program and arguments; file descriptor 3 is the stamp port, to which it writes
             one byte, ``m``, first. Its output goes to the console.
         environment: the payload's environment.
@@ -144,6 +145,7 @@ class VmConfig:
     accelerator: AcceleratorName = "tcg"
     profile: str | Profile = "tuned"
     cpuset: frozenset[int] | set[int] | None = None
+    cpu_features_off: tuple[str, ...] = ()
     payload: tuple[str, ...] = ("sh", "-c", "echo m >&3")
     environment: Mapping[str, str] = field(default_factory=dict)
     directory: str = "/"

@@ -38,7 +38,9 @@ def domain_xml(config: VmConfig, sockets: Mapping[str, Path]) -> str:
     _features(domain, profile)
     mode = profile.cpu_kvm if kvm else profile.cpu_tcg
     if mode:
-        ET.SubElement(domain, "cpu", mode=mode)
+        cpu = ET.SubElement(domain, "cpu", mode=mode)
+        for feature in config.cpu_features_off:
+            ET.SubElement(cpu, "feature", policy="disable", name=feature)
     clock = ET.SubElement(domain, "clock", offset="utc")
     if profile.bare:
         ET.SubElement(clock, "timer", name="hpet", present="no")

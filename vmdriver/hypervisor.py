@@ -3,7 +3,7 @@
 libvirt's Python binding has no type stubs; here its values become ours. Three facts of the embedded
 driver (``qemu:///embed?root=DIR``, https://libvirt.org/drvqemu.html) shape this module: an event
 loop must be registered and run before the connection opens, the driver's files all live below
-``DIR``, and one process can have one root at a time.
+``DIR``, and one process can have one ``DIR`` in its whole life, also after it was closed.
 """
 
 import contextlib
@@ -32,6 +32,9 @@ max_core = 0
 
 _loop_lock = threading.Lock()
 _loop_runs = False
+_embedded_root: Path | None = None
+
+_EMBEDDED_DIRECTORIES = ("etc", "lib/qemu", "run/qemu", "log/qemu", "cache/qemu")
 
 
 def _libvirt(log: Path | None = None) -> Any:
@@ -48,6 +51,17 @@ def _libvirt(log: Path | None = None) -> Any:
             threading.Thread(target=_run_loop, args=(libvirt,), name="libvirt", daemon=True).start()
             _loop_runs = True
     return libvirt
+
+
+def _embed(root: Path) -> Path:
+    """Prepares the embedded driver's directory; the one this process must use."""
+    global _embedded_root  # noqa: PLW0603  # libvirt's own limit: one a process
+    with _loop_lock:
+        root = _embedded_root = _embedded_root or root
+        for directory in _EMBEDDED_DIRECTORIES:
+            (root / directory).mkdir(parents=True, exist_ok=True)
+        (root / "etc" / "qemu.conf").write_text(QEMU_CONF)
+    return root
 
 
 def _run_loop(libvirt: Any) -> None:
@@ -91,6 +105,7 @@ class Connection:
     """An open libvirt connection.
 
     Attributes:
+        uri: what was opened.
         probing_s: seconds it took to open it and to learn what QEMU can do, paid once.
         version: libvirt's version, as ``11.3.0``.
     """
@@ -98,14 +113,14 @@ class Connection:
     def __init__(self, uri: str | None, root: Path) -> None:
         """Opens ``uri``, or the embedded driver below ``root``.
 
+        Where this process has embedded the driver elsewhere before, it stays there.
+
         Raises:
             ConnectError: libvirt or its QEMU driver is missing, or refuses.
         """
-        self.uri = uri or f"qemu:///embed?root={root}"
         if uri is None:
-            configuration = root / "etc" / "qemu.conf"
-            configuration.parent.mkdir(parents=True, exist_ok=True)
-            configuration.write_text(QEMU_CONF)
+            root = _embed(root)
+        self.uri = uri or f"qemu:///embed?root={root}"
         began = time.monotonic()
         try:
             self._libvirt = _libvirt(root / "libvirt.log")

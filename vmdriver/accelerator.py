@@ -1,0 +1,181 @@
+"""Measures whether an accelerator accelerates, instead of believing that it is there.
+
+``/dev/kvm`` can exist, and libvirt list it, where KVM interprets the guest's kernel instruction by
+instruction: nested hosts do that. A guest of a few instructions, given to QEMU as its firmware,
+counts a loop; the same loop is counted on the host. Both within a hard time limit.
+"""
+
+import os
+import platform
+import selectors
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from vmdriver import microguest
+from vmdriver.microguest import native
+
+Verdict = Literal["accelerates", "emulates", "unusable"]
+
+LEAST_RATIO = 0.5
+"""An accelerated guest runs a loop at the host's speed; translation reaches a tenth or so."""
+
+QEMU = "/usr/bin/qemu-system-x86_64"
+_NATIVE_S = 0.04
+_LIMIT_S = 0.9
+_ENOUGH_S = 0.15
+_CPU_FIXUPS: tuple[tuple[str, ...], ...] = ((), ("arch-capabilities",))
+
+
+@dataclass(frozen=True)
+class Accelerator:
+    """What one accelerator is worth here.
+
+    Attributes:
+        name: ``kvm`` or ``tcg``.
+        available: whether QEMU ran a guest with it at all.
+        verdict: ``accelerates`` (at least half the host's speed), ``emulates``, or ``unusable``.
+        loops_per_s: the guest's loops a second; None when it completed none.
+        native_loops_per_s: the host's; None when they could not be measured.
+        ratio: the former over the latter.
+        reason: one sentence with the figures, or with what QEMU said.
+        cpu_features_off: CPU features that must be disabled for ``-cpu host`` to start.
+    """
+
+    name: str
+    available: bool
+    verdict: Verdict
+    loops_per_s: float | None
+    native_loops_per_s: float | None
+    ratio: float | None
+    reason: str
+    cpu_features_off: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Run:
+    loops_per_s: float | None
+    bytes_seen: int
+    words: str
+
+
+def audit(accelerators: tuple[str, ...] = ("kvm", "tcg"), *, qemu: str = QEMU) -> list[Accelerator]:
+    """Measures each accelerator, at most about one second each.
+
+    Nothing is raised for an accelerator that does not work: that is its verdict.
+    """
+    own = native_loops_per_s()
+    return [_audit_one(name, qemu, own) for name in accelerators]
+
+
+def native_loops_per_s() -> float | None:
+    """The host's own loops a second; None where it is no x86-64 or refuses executable memory."""
+    if platform.machine() != "x86_64":
+        return None
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", native.__file__, microguest.NATIVE.hex(), str(_NATIVE_S)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return float(str(done.stdout)) if done.returncode == 0 else None
+
+
+def _audit_one(name: str, qemu: str, own: float | None) -> Accelerator:
+    if name == "kvm" and not os.access("/dev/kvm", os.R_OK | os.W_OK):
+        there = Path("/dev/kvm").exists()
+        reason = (
+            "/dev/kvm is not accessible; join the group kvm or become root"
+            if there
+            else "there is no /dev/kvm: no hardware virtualization, or its module is not loaded"
+        )
+        return _unusable(name, own, reason)
+    fixups: tuple[str, ...] = ()
+    run = _Run(None, 0, "")
+    for fixups in _CPU_FIXUPS if name == "kvm" else ((),):
+        try:
+            run = _run(name, qemu, fixups)
+        except OSError as error:
+            return _unusable(name, own, f"{qemu} cannot be run: {error.strerror}")
+        if run.bytes_seen:
+            break
+    if not run.bytes_seen:
+        return _unusable(name, own, run.words or f"the guest did nothing within {_LIMIT_S} s")
+    if run.loops_per_s is None or own is None:
+        missing = "guest's" if run.loops_per_s is None else "host's"
+        reason = f"the {missing} speed could not be measured within {_LIMIT_S} s"
+        return Accelerator(name, True, "emulates", run.loops_per_s, own, None, reason, fixups)  # noqa: FBT003  # the record's own order
+    ratio = run.loops_per_s / own
+    verdict: Verdict = "accelerates" if ratio >= LEAST_RATIO else "emulates"
+    reason = (
+        f"a guest's loop turns {run.loops_per_s / 1e6:,.1f} million times a second, "
+        f"the host's {own / 1e6:,.0f}: {ratio:.2g} of its speed"
+    )
+    return Accelerator(name, True, verdict, run.loops_per_s, own, ratio, reason, fixups)  # noqa: FBT003  # likewise
+
+
+def _unusable(name: str, own: float | None, reason: str) -> Accelerator:
+    return Accelerator(name, False, "unusable", None, own, None, reason)  # noqa: FBT003  # likewise
+
+
+def _run(name: str, qemu: str, features_off: tuple[str, ...]) -> _Run:
+    with tempfile.NamedTemporaryFile(prefix="tare-audit-") as rom:
+        rom.write(microguest.rom())
+        rom.flush()
+        cpu = ",".join(["host", *(f"{feature}=off" for feature in features_off)])
+        command = [
+            *(qemu, "-accel", name, "-machine", "q35", "-cpu", cpu if name == "kvm" else "max"),
+            *("-nodefaults", "-no-user-config", "-display", "none", "-m", "16"),
+            *("-bios", rom.name, "-chardev", "stdio,id=out,signal=off"),
+            *("-device", "isa-debugcon,iobase=0xe9,chardev=out"),
+        ]
+        with subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            process_group=0,
+        ) as process:
+            try:
+                stamps = _stamps(process)
+            finally:
+                process.kill()
+            assert process.stderr is not None
+            words = process.stderr.read().decode(errors="replace")
+    return _Run(_speed(stamps), len(stamps), _own_words(words))
+
+
+def _stamps(process: subprocess.Popen[bytes]) -> list[float]:
+    """When each byte of the guest arrived, until the last round is long enough or time is up."""
+    assert process.stdout is not None
+    stamps: list[float] = []
+    deadline = time.monotonic() + _LIMIT_S
+    with selectors.DefaultSelector() as selector:
+        selector.register(process.stdout, selectors.EVENT_READ)
+        while (left := deadline - time.monotonic()) > 0 and selector.select(left):
+            now = time.monotonic()
+            data = os.read(process.stdout.fileno(), 64)
+            if not data:
+                break
+            stamps += [now] * len(data)
+            if len(stamps) > 1 and stamps[-1] - stamps[-2] > _ENOUGH_S:
+                break
+    return stamps
+
+
+def _speed(stamps: list[float]) -> float | None:
+    """Loops a second of the last round that ended; None before one took a measurable time."""
+    for number in range(len(stamps) - 1, 0, -1):
+        took = stamps[number] - stamps[number - 1]
+        if took > 0:
+            return (microguest.FIRST_ROUND << number - 1) / took
+    return None
+
+
+def _own_words(stderr: str) -> str:
+    lines = [line.removeprefix("qemu-system-x86_64: ") for line in stderr.splitlines()]
+    return "QEMU said: " + " / ".join(lines)[:300] if lines else ""
