@@ -44,7 +44,7 @@ class VmInstance:
         """Run a command in the guest and wait for it."""
         try:
             done = self._vm.exec(list(args), env=ENVIRONMENT, stdin=stdin, timeout_s=timeout_s)
-        except vmdriver.CommandTimedOut as error:
+        except vmdriver.CommandTimeoutError as error:
             raise MeasurementError(str(error), timed_out=True) from error
         except vmdriver.VmError as error:
             raise MeasurementError(f"cannot run {args[0]} in the guest: {error}") from error
@@ -179,7 +179,11 @@ class VmSandbox:
         )
         try:
             vm = self._driver.start(config)
-        except (vmdriver.KernelSilent, vmdriver.InitMissing, vmdriver.PayloadMissing) as error:
+        except (
+            vmdriver.KernelSilentError,
+            vmdriver.InitMissingError,
+            vmdriver.PayloadMissingError,
+        ) as error:
             raise MeasurementError(str(error), timed_out=True) from error
         except vmdriver.VmError as error:
             raise MeasurementError(str(error)) from error
