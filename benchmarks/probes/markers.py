@@ -53,12 +53,21 @@ def planted() -> Iterator[dict[str, str]]:
 
 
 def _process(stack: ExitStack, name: str) -> str:
-    """Start a process that bears the mark as an argument and ends with its standard input."""
+    """Start a process that bears the mark as an argument and ends with its standard input.
+
+    It says when it runs: for a moment after exec(2) its command line is still empty.
+    """
     child = stack.enter_context(
-        subprocess.Popen(["/bin/sh", "-c", "read -r _", name], stdin=subprocess.PIPE)
+        subprocess.Popen(
+            ["/bin/sh", "-c", "echo; read -r _", name],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
     )
     assert child.stdin is not None
+    assert child.stdout is not None
     stack.callback(child.stdin.close)
+    child.stdout.read(1)
     return name
 
 
