@@ -4,11 +4,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Literal
 
 from vmdriver.errors import ConfigError
 
-AcceleratorName = Literal["kvm", "tcg"]
+ACCELERATORS = ("kvm", "tcg")
+"""Hardware virtualization, and QEMU's own translation."""
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,31}")
 _SMALLEST_MEMORY_MIB = 32
@@ -142,7 +142,7 @@ class VmConfig:
     disk: Path
     vcpus: int = 1
     memory_mib: int = 256
-    accelerator: AcceleratorName = "tcg"
+    accelerator: str = "tcg"
     profile: str | Profile = "tuned"
     cpuset: frozenset[int] | set[int] | None = None
     cpu_features_off: tuple[str, ...] = ()
@@ -172,6 +172,10 @@ class VmConfig:
                 f"{self.name!r} cannot name a VM; use 1 to 32 letters, digits and _ . + -"
             )
         self.resolved_profile()
+        if self.accelerator not in ACCELERATORS:
+            raise ConfigError(
+                f"there is no accelerator {self.accelerator!r}; there are {', '.join(ACCELERATORS)}"
+            )
         if self.vcpus < 1:
             raise ConfigError(f"a VM needs at least one vCPU, not {self.vcpus}")
         if self.memory_mib < _SMALLEST_MEMORY_MIB:

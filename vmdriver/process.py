@@ -57,6 +57,10 @@ class Process:
             return f"exit status {result.si_status}"
         return f"signal {signal.Signals(result.si_status).name}"
 
+    def close(self) -> None:
+        """Closes the pidfd; the process stays as it is."""
+        os.close(self.pidfd)
+
     def arguments(self) -> list[str]:
         """Its command line."""
         return Path(f"/proc/{self.pid}/cmdline").read_bytes().decode().rstrip("\0").split("\0")

@@ -148,6 +148,8 @@ class Vm:
 
     def cpu_time_s(self) -> float:
         """CPU seconds of all of QEMU's threads since its start. Raises VmGoneError."""
+        if not self.running():
+            raise VmGoneError(f"QEMU of {self.config.name} has ended")
         try:
             return self.process.cpu_time_s()
         except OSError as error:
@@ -205,6 +207,8 @@ class Vm:
             )
         self._agent.abandon()
         self.channels.close()
+        if self.channels.process is not None:
+            self.channels.process.close()
 
     def _send_control(self, data: bytes, timeout_s: float) -> None:
         self.channels.send("control", data, timeout_s)

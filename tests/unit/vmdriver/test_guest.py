@@ -1,0 +1,175 @@
+import bz2
+import gzip
+import lzma
+import shutil
+import struct
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from vmdriver.errors import GuestBuildError
+from vmdriver.guest import build_initramfs, cpio, extract_vmlinux
+from vmdriver.guest.modules import modinfo, ordered
+
+SETUP_SECTORS = 3
+
+
+def elf(content: bytes = b"kernel") -> bytes:
+    """The smallest ELF file with one loadable segment."""
+    header = bytearray(64)
+    header[:5] = b"\x7fELF\x02"
+    struct.pack_into("<Q", header, 0x20, 64)
+    struct.pack_into("<H", header, 0x38, 1)
+    segment = struct.pack("<IIQQQQQQ", 1, 5, 120, 0, 0, len(content), len(content), 0)
+    return bytes(header) + segment + content
+
+
+def bzimage(payload: bytes) -> bytes:
+    image = bytearray((SETUP_SECTORS + 1) * 512)
+    image[0x1F1] = SETUP_SECTORS
+    image[0x202:0x206] = b"HdrS"
+    struct.pack_into("<II", image, 0x248, 16, len(payload))
+    return bytes(image) + b"\0" * 16 + payload + b"signature"
+
+
+def by_tool(tool: str) -> Callable[[bytes], bytes]:
+    arguments = [tool, "-q", "-c", *(["-l"] if tool == "lz4" else [])]
+    return lambda data: (
+        subprocess.run(arguments, input=data, capture_output=True, check=True).stdout
+    )
+
+
+SIZE = b"\x10\0\0\0"
+COMPRESSORS: dict[str, Callable[[bytes], bytes]] = {
+    "zstd": lambda data: by_tool("zstd")(data) + SIZE,
+    "lz4": lambda data: by_tool("lz4")(data) + SIZE,
+    "xz": lambda data: lzma.compress(data) + SIZE,
+    "lzma": lambda data: lzma.compress(data, format=lzma.FORMAT_ALONE) + SIZE,
+    "bzip2": lambda data: bz2.compress(data) + SIZE,
+    "gzip": gzip.compress,
+    "none": lambda data: data,
+}
+
+
+@pytest.mark.parametrize("compressor", COMPRESSORS)
+def test_the_kernel_comes_out_as_it_went_in(compressor: str, tmp_path: Path) -> None:
+    source, out = tmp_path / "vmlinuz", tmp_path / "vmlinux"
+    source.write_bytes(bzimage(COMPRESSORS[compressor](elf())))
+    extract_vmlinux(source, out)
+    assert out.read_bytes() == elf()
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "too short"),
+        (b"text" * 1000, "not an x86 Linux kernel"),
+        (bzimage(gzip.compress(elf()))[:-30], "truncated"),
+        (bzimage(gzip.compress(elf())[:-9]), "cannot decompress"),
+        (bzimage(gzip.compress(b"no kernel")), "64-bit ELF"),
+        (bzimage(gzip.compress(elf(b"x" * 99)[:-10])), "truncated"),
+        (bzimage(b"\x89unknown"), "unknown way"),
+        (elf(b"x" * 99)[:-10], "truncated"),
+    ],
+)
+def test_a_damaged_kernel_is_named_and_leaves_nothing(
+    content: bytes, words: str, tmp_path: Path
+) -> None:
+    source = tmp_path / "vmlinuz"
+    source.write_bytes(content)
+    with pytest.raises(GuestBuildError, match=words) as caught:
+        extract_vmlinux(source, tmp_path / "vmlinux")
+    assert str(source) in str(caught.value)
+    assert list(tmp_path.iterdir()) == [source]
+
+
+def test_a_missing_kernel_is_named(tmp_path: Path) -> None:
+    with pytest.raises(GuestBuildError, match=r"nowhere: No such file"):
+        extract_vmlinux(tmp_path / "nowhere", tmp_path / "vmlinux")
+
+
+def test_other_programs_read_the_archive(tmp_path: Path) -> None:
+    data = cpio.archive(
+        [cpio.directory("d", 0o750), cpio.file("d/odd", b"xyz", 0o640), cpio.file("empty", b"")]
+    )
+    subprocess.run(
+        ["cpio", "-i", "--quiet"], input=data, cwd=tmp_path, check=True, capture_output=True
+    )
+    assert (tmp_path / "d" / "odd").read_bytes() == b"xyz"
+    assert (tmp_path / "d" / "odd").stat().st_mode & 0o777 == 0o640
+    assert (tmp_path / "empty").read_bytes() == b""
+
+
+def module(depends: str) -> bytes:
+    return b"\x7fELF\0license=GPL\0depends=" + depends.encode() + b"\0name=x\0"
+
+
+@pytest.fixture
+def modules(tmp_path: Path) -> Path:
+    """A kernel package's modules: an xz one, a zstd one, a dependency, one built in."""
+    folder = tmp_path / "modules"
+    (folder / "kernel" / "fs").mkdir(parents=True)
+    (folder / "kernel" / "fs" / "erofs.ko.xz").write_bytes(
+        lzma.compress(module("libcrc32c,net-fs"))
+    )
+    (folder / "kernel" / "libcrc32c.ko").write_bytes(module(""))
+    (folder / "kernel" / "net_fs.ko.zst").write_bytes(by_tool("zstd")(module("libcrc32c")))
+    (folder / "kernel" / "virtio_blk.ko").write_bytes(module(""))
+    (folder / "modules.builtin").write_text("kernel/fs/overlayfs/overlay.ko\n")
+    return folder
+
+
+def test_modules_come_after_what_they_need(modules: Path) -> None:
+    found = ordered(modules, ("virtio_blk", "erofs", "overlay"))
+    assert [name for name, _ in found] == ["virtio_blk", "libcrc32c", "net_fs", "erofs"]
+    assert dict(found)["erofs"] == module("libcrc32c,net-fs")
+
+
+def test_a_missing_module_is_named(modules: Path) -> None:
+    with pytest.raises(GuestBuildError, match="module squashfs is neither below"):
+        ordered(modules, ("squashfs",))
+
+
+def test_modinfo_of_a_key_that_is_not_there() -> None:
+    assert not modinfo(module(""), "alias")
+
+
+def test_the_initramfs_is_the_same_each_time(modules: Path, tmp_path: Path) -> None:
+    busybox = tmp_path / "busybox"
+    busybox.write_bytes(b"\x7fELF static")
+    one, two = tmp_path / "one", tmp_path / "two"
+    build_initramfs(modules, busybox, one)
+    build_initramfs(modules, busybox, two)
+    assert one.read_bytes() == two.read_bytes()
+    listing = subprocess.run(
+        ["cpio", "-it", "--quiet"], input=one.read_bytes(), capture_output=True, check=True
+    )
+    names = listing.stdout.decode().split()
+    assert {"init", "agent.sh", "bin/busybox", "dev/console"} <= set(names)
+    assert [name for name in names if name.startswith("modules/")] == [
+        "modules/00-virtio_blk.ko",
+        "modules/01-libcrc32c.ko",
+        "modules/02-net_fs.ko",
+        "modules/03-erofs.ko",
+    ]
+
+
+def test_a_dynamic_busybox_is_refused(modules: Path, tmp_path: Path) -> None:
+    busybox = tmp_path / "busybox"
+    busybox.write_bytes(b"\x7fELF /lib64/ld-linux-x86-64.so.2")
+    with pytest.raises(GuestBuildError, match="install busybox-static"):
+        build_initramfs(modules, busybox, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_guest_s_scripts_are_shell() -> None:
+    folder = Path(cpio.__file__).parent
+    busybox = shutil.which("busybox")
+    assert busybox is not None
+    for script in ("init.sh", "agent.sh"):
+        done = subprocess.run(
+            [busybox, "sh", "-n", folder / script], capture_output=True, check=False
+        )
+        assert (done.returncode, done.stderr) == (0, b"")

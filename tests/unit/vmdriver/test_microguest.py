@@ -1,0 +1,51 @@
+import platform
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from vmdriver import microguest
+from vmdriver.accelerator import _speed, audit, native_loops_per_s
+
+
+def test_the_bytes_are_those_of_the_source(tmp_path: Path) -> None:
+    source = Path(microguest.__file__).with_name("loop.S")
+    subprocess.run(["as", "--32", "-o", tmp_path / "loop.o", source], check=True)
+    subprocess.run(
+        ["objcopy", "-O", "binary", "-j", ".text", tmp_path / "loop.o", tmp_path / "loop.bin"],
+        check=True,
+    )
+    assert (tmp_path / "loop.bin").read_bytes() == microguest.GUEST
+
+
+def test_the_rom_ends_with_the_reset_vector() -> None:
+    assert len(microguest.rom()) == 1 << 16
+    assert microguest.rom().endswith(microguest.GUEST)
+
+
+def test_the_speed_is_that_of_the_last_whole_round() -> None:
+    assert _speed([1.0, 1.5, 1.75]) == pytest.approx((microguest.FIRST_ROUND << 1) / 0.25)
+    assert _speed([1.0]) is None
+    assert _speed([1.0, 1.0]) is None
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="the loop is x86-64 machine code")
+def test_the_host_counts_faster_than_an_interpreter() -> None:
+    speed = native_loops_per_s()
+    assert speed is not None
+    assert speed > 1e8
+
+
+def test_a_qemu_that_is_not_there_is_a_verdict() -> None:
+    (found,) = audit(("tcg",), qemu="/nowhere/qemu")
+    assert found.verdict == "unusable"
+    assert "/nowhere/qemu" in found.reason
+
+
+def test_the_words_of_a_failing_qemu_are_kept(tmp_path: Path) -> None:
+    fake = tmp_path / "qemu"
+    fake.write_text("#!/bin/sh\necho 'no such machine' >&2\nexit 1\n")
+    fake.chmod(0o755)
+    (found,) = audit(("tcg",), qemu=str(fake))
+    assert (found.verdict, found.available) == ("unusable", False)
+    assert "no such machine" in found.reason
