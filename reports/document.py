@@ -1,0 +1,116 @@
+"""Puts a whole report together from a run, before any renderer sees it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from benchmarks import statistics
+from benchmarks.records import Status
+from reports import summary, units
+from reports.case import Case
+from reports.errors import EmptyRunError
+from reports.frame import tidy
+from reports.judge import judge
+from reports.model import REPORT_SCHEMA_VERSION, Document, Failure, NumberRow
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from benchmarks.records import RunInfo
+    from benchmarks.runfolder import Run
+
+
+def document(run: Run) -> Document:
+    """Summarise and judge a run.
+
+    Raises:
+        EmptyRunError: The run holds no sample of a closed visit.
+    """
+    if not run.samples:
+        raise EmptyRunError(
+            f"{run.path} holds no finished measurement; continue it with --resume, then report",
+        )
+    info = run.info
+    table = tidy(run)
+    numbers = summary.numbers(info, table)
+    words = summary.words(info, table)
+    failures = summary.failures(table)
+    blocks = len({visit.block for visit in run.visits} or set(table["block"]))
+    return Document(
+        schema=REPORT_SCHEMA_VERSION,
+        run=info.run,
+        created_at=info.created_at,
+        tare_version=info.tare_version,
+        blocks=blocks,
+        samples=len(run.samples),
+        discarded=run.discarded,
+        seconds=sum(visit.seconds for visit in run.visits),
+        host=info.host,
+        image=info.image,
+        resources=info.resources,
+        sandboxes=info.sandboxes,
+        absent=info.absent,
+        campaign=info.campaign,
+        harness=info.harness,
+        tools=info.tools,
+        warnings=tuple(_warnings(info, blocks, failures, len(run.samples))),
+        caveats=tuple(_caveats(info, table, numbers, run.discarded)),
+        claims=judge(Case(info, table, words)),
+        numbers=numbers,
+        words=words,
+        failures=failures,
+    )
+
+
+def _warnings(info: RunInfo, blocks: int, failures: tuple[Failure, ...], samples: int) -> list[str]:
+    """Return what must stand before any number."""
+    found = [
+        f"The CPU of {sandbox.name} is emulated in software ({sandbox.accelerator or 'no'} "
+        "acceleration). Speeds inside it, and durations that wait for its CPU, are not "
+        "admissible: they rank against nothing and are hatched or marked with \N{DAGGER} below."
+        for sandbox in info.sandboxes
+        if not sandbox.admissible_cpu
+    ]
+    found += [f"{name} could not be had: {reason}" for name, reason in info.absent.items()]
+    if any(sandbox.kind == "fake" for sandbox in info.sandboxes):
+        found.append("This run holds the fake sandbox, whose numbers are made up for tests.")
+    if blocks < statistics.fewest():
+        found.append(
+            f"Only {blocks} block{'s' if blocks != 1 else ''}: below {statistics.fewest()} no "
+            "median has a 95 % interval, so no claim that needs one is decided.",
+        )
+    failed = sum(failure.count for failure in failures)
+    if failed:
+        share = units.percent(failed / samples)
+        found.append(f"{failed} of {samples} samples ({share}) failed; each stands below.")
+    return found
+
+
+def _caveats(
+    info: RunInfo, table: pd.DataFrame, numbers: tuple[NumberRow, ...], discarded: int
+) -> list[str]:
+    found = [
+        f"{sandbox.name}: {caveat}" for sandbox in info.sandboxes for caveat in sandbox.caveats
+    ]
+    if info.host.get("identity", {}).get("virtualised"):
+        found.append(
+            "The host is itself a virtual machine: its own hypervisor is in every number, and a "
+            "VM measured on it is nested.",
+        )
+    flags = table[table["flags"] != ""]["flags"].str.split().explode().value_counts()
+    found += [
+        f"{count} of {len(table)} samples were taken while the host showed {flag!r}; they are "
+        "kept and counted."
+        for flag, count in flags.items()
+    ]
+    unsupported = int((table["status"] == Status.UNSUPPORTED.value).sum())
+    if unsupported:
+        found.append(f"{unsupported} values do not exist in their sandbox; they are no failures.")
+    if discarded:
+        found.append(f"{discarded} journal lines of visits that never ended were left out.")
+    if any(row.metric == "startup_main_s" for row in numbers):
+        found.append(
+            "Start times count from the request to the boundary named, on the host's clock; "
+            "numbers published elsewhere often stop at another boundary.",
+        )
+    return found

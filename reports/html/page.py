@@ -1,0 +1,86 @@
+"""Renders the page: words through an autoescaping template, pictures as inline SVG."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import jinja2
+from markupsafe import Markup
+
+from benchmarks import metrics
+from reports import units
+from reports.frame import tidy
+from reports.html import tables
+from reports.plots import levels, startup
+
+if TYPE_CHECKING:
+    from benchmarks.runfolder import Run
+    from reports.model import Document
+    from reports.plots.svg import Picture
+
+_HERE = Path(__file__).parent
+_MOST_FAILURES = 40
+
+_GLYPHS = {
+    "supported": "\N{CHECK MARK}",
+    "supported (bound)": "\N{CHECK MARK}",
+    "equivalent": "=",
+    "refuted": "\N{BALLOT X}",
+    "inconclusive": "?",
+    "not testable here": "\N{EN DASH}",
+}
+
+
+def render(run: Run, report: Document) -> str:
+    """Return the page as text.
+
+    Args:
+        run: The run; its samples are drawn.
+        report: What ``document`` made of it.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_HERE),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "quantity": units.quantity,
+        "estimate": units.estimate,
+        "interval": units.interval,
+        "p": units.p_value,
+        "svg": _trusted,
+        "slug": lambda text: text.replace(" ", "-").replace("(", "").replace(")", ""),
+    }
+    template = environment.get_template("report.html.j2")
+    start_rows, memory_rows = startup.rows(report), levels.memory_rows(report)
+    return template.render(
+        report=report,
+        style=Markup((_HERE / "style.css").read_text(encoding="utf-8")),  # noqa: S704  # our own file
+        when=datetime.fromtimestamp(report.created_at, UTC).strftime("%-d %B %Y, %H:%M UTC"),
+        glyphs=_GLYPHS,
+        host=tables.host(report),
+        harness=tables.harness(report),
+        ladder=startup.ladder(report),
+        spread=startup.spread(report, tidy(run)),
+        memory=levels.memory(report),
+        throughput=levels.throughput(report),
+        start_table=tables.pivot(report, start_rows),
+        memory_table=tables.pivot(report, memory_rows),
+        rate_table=tables.pivot(report, levels.throughput_rows(report), against_native=True),
+        leaks=tables.matrix(report, metrics.LEAKS),
+        controls=tables.matrix(report, metrics.CONTROLS),
+        leak_words=tables.leaking(),
+        probes=[row for row in report.words if row.workload in {metrics.LEAKS, metrics.CONTROLS}],
+        digests=[row for row in report.words if row.workload == metrics.CHECKSUM],
+        most_failures=_MOST_FAILURES,
+        missing=units.MISSING,
+    )
+
+
+def _trusted(picture: Picture) -> Markup:
+    """Let a picture through the escaping: every text in it was escaped when it was made."""
+    return Markup(picture.svg)  # noqa: S704  # see docstring

@@ -1,0 +1,213 @@
+"""Verdicts that rest on numbers: start, memory, throughput.
+
+Under software emulation a guest's own numbers rank against nothing. There the rule is the *bound*:
+where an admissible part of the VM's cost alone exceeds the container's whole cost by the margin,
+the claim is supported; where it does not, nothing follows. A bound never refutes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from benchmarks import metrics, statistics
+from benchmarks.records import Unit
+from reports import units
+from reports.case import Case, Contrast, Outcome, Side, ratio
+from reports.frame import measured
+from reports.model import Evidence, Judgement, Verdict
+
+if TYPE_CHECKING:
+    from benchmarks.records import SandboxInfo
+    from reports.claims import Claim
+
+_DIFFERENCE = {
+    Outcome.ABOVE: Verdict.SUPPORTED,
+    Outcome.BELOW: Verdict.REFUTED,
+    Outcome.WITHIN: Verdict.EQUIVALENT,
+    Outcome.UNDECIDED: Verdict.INCONCLUSIVE,
+    Outcome.UNUSABLE: Verdict.INCONCLUSIVE,
+}
+BOUND = "bound: the admissible part of the VM's cost against the container's whole cost"
+RATIO = "ratio of medians over paired blocks, 95 % interval against the margin"
+EQUIVALENCE = "equivalence: two one-sided tests, 90 % interval inside the margin"
+
+
+def verdict(
+    claim: Claim,
+    kind: Verdict,
+    rule: str,
+    reason: str,
+    *evidence: Evidence,
+    p: float | None = None,
+) -> Judgement:
+    """Return a judgement of a declared claim."""
+    return Judgement(
+        id=claim.id,
+        title=claim.title,
+        statement=claim.statement,
+        margin=claim.margin,
+        verdict=kind,
+        rule=rule,
+        reason=f"{_sentence(reason)}.",
+        p=p,
+        evidence=evidence,
+    )
+
+
+def starts_fast(claim: Claim, case: Case) -> Judgement:
+    """A container starts within the limit, and a VM takes longer."""
+    container, vm = case.sandbox("container"), case.sandbox("vm")
+    if container is None:
+        return _untestable(claim, case, "container")
+    start = _start(container, "main", "container's whole start")
+    own, own_p, evidence = _within_limit(claim, case, start)
+    if own is not Verdict.SUPPORTED:
+        reason = f"container start: {evidence.result}"
+        return verdict(claim, own, "limit on the median", reason, evidence, p=own_p)
+    if vm is None:
+        return _untestable(claim, case, "vm", evidence)
+    whole = case.contrast(_start(vm, "main", "VM's whole start"), start, claim.factor or 0)
+    ready = case.contrast(_start(vm, "ready", "VMM ready"), start, claim.factor or 0)
+    return _compared(claim, whole, ready, evidence, p=own_p, emulated=not vm.admissible_cpu)
+
+
+def less_memory(claim: Claim, case: Case) -> Judgement:
+    """An idle container takes less memory than an idle VM."""
+    for kind in ("container", "vm"):
+        if case.sandbox(kind) is None:
+            return _untestable(claim, case, kind)
+    container, vm = case.sandbox("container"), case.sandbox("vm")
+    assert container is not None
+    assert vm is not None
+    held = _memory(container, "pss_bytes", "processes of the container")
+    whole = case.contrast(_memory(vm, "pss_bytes", "processes of the VM"), held, claim.factor or 0)
+    # The cgroup's charge holds the kernel's memory and page cache too: the most it can be.
+    charged = _memory(container, "cgroup_bytes", "the container's whole cgroup")
+    most = charged if case.has(charged) else held
+    used = _memory(vm, "guest_used_bytes", "memory in use by the guest itself")
+    bound = case.contrast(used, most, claim.factor or 0)
+    beside = Evidence(
+        observation="resident set of the VMM beyond guest RAM",
+        result=units.estimate(case.median(_memory(vm, "vmm_bytes", "")), Unit.BYTES)
+        + ("" if vm.admissible_cpu else "; holds the emulator's translated code too"),
+        decides=False,
+    )
+    return _compared(claim, whole, bound, beside, emulated=not vm.admissible_cpu)
+
+
+def no_extra_layer(claim: Claim, case: Case) -> Judgement:
+    """Every workload's throughput in the container equals the native one within the margin."""
+    for kind in ("container", "native"):
+        if case.sandbox(kind) is None:
+            return _untestable(claim, case, kind)
+    found = [
+        case.contrast(
+            _throughput(case.sandbox("container"), workload, f"{workload} in the container"),
+            _throughput(case.sandbox("native"), workload, "natively"),
+            claim.factor or 0,
+        )
+        for workload in _workloads(case)
+    ]
+    if not found:
+        reason = "the run holds no workload with a throughput"
+        return verdict(claim, Verdict.NOT_TESTABLE, EQUIVALENCE, reason)
+    evidence = [*(one.evidence() for one in found), *_inside_guest(claim, case)]
+    slower = [one for one in found if one.outcome is Outcome.BELOW]
+    open_ones = [one for one in found if one.outcome is not Outcome.WITHIN]
+    margin = units.percent(claim.factor or 0)
+    if slower:
+        # One counterexample refutes; the smallest of several p-values pays for the choice.
+        p = min(1.0, len(found) * min(one.p or 0.0 for one in slower))
+        equal = [one.above.workload for one in found if one.outcome is Outcome.WITHIN]
+        reason = "slower: " + "; ".join(one.sentence for one in slower)
+        reason += f"; equal within {margin}: {', '.join(equal)}" if equal else ""
+        return verdict(claim, Verdict.REFUTED, RATIO, reason, *evidence, p=p)
+    if open_ones:
+        reason = "not decided: " + "; ".join(one.sentence for one in open_ones)
+        return verdict(claim, Verdict.INCONCLUSIVE, EQUIVALENCE, reason, *evidence)
+    shown = ", ".join(f"{one.above.workload} {ratio(one.effect)}" for one in found if one.effect)
+    reason = f"throughput equals native within {margin}: {shown}"
+    p = max(one.p or 0.0 for one in found)
+    return verdict(claim, Verdict.SUPPORTED, EQUIVALENCE, reason, *evidence, p=p)
+
+
+def _compared(
+    claim: Claim,
+    whole: Contrast,
+    bound: Contrast,
+    *beside: Evidence,
+    emulated: bool,
+    p: float | None = None,
+) -> Judgement:
+    """Judge a claim of difference by the whole contrast or, under emulation, by the bound."""
+    if not emulated:
+        evidence = (whole.evidence(), bound.evidence(decides=False), *beside)
+        kind = _DIFFERENCE[whole.outcome]
+        combined = None if whole.p is None else max(whole.p, p or 0.0)
+        return verdict(claim, kind, RATIO, whole.sentence, *evidence, p=combined)
+    evidence = (bound.evidence(), whole.evidence(decides=False), *beside)
+    if bound.outcome is Outcome.ABOVE:
+        combined = max(bound.p or 0.0, p or 0.0)
+        return verdict(claim, Verdict.SUPPORTED_BOUND, BOUND, bound.sentence, *evidence, p=combined)
+    why = f"what is admissible under emulation does not decide. {_sentence(bound.sentence)}"
+    return verdict(claim, Verdict.INCONCLUSIVE, BOUND, why, *evidence)
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _within_limit(claim: Claim, case: Case, start: Side) -> tuple[Verdict, float | None, Evidence]:
+    """Judge the absolute part of ``starts-fast``: the container's own median against the limit."""
+    limit = claim.limit_s or 0.0
+    named = f"{start.name}, limit {units.quantity(limit, Unit.SECONDS)}"
+    if trouble := case.trouble(start):
+        return Verdict.INCONCLUSIVE, None, Evidence(observation=named, result=trouble)
+    median = case.median(start)
+    shown = f"{units.estimate(median, start.unit)} over {median.n} blocks"
+    evidence = Evidence(observation=named, result=shown)
+    against = [(value, limit) for value in measured(case.rows(start))["value"].tolist()]
+    if median.high is not None and median.high < limit:
+        return Verdict.SUPPORTED, statistics.p_below(against, 1), evidence
+    if median.low is not None and median.low >= limit:
+        return Verdict.REFUTED, statistics.p_above(against, 1), evidence
+    return Verdict.INCONCLUSIVE, None, evidence
+
+
+def _inside_guest(claim: Claim, case: Case) -> list[Evidence]:
+    """Show the VM's throughput beside the container's; it decides nothing here."""
+    vm, native = case.sandbox("vm"), case.sandbox("native")
+    if vm is None:
+        return []
+    found = [
+        case.contrast(
+            _throughput(vm, workload, f"{workload} in the VM"),
+            _throughput(native, workload, "natively"),
+            claim.factor or 0,
+        )
+        for workload in _workloads(case)
+    ]
+    return [one.evidence(decides=False) for one in found]
+
+
+def _untestable(claim: Claim, case: Case, kind: str, *evidence: Evidence) -> Judgement:
+    reason = case.missing([kind]) or ""
+    return verdict(claim, Verdict.NOT_TESTABLE, "needs what the run lacks", reason, *evidence)
+
+
+def _start(sandbox: SandboxInfo, boundary: str, name: str) -> Side:
+    return Side(sandbox, metrics.STARTUP, f"startup_{boundary}_s", Unit.SECONDS, name)
+
+
+def _memory(sandbox: SandboxInfo, metric: str, name: str) -> Side:
+    return Side(sandbox, metrics.MEMORY, metric, Unit.BYTES, name)
+
+
+def _throughput(sandbox: SandboxInfo | None, workload: str, name: str) -> Side:
+    assert sandbox is not None  # the callers have looked
+    return Side(sandbox, workload, "throughput_per_s", Unit.PER_SECOND, name)
+
+
+def _workloads(case: Case) -> list[str]:
+    rates = case.table[case.table["metric"] == "throughput_per_s"]
+    return [str(name) for name in rates["workload"].unique()]
