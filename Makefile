@@ -10,7 +10,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 demo: setup ## weigh native, container and VM on this host, and write the report
-	@$(BIN)/tare run quick --report
+	@$(BIN)/tare run quick
 
 test: setup-test lint unit integration ## every check: linters, types, unit and integration tests
 	@echo 'test: every check passed'
