@@ -224,6 +224,7 @@ class ContainerSandbox:
                     memory_limit_bytes=resources.memory_bytes if self._native else None,
                 ),
             )
+            self._engine.prepare(self._spec)
         except runtime.ContainerError as error:
             raise UnsuitableHostError(
                 f"the sandbox {self._name!r} cannot be had here: {error}",
