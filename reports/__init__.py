@@ -47,7 +47,7 @@ def document(run: Run) -> Document:
     Raises:
         EmptyRunError: The run holds no finished measurement.
     """
-    from reports.document import document as build
+    from reports.assembly import document as build
 
     return build(run)
 

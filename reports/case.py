@@ -156,13 +156,11 @@ class Case:
 
 
 def ratio(effect: Estimate) -> str:
-    """Return a ratio with its interval, for example 8.1 (7.9 to 8.4), each "times"."""
+    """Return a ratio with its interval, for example "8.11 times (7.92 to 8.40)"."""
     if effect.estimate is None or effect.low is None or effect.high is None:
         return units.MISSING
-    shown = [
-        units.digits(part) + units.TIMES for part in (effect.estimate, effect.low, effect.high)
-    ]
-    return f"{shown[0]} ({shown[1]} to {shown[2]})"
+    low, high = (units.digits(end, effect.estimate) for end in (effect.low, effect.high))
+    return f"{units.digits(effect.estimate)}{units.TIMES} ({low} to {high})"
 
 
 def _blocks(count: int) -> str:

@@ -27,6 +27,8 @@ _COUNTED = "probes that leak, counted on both sides"
 _EVERY = "every control is tried; one that is open refutes"
 _EQUAL = "digests compared, not sampled"
 
+_NAMES = {"container": "container", "vm": "VM"}
+
 
 def shared_kernel(claim: Claim, case: Case) -> Judgement:
     """The container reads the host's own kernel identity."""
@@ -77,7 +79,7 @@ def isolation_weaker(claim: Claim, case: Case) -> Judgement:
     }
     evidence = [
         Evidence(
-            observation=f"probes that leak in the {side}",
+            observation=f"probes that leak in the {_NAMES[side]}",
             result=f"{len(found)} of {len(both)}" + (f": {', '.join(found)}" if found else ""),
         )
         for side, found in leaks.items()
@@ -208,7 +210,7 @@ def _processes(case: Case) -> list[Evidence]:
         side = Side(sandbox, metrics.MEMORY, "processes", Unit.COUNT, kind)
         if case.has(side):
             shown = units.quantity(case.median(side).estimate, Unit.COUNT)
-            named = f"host processes of an idle {kind}"
+            named = f"host processes of an idle {_NAMES[kind]}"
             found.append(Evidence(observation=named, result=shown, decides=False))
     return found
 

@@ -13,6 +13,11 @@ if TYPE_CHECKING:
 TIMES = "\N{MULTIPLICATION SIGN}"
 MISSING = "\N{EN DASH}"
 
+_WHOLE = 1000
+"""Whole numbers below it are short already and keep no decimals."""
+_ROUNDING = 1.0005
+"""What rounds up to the next unit is shown in it: 1 ms, not 1000 µs."""
+
 _TIME = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 _SIZE = ((2.0**30, "GiB"), (2.0**20, "MiB"), (2.0**10, "KiB"), (1.0, "B"))
 _RATE = ((1e6, "M/s"), (1e3, "k/s"), (1.0, "/s"))
@@ -44,7 +49,7 @@ class Scale(NamedTuple):
 def scale(value: float | None, unit: Unit) -> Scale:
     """Return the largest unit in which ``value`` is at least 1, else the smallest."""
     choices = _SCALES[unit]
-    size = abs(value or 0.0)
+    size = abs(value or 0.0) * _ROUNDING
     for factor, name in choices:
         if size >= factor:
             return Scale(factor, name)
@@ -53,18 +58,26 @@ def scale(value: float | None, unit: Unit) -> Scale:
     return Scale(*choices[-1])
 
 
-def digits(number: float) -> str:
-    """Return three significant digits, never in exponent form, thousands spaced thinly."""
-    if number == 0:
-        return "0"
+def digits(number: float, like: float | None = None) -> str:
+    """Return three significant digits, never in exponent form, thousands spaced thinly.
+
+    Args:
+        number: What to show.
+        like: Show as many decimals as this number has, as the ends of an interval do; unless
+            nothing would be left of ``number`` then.
+    """
     if not math.isfinite(number):
         return MISSING
-    if number == int(number) and abs(number) < 1000:  # noqa: PLR2004  # whole and short already
-        return _signed(str(int(number)))
-    places = 2 - math.floor(math.log10(abs(number)))
-    rounded = round(number, places)
-    text = f"{rounded:,.{max(0, min(places, 6))}f}".replace(",", "\u2009")
-    return _signed(text)
+    if number == 0:
+        return "0"
+    places = _places(number)
+    if like and math.isfinite(like) and round(number, _places(like)):
+        places = _places(like)
+    elif number == int(number) and abs(number) < _WHOLE:
+        places = 0
+    return f"{round(number, places):,.{max(0, places)}f}".replace(",", "\u2009").replace(
+        "-", "\N{MINUS SIGN}"
+    )
 
 
 def quantity(value: float | None, unit: Unit) -> str:
@@ -76,11 +89,17 @@ def quantity(value: float | None, unit: Unit) -> str:
 
 
 def interval(estimate: Estimate, unit: Unit) -> str:
-    """Return only the interval in the unit of the estimate, for example ``9.8 to 11.2``."""
+    """Return only the interval in the unit of the estimate, for example ``9.8 to 11.2``.
+
+    Nothing where the interval is the estimate itself: a count that never changed.
+    """
     if estimate.low is None or estimate.high is None:
         return MISSING
+    if estimate.low == estimate.estimate == estimate.high:
+        return ""
     factor = scale(estimate.estimate, unit).factor
-    return f"{digits(estimate.low / factor)} to {digits(estimate.high / factor)}"
+    like = (estimate.estimate or 0.0) / factor
+    return f"{digits(estimate.low / factor, like)} to {digits(estimate.high / factor, like)}"
 
 
 def estimate(value: Estimate | None, unit: Unit) -> str:
@@ -90,12 +109,13 @@ def estimate(value: Estimate | None, unit: Unit) -> str:
     shown = quantity(value.estimate, unit)
     if value.low is None:
         return f"{shown} (no interval from {value.n})"
-    return f"{shown} ({interval(value, unit)})"
+    around = interval(value, unit)
+    return f"{shown} ({around})" if around else shown
 
 
 def percent(fraction: float) -> str:
     """Return a fraction as per cent without needless digits, for example ``5 %``."""
-    return f"{digits(100 * fraction)}\u00a0%"
+    return f"{100 * fraction:.2g}\u00a0%"
 
 
 def p_value(p: float) -> str:
@@ -103,5 +123,9 @@ def p_value(p: float) -> str:
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"  # noqa: PLR2004  # the usual cut
 
 
-def _signed(text: str) -> str:
-    return text.replace("-", "\N{MINUS SIGN}")
+def _places(number: float) -> int:
+    """Return how many decimals three significant digits of a number have, at most six."""
+    if number == int(number) and abs(number) < _WHOLE:
+        return 0
+    # Rounding first: 0.9999 is shown as 1.00, not as 1.000.
+    return min(6, 2 - int(f"{number:.2e}".partition("e")[2]))

@@ -73,7 +73,7 @@ def pivot(report: Document, rows: Sequence[NumberRow], *, against_native: bool =
         title = row.title + "".join(f", {key} {value}" for key, value in row.parameters.items())
         small = units.interval(row.median, row.unit)
         if against_native and row.to_native is not None:
-            small = f"{ratio(row.to_native)} native"
+            small = ratio(row.to_native)
         cell = Cell(units.quantity(row.median.estimate, row.unit), small, row.admissible)
         lines.setdefault(title, {})[row.sandbox] = cell
     empty = Cell(units.MISSING)

@@ -92,20 +92,18 @@ def throughput(report: Document) -> svg.Picture | None:
             assert row.to_native is not None
             place = places.index((row.workload, row.sandbox))
             _dot(axes, place, row, row.to_native, names)
-            label = ratio(row.to_native)
-            if label == units.MISSING:
-                label = units.digits(row.to_native.estimate or 0) + units.TIMES
-            axes.text(highest * 1.06, place, label, va="center", fontsize=7.5, color=svg.INK)
-        axes.set_xlim(0, highest * 1.75)
+            label = units.quantity(row.to_native.estimate, Unit.RATIO)
+            label += "" if row.admissible else " inadmissible"
+            axes.text(highest * 1.04, place, label, va="center", fontsize=7.5, color=svg.INK)
+        axes.set_xlim(0, highest * 1.5)
         axes.set_xticks([tick for tick in (0, 0.25, 0.5, 0.75, 1) if tick <= highest])
         axes.set_yticks(
             range(len(places)),
             [f"{workload}, {name}{_dagger(report, name)}" for workload, name in places],
         )
         axes.set_ylim(len(places) - 0.5, -0.5)
-        axes.set_xlabel(f"throughput, native = 1; shaded: equal within {units.percent(factor)}")
-        axes.xaxis.set_label_coords(0, -0.16 if len(places) > 4 else -0.28)  # noqa: PLR2004
-        axes.xaxis.label.set_horizontalalignment("left")
+        equal = f"native = 1; shaded: equal within {units.percent(factor)}"
+        axes.set_xlabel(equal, loc="left")
         svg.quiet(axes)
         return svg.picture(
             figure,

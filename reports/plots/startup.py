@@ -53,7 +53,13 @@ def ladder(report: Document) -> svg.Picture | None:
             _stack(own, place, found, 1 / whole, emulated=emulated)
             label = units.quantity(whole, Unit.SECONDS)
             mark = "\u2009\N{DAGGER}" if emulated else ""
-            common.text(whole / scale.factor, place, f" {label}{mark}", va="center", fontsize=8)
+            common.text(
+                (whole + 0.015 * longest) / scale.factor,
+                place,
+                f"{label}{mark}",
+                va="center",
+                fontsize=8,
+            )
             own.text(1.015, place, f"{label}{mark}", va="center", fontsize=8)
         _rows(common, steps, f"On one scale ({scale.name})")
         common.set_xlim(0, 1.22 * longest / scale.factor)
@@ -156,7 +162,7 @@ def _stack(
             height=0.56,
             color=_colour(step),
             edgecolor=svg.PAPER,
-            linewidth=0.5,
+            linewidth=0.5 if guest else 0,
             hatch="////" if guest else None,
         )
         before = until

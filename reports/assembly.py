@@ -16,7 +16,7 @@ from reports.model import REPORT_SCHEMA_VERSION, Document, Failure, NumberRow
 if TYPE_CHECKING:
     import pandas as pd
 
-    from benchmarks.records import RunInfo
+    from benchmarks.records import RunInfo, SandboxInfo
     from benchmarks.runfolder import Run
 
 
@@ -64,13 +64,7 @@ def document(run: Run) -> Document:
 
 def _warnings(info: RunInfo, blocks: int, failures: tuple[Failure, ...], samples: int) -> list[str]:
     """Return what must stand before any number."""
-    found = [
-        f"The CPU of {sandbox.name} is emulated in software ({sandbox.accelerator or 'no'} "
-        "acceleration). Speeds inside it, and durations that wait for its CPU, are not "
-        "admissible: they rank against nothing and are hatched or marked with \N{DAGGER} below."
-        for sandbox in info.sandboxes
-        if not sandbox.admissible_cpu
-    ]
+    found = [_emulated(sandbox) for sandbox in info.sandboxes if not sandbox.admissible_cpu]
     found += [f"{name} could not be had: {reason}" for name, reason in info.absent.items()]
     if any(sandbox.kind == "fake" for sandbox in info.sandboxes):
         found.append("This run holds the fake sandbox, whose numbers are made up for tests.")
@@ -114,3 +108,12 @@ def _caveats(
             "numbers published elsewhere often stop at another boundary.",
         )
     return found
+
+
+def _emulated(sandbox: SandboxInfo) -> str:
+    how = f" ({sandbox.accelerator.upper()})" if sandbox.accelerator else ""
+    return (
+        f"The CPU of {sandbox.name} is emulated in software{how}. Speeds inside it, and durations "
+        "that wait for its CPU, are not admissible: they rank against nothing and are hatched, "
+        "hollow or marked with \N{DAGGER} below."
+    )

@@ -1,0 +1,38 @@
+"""The forms for programs: JSON with a schema, and the samples as CSV."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from reports.errors import EmptyRunError
+from reports.model import Document
+
+if TYPE_CHECKING:
+    from benchmarks.runfolder import Run
+
+
+def json(report: Document) -> str:
+    """Return the whole report as JSON; ``schema()`` describes it."""
+    return msgspec.json.format(msgspec.json.encode(report), indent=2).decode() + "\n"
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema of a report."""
+    return msgspec.json.schema(Document)
+
+
+def csv(run: Run) -> str:
+    """Return the samples, one a row, in base units; a missing value is an empty field.
+
+    Raises:
+        EmptyRunError: The run holds no finished measurement.
+    """
+    if not run.samples:
+        raise EmptyRunError(
+            f"{run.path} holds no finished measurement; continue it with --resume, then report",
+        )
+    from reports.frame import tidy
+
+    return tidy(run).to_csv(index=False, lineterminator="\n")

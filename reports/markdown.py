@@ -1,0 +1,121 @@
+"""The report as Markdown, for issues and terminals: verdicts first, then the numbers."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from reports import units
+from reports.case import ratio
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from reports.model import Document, NumberRow
+
+
+def markdown(report: Document) -> str:
+    """Return the report as GitHub-flavoured Markdown."""
+    host = report.host.get("identity", {})
+    parts = [
+        "# What a container weighs, and what a virtual machine does",
+        (
+            f"Measured on {_text(host.get('hostname') or 'an unnamed host')}: "
+            f"{_text(', '.join(box.name for box in report.sandboxes))}; {report.blocks} blocks, "
+            f"{report.samples} samples. Run {_text(report.run)}."
+        ),
+        *(f"> **Read this first.** {_text(warning)}" for warning in report.warnings),
+        "## Claims",
+        _table(
+            ("Verdict", "Claim", "Because"),
+            ((f"**{c.verdict.value}**", _text(c.title), _text(c.reason)) for c in report.claims),
+        ),
+        "## Evidence",
+    ]
+    for claim in report.claims:
+        parts.append(
+            f"**{_text(claim.title)}.** {_text(claim.statement)} Margin: {_text(claim.margin)}. "
+            f"Rule: {_text(claim.rule)}."
+            + ("" if claim.p is None else f" Corrected {units.p_value(claim.p)}."),
+        )
+        parts.append(
+            "\n".join(f"- {_text(row.observation)}: {_text(row.result)}" for row in claim.evidence),
+        )
+    parts += ["## Numbers", _numbers(report.numbers)]
+    if any(not row.admissible for row in report.numbers):
+        parts.append("\N{DAGGER} not admissible: ranks against nothing.")
+    if report.words:
+        parts += ["## Probes, controls and digests", _words(report)]
+    parts += ["## Failures", _failures(report), "## Caveats"]
+    parts.append("\n".join(f"- {_text(caveat)}" for caveat in report.caveats) or "None.")
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _numbers(rows: Sequence[NumberRow]) -> str:
+    return _table(
+        ("Workload", "Metric", "Sandbox", "Median (95 % interval)", "Samples", "To native"),
+        (
+            (
+                _text(row.workload),
+                f"`{_code(row.metric)}`",
+                _text(row.sandbox),
+                _text(units.estimate(row.median, row.unit))
+                + ("" if row.admissible else " \N{DAGGER}"),
+                f"{row.ok}" + (f" ({row.failed} failed)" if row.failed else ""),
+                ratio(row.to_native) if row.to_native else units.MISSING,
+            )
+            for row in rows
+        ),
+    )
+
+
+def _words(report: Document) -> str:
+    names = [box.name for box in report.sandboxes]
+    found: dict[tuple[str, str], dict[str, str]] = {}
+    for row in report.words:
+        said = ", ".join(row.words) or row.status.value
+        found.setdefault((row.workload, row.title), {})[row.sandbox] = said
+    return _table(
+        ("Workload", "Looked at", *names),
+        (
+            (
+                _text(workload),
+                _text(title),
+                *(_text(words.get(name, units.MISSING)) for name in names),
+            )
+            for (workload, title), words in found.items()
+        ),
+    )
+
+
+def _failures(report: Document) -> str:
+    if not report.failures:
+        return "None: every measurement that was tried gave a value."
+    return _table(
+        ("Sandbox", "Metric", "Status", "Times", "Why"),
+        (
+            (
+                _text(row.sandbox),
+                f"{_text(row.workload)}, `{_code(row.metric)}`",
+                row.status.value,
+                str(row.count),
+                _text(row.detail),
+            )
+            for row in report.failures
+        ),
+    )
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _text(text: str) -> str:
+    """Escape what Markdown or HTML would read as markup, and keep the text on one line."""
+    flat = " ".join(text.split())
+    return re.sub(r"([\\`*_\[\]<>|#])", r"\\\1", flat.replace("&", "&amp;"))
+
+
+def _code(text: str) -> str:
+    return text.replace("`", "'").replace("|", "/")

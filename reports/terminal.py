@@ -1,0 +1,85 @@
+"""The summary that ends a run in the terminal: verdicts and headline numbers in 80 columns."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+from rich.text import Text
+
+from benchmarks import metrics
+from benchmarks.records import Unit
+from reports import units
+from reports.model import Verdict
+
+if TYPE_CHECKING:
+    from reports.model import Document, NumberRow
+
+WIDTH = 80
+
+_STYLES = {
+    Verdict.SUPPORTED: "green",
+    Verdict.SUPPORTED_BOUND: "green",
+    Verdict.EQUIVALENT: "green",
+    Verdict.REFUTED: "bold red",
+    Verdict.INCONCLUSIVE: "yellow",
+    Verdict.NOT_TESTABLE: "dim",
+}
+_HEADLINES = (
+    (metrics.STARTUP, "startup_main_s", "start"),
+    (metrics.MEMORY, "pss_bytes", "memory (PSS)"),
+    (metrics.MEMORY, "guest_used_bytes", "used in the guest"),
+)
+_MOST_SANDBOXES = 4
+
+
+def summary_table(report: Document) -> Table:
+    """Return one table: a line a headline metric, then a line a claim."""
+    names = [box.name for box in report.sandboxes][:_MOST_SANDBOXES]
+    grid = Table.grid(padding=(0, 0), expand=False)
+    grid.add_row(_numbers(report, names))
+    grid.add_row(Text())
+    grid.add_row(_claims(report))
+    if any(not row.admissible for row in report.numbers):
+        grid.add_row(Text("\N{DAGGER} emulated CPU: not admissible for ranking", style="dim"))
+    left_out = len(report.sandboxes) - len(names)
+    if left_out > 0:
+        grid.add_row(Text(f"{left_out} more sandboxes stand in the report", style="dim"))
+    return grid
+
+
+def _numbers(report: Document, names: list[str]) -> Table:
+    table = Table(box=None, width=WIDTH, pad_edge=False, header_style="bold")
+    table.add_column("median", ratio=2, overflow="ellipsis", no_wrap=True)
+    for name in names:
+        # Text, not markup: a name in brackets stays a name.
+        table.add_column(Text(name), justify="right", ratio=1, overflow="ellipsis", no_wrap=True)
+    found = {(row.workload, row.metric, row.sandbox): row for row in report.numbers}
+    rates = dict.fromkeys(row.workload for row in report.numbers if row.unit is Unit.PER_SECOND)
+    headlines = [*_HEADLINES, *((name, "throughput_per_s", name) for name in rates)]
+    for workload, metric, title in headlines:
+        cells = [_cell(found.get((workload, metric, name))) for name in names]
+        if any(cell.plain != units.MISSING for cell in cells):
+            table.add_row(Text(title), *cells)
+    return table
+
+
+def _cell(row: NumberRow | None) -> Text:
+    if row is None or row.median.estimate is None:
+        return Text(units.MISSING, style="dim")
+    shown = units.quantity(row.median.estimate, row.unit).replace("\u00a0", " ")
+    if row.admissible:
+        return Text(shown)
+    return Text(f"{shown} \N{DAGGER}", style="dim")
+
+
+def _claims(report: Document) -> Table:
+    table = Table(box=None, width=WIDTH, pad_edge=False, show_header=False)
+    table.add_column("verdict", width=17, no_wrap=True)
+    table.add_column("claim", overflow="fold")
+    for claim in report.claims:
+        table.add_row(
+            Text(claim.verdict.value, style=_STYLES[claim.verdict]),
+            Text(claim.title),
+        )
+    return table
