@@ -291,11 +291,17 @@ def attempt(how: str, arguments: list[Any]) -> list[Any]:
     return [word, rest if word == "error" else int(rest)]
 
 
+def escaped(character: str) -> str:
+    """Escape a character by its UTF-16 units, as JSON does; file names hold lone surrogates."""
+    units = character.encode("utf-16-be", "surrogatepass").hex()
+    return "".join("\\u" + units[i : i + 4] for i in range(0, len(units), 4))
+
+
 def to_json(value: Any) -> str:
     """Write JSON; the json module would cost more time than everything else here."""
     if isinstance(value, str):
         quoted = value.replace("\\", "\\\\").replace('"', '\\"')
-        return '"' + "".join(c if " " <= c <= "~" else f"\\u{ord(c):04x}" for c in quoted) + '"'
+        return '"' + "".join(c if " " <= c <= "~" else escaped(c) for c in quoted) + '"'
     if isinstance(value, dict):
         return "{" + ",".join(to_json(k) + ":" + to_json(v) for k, v in value.items()) + "}"
     if isinstance(value, (list, tuple)):

@@ -20,7 +20,11 @@ SANDWICHED = 0.5
 TELLING = 1000
 """Numbers from here up do not agree by chance between two kernels."""
 LIMIT = 2**31
-"""Unchanging numbers from here up are limits, such as the largest number of files."""
+"""Unchanging numbers from here up are limits, such as the largest number of files ..."""
+ROUND = 1000
+"""... and so are unchanging round ones, such as the quota of keys."""
+SURE = 0.9
+"""Share that must agree before another kernel is said to show the host's numbers."""
 STRAY = 0.05
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _ADDRESS = re.compile(r"\b[0-9a-f]{8,16}\b")
@@ -40,7 +44,7 @@ def refusal(case: Case, index: int = 0) -> Judgement | None:
     if errno is not None:
         raise UnreadableError(f"the sandbox answered {errno}, which says neither yes nor no")
     if content(host) and not content(sandbox):
-        return judged(Verdict.MASKED, host, sandbox)
+        return judged(Verdict.ABSENT if case.own_kernel else Verdict.MASKED, host, sandbox)
     if sandbox.get("null") and not host.get("null"):
         return judged(Verdict.MASKED, host, sandbox)
     return None
@@ -103,28 +107,32 @@ def unchanging(case: Case) -> Judgement:
 
 def _changing(case: Case) -> Judgement:
     before, sandbox, after = (case.get(side) for side in ("before", "sandbox", "after"))
-    share = agreement(*(str(content(side)) for side in (before, sandbox, after)))
+    texts = [str(content(side)) for side in (before, sandbox, after)]
+    share = agreement(*texts, strict=case.own_kernel)
     if share is None:
-        equal = content(sandbox) in (content(before), content(after))
+        equal = not case.own_kernel and content(sandbox) in (content(before), content(after))
         verdict = Verdict.SHARED_LIVE if equal else Verdict.NAMESPACED
         return judged(verdict, before, sandbox, "changes on the host")
     note = f"{share:.0%} of its numbers lie between the host's before and after"
-    verdict = Verdict.SHARED_LIVE if share >= SANDWICHED else Verdict.NAMESPACED
+    enough = SURE if case.own_kernel else SANDWICHED
+    verdict = Verdict.SHARED_LIVE if share >= enough else Verdict.NAMESPACED
     return judged(verdict, before, sandbox, note)
 
 
-def agreement(before: str, sandbox: str, after: str) -> float | None:
+def agreement(before: str, sandbox: str, after: str, *, strict: bool = False) -> float | None:
     """Return the share of telling numbers of a text that lie between two readings of the host.
 
-    Telling are numbers that changed on the host, and numbers too large to agree by chance but
-    too small to be a limit that every kernel has. Since many are gauges and not counters, and the
-    agent itself uses memory meanwhile, each may stray by its own change or by a twentieth.
-    Readings whose numbers do not correspond one to one are compared as far as the shortest goes.
+    Telling are numbers that changed on the host, and numbers too large to agree by chance that
+    are no limit every kernel has. Since many are gauges and not counters, and the agent itself
+    uses memory meanwhile, each may stray by its own change or by a twentieth. Readings whose
+    numbers do not correspond one to one are compared as far as the shortest goes.
 
     Args:
         before: The host's text before.
         sandbox: The sandbox's text.
         after: The host's text after.
+        strict: Leave small numbers out even if they changed: on another kernel they may well be
+            the same by chance.
 
     Returns:
         0 to 1; None where the texts hold no number that tells.
@@ -133,7 +141,9 @@ def agreement(before: str, sandbox: str, after: str) -> float | None:
     inside, rows = 0, 0
     for one, found, two in zip(*numbers, strict=False):
         low, high = min(one, two), max(one, two)
-        if low == high and not TELLING <= low < LIMIT:
+        limit = low >= LIMIT or low % ROUND == 0
+        telling = low >= TELLING and (low != high or not limit)
+        if not telling and (strict or low == high):
             continue
         rows += 1
         slack = max(high - low, STRAY * high)
@@ -143,11 +153,13 @@ def agreement(before: str, sandbox: str, after: str) -> float | None:
 
 def blanked(host: str, sandbox: str) -> bool:
     """Tell whether the kernel shows the host's text with every address as zero (kptr_restrict)."""
-    bare = [_ADDRESS.sub("0", text) for text in (host, sandbox)]
     addresses = _ADDRESS.findall(sandbox)
-    size = min(map(len, bare)) // 2
-    same = bare[0][:size] == bare[1][:size]
-    return bool(addresses) and same and not any(int(address, 16) for address in addresses)
+    if not addresses or any(int(address, 16) for address in addresses):
+        return False
+    one, two = (_ADDRESS.sub("0", text).splitlines() for text in (host, sandbox))
+    # Both were cut at the same number of bytes, so the last line may be half a line.
+    whole = max(1, min(len(one), len(two)) - 1)
+    return one[:whole] == two[:whole]
 
 
 def marked(name: str) -> Decide:

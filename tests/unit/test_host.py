@@ -29,7 +29,7 @@ def laptop(tmp_path: Path) -> Path:
         tmp_path,
         {
             "proc/cpuinfo": "model name\t: Core i7\nflags\t: fpu vme\n\nmodel name\t: other\n",
-            "proc/meminfo": "MemTotal:       8000000 kB\nMemAvailable:   4000000 kB\nHugePages: 3\n",
+            "proc/meminfo": "MemTotal:  8000000 kB\nMemAvailable:   4000000 kB\nHugePages: 3\n",
             "proc/self/mounts": "cgroup2 /sys/fs/cgroup cgroup2 rw,nosuid 0 0\n",
             "sys/fs/cgroup/cgroup.controllers": "cpu memory pids\n",
             "proc/sys/kernel/random/boot_id": "6b9c-secret\n",
