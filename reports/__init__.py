@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from benchmarks.runfolder import Run
-    from reports.comparison import Comparison
+    from reports.changes import Comparison
     from reports.model import Document
 
 __all__ = [
