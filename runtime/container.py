@@ -127,6 +127,7 @@ class Container(_Member):
         }
         self.steps: list[tuple[str, int]] = answer["steps"]
         self._executed = 0
+        self._prepared = False
 
     def __enter__(self) -> Self:
         return self
@@ -210,6 +211,8 @@ class Container(_Member):
         if self._deleted:
             return self._status
         self.stamps.setdefault("stop_asked", time.monotonic_ns())
+        if self.spec.process.init and not self._prepared:
+            self._await_init()
         self.send_signal(signal.SIGTERM)
         if not self._ended(grace_s):
             self.kill()
@@ -217,6 +220,25 @@ class Container(_Member):
                 raise ContainerError(f"{self.id} (pid {self.pid}) outlives SIGKILL; see its stack")
         self.stamps.setdefault("stopped", time.monotonic_ns())
         return self.wait()
+
+    def _await_init(self) -> None:
+        """Wait until the init takes signals, at most a tenth of a second after its exec.
+
+        The kernel drops a signal for a PID 1 that neither handles nor blocks it (signal(7),
+        pid_namespaces(7)); an init blocks all of them first, to read them from a descriptor.
+        """
+        for _ in range(100):
+            status = Path(f"/proc/{self.pid}/status")
+            try:
+                blocked = next(
+                    line for line in status.read_text().splitlines() if line.startswith("SigBlk")
+                )
+            except (OSError, StopIteration):
+                return
+            if int(blocked.split()[1], 16):
+                break
+            time.sleep(0.001)
+        self._prepared = True
 
     def kill(self) -> None:
         """SIGKILL every process in it; returns at once."""

@@ -291,12 +291,13 @@ class Engine:
 
 
 def start_time(pid: int) -> int | None:
-    """Start of a process in clock ticks since boot (field 22 of stat), None where it is gone."""
+    """Start of a process in clock ticks since boot (field 22 of stat), None where it has ended."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
         return None
-    return int(text.rpartition(")")[2].split()[19])
+    fields = text.rpartition(")")[2].split()
+    return None if fields[0] in "ZX" else int(fields[19])
 
 
 def _mapping(spec: Spec) -> tuple[str, str]:

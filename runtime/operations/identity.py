@@ -71,6 +71,7 @@ class BecomeRoot(NamedTuple):
         os.setgroups(())
         os.setresgid(0, 0, 0)
         os.setresuid(0, 0, 0)
+        syscalls.prctl(syscalls.PR_SET_PDEATHSIG, 9)  # the change of ids has cleared it
 
 
 class SetUser(NamedTuple):

@@ -8,6 +8,7 @@ import signal
 import time
 from typing import TYPE_CHECKING, Any, Never
 
+from runtime import syscalls
 from runtime.operations.context import Context
 from runtime.spawner.init import FIRST_DESCRIPTOR
 
@@ -37,6 +38,8 @@ def become(
     control: int = fields["control"]
     step: Operation | None = None
     try:
+        # Until the identity steps do it for good: nothing half-made outlives the spawner.
+        syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
         control = fields["control"] = fcntl.fcntl(control, fcntl.F_DUPFD_CLOEXEC, FIRST_DESCRIPTOR)
         _arrange(descriptors)
         fields["passed"] = tuple(number for number in descriptors if number > 2)  # noqa: PLR2004  # stdio

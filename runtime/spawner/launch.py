@@ -106,6 +106,7 @@ class Launcher:
         helper, helper_fd = syscalls.clone3(0, cgroup_fd=inside)
         if helper == 0:
             try:
+                ours.close()
                 theirs.recv(1)
                 if request["namespaces"]:
                     os.setns(target.pidfd, request["namespaces"])
@@ -136,11 +137,10 @@ class Launcher:
             raise OSError(int(text[3]) if text else 0, text[2] if text else "the helper died")
         stamps = {"requested": request["requested"], "spawned": time.monotonic_ns()}
         pid = int(first[1:])
-        instance = Instance(
+        return Instance(
             request["id"], pid, os.pidfd_open(pid), group=None, reply=reply, control=ours,
             stamps=stamps,
         )  # fmt: skip
-        return instance
 
     def _spawn(
         self,
@@ -155,6 +155,7 @@ class Launcher:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         pid, pidfd = syscalls.clone3(request["flags"], cgroup_fd=born_inside)
         if pid == 0:
+            ours.close()  # or the child would never read its end
             fields["control"] = theirs.fileno()
             targets = dict(zip(request["targets"], fds, strict=True))
             become(plan, fields, targets, time_steps=request["time_steps"])

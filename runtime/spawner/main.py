@@ -42,6 +42,10 @@ class Spawner:
         self._poll = select.epoll()
         self._handlers: dict[int, Callable[[], None]] = {}
         self._watch(channel.fileno(), self._on_request)
+        self._deaths, wakeup = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        signal.set_wakeup_fd(wakeup, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        self._watch(self._deaths, self._on_deaths)
         self._open = True
 
     def loop(self) -> None:
@@ -71,6 +75,10 @@ class Spawner:
                 _leave(self._own)
             with contextlib.suppress(OSError):
                 manager.close()
+
+    def leave_territory(self) -> None:
+        """Unmount and remove the scratch directory."""
+        self._launcher.territory.close()
 
     def _watch(self, fd: int, handler: Callable[[], None]) -> None:
         self._handlers[fd] = handler
@@ -126,6 +134,7 @@ class Spawner:
             return {"notes": territory.notes}
         instance = self._instances[request["id"]]
         if verb == "status":
+            self._on_deaths()
             return {"status": instance.status}
         if verb == "kill":
             if instance.group:
@@ -145,7 +154,6 @@ class Spawner:
         self._instances[instance.name] = instance
         assert instance.control is not None
         self._watch(instance.control.fileno(), lambda: self._on_child(instance))
-        self._watch(instance.pidfd, lambda: self._on_death(instance))
 
     def _on_child(self, instance: Instance) -> None:
         if instance.control is None:
@@ -174,17 +182,26 @@ class Spawner:
             self._delete(instance)
             self._reply(reply, {"error": instance.failure})
 
-    def _on_death(self, instance: Instance) -> None:
-        if instance.status is None:
-            instance.reap()
-            self._unwatch(instance.pidfd)
+    def _on_deaths(self) -> None:
+        """Reap: our own instances keep their status, orphans of native ones are just let go."""
+        with contextlib.suppress(BlockingIOError):
+            os.read(self._deaths, 4096)
+        known = {instance.pid: instance for instance in self._instances.values()}
+        with contextlib.suppress(ChildProcessError):
+            while ended := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+                instance = known.get(ended.si_pid)
+                if instance is not None and instance.status is None:
+                    instance.reap()
+                else:
+                    os.waitpid(ended.si_pid, 0)
 
     def _delete(self, instance: Instance) -> None:
         """Kill what is left, then forget the instance and remove its group."""
         if instance.group:
             instance.group.kill()
         instance.signal(signal.SIGKILL)
-        self._on_death(instance)
+        if instance.status is None:
+            instance.reap()
         if instance.control is not None:
             self._unwatch(instance.control.fileno())
             instance.control.close()
@@ -229,9 +246,8 @@ def main(fd: int) -> None:
     finally:
         spawner.close()
         with contextlib.suppress(OSError):
-            for name in ("engine.json", "territory"):
-                path = f"{settings['folder']}/{name}"
-                os.rmdir(path) if name == "territory" else os.unlink(path)
+            spawner.leave_territory()
+            os.unlink(f"{settings['folder']}/engine.json")
             os.rmdir(settings["folder"])
 
 

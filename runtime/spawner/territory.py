@@ -77,6 +77,12 @@ class Territory:
             os.chmod(f"{base}/{name}", 0o711)  # noqa: S103  # searched by containers' ids
         os.chdir(base)
 
+    def close(self) -> None:
+        """Unmount everything and remove the directory it was on, which is empty again then."""
+        os.chdir("/")
+        syscalls.umount(self.base)
+        os.rmdir(self.base)
+
     def lower(self, image: str, mapping: Mapping) -> str:
         """Directory, below `base`, of the image with its owners shifted to the container's ids.
 
