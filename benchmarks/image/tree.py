@@ -17,6 +17,7 @@ PACKAGES = (
     "iperf3",
     "iproute2",
     "kmod",
+    "openssl",
     "procps",
     "python3-minimal",
     "qemu-guest-agent",
@@ -25,6 +26,7 @@ PACKAGES = (
     "stress-ng",
     "sysbench",
     "util-linux",
+    "xz-utils",
 )
 """What the workloads and probes call, besides Debian's essential packages."""
 
