@@ -1,0 +1,158 @@
+"""The probes on the real kernel: each technology that is left out is noticed by its own probes."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import runtime
+from benchmarks import probes
+from benchmarks.probes import Verdict
+from runtime import profiles
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from benchmarks.image import Image
+
+type Examine = Callable[[runtime.Spec], probes.Examination]
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[runtime.Engine]:
+    with tempfile.TemporaryDirectory() as folder, runtime.Engine(state=Path(folder)) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def examine(engine: runtime.Engine) -> Examine:
+    def run(spec: runtime.Spec) -> probes.Examination:
+        def inside(argv: list[str]) -> bytes:
+            with engine.run(spec) as container, tempfile.TemporaryFile() as output:
+                with Path("/dev/null").open("r+b", buffering=0) as null:
+                    streams = (null.fileno(), output.fileno(), null.fileno())
+                    process = container.exec(argv, stdio=streams)
+                    assert process.wait(30) == 0
+                container.kill()
+                output.seek(0)
+                return output.read()
+
+        return probes.examine(inside)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def default(image: Image) -> runtime.Spec:
+    return profiles.default(rootfs=image.root, args=["/bin/busybox", "sleep", "1000"])
+
+
+@pytest.fixture(scope="module")
+def hardened(examine: Examine, default: runtime.Spec) -> probes.Examination:
+    return examine(default)
+
+
+def verdicts(examined: probes.Examination) -> dict[str, Verdict | None]:
+    return {finding.probe: finding.verdict for finding in probes.judge(examined)}
+
+
+def test_no_probe_errs_in_the_default_container(hardened: probes.Examination) -> None:
+    findings = [*probes.judge(hardened), *probes.judge_controls(hardened)]
+    assert {finding.error for finding in findings} == {None}
+
+
+def test_every_control_holds_in_the_default_container(hardened: probes.Examination) -> None:
+    found = probes.judge_controls(hardened)
+    assert [finding for finding in found if finding.outcome is probes.Outcome.OPEN] == []
+
+
+def test_nobody_elses_objects_and_no_powers_in_the_default_container(
+    hardened: probes.Examination,
+) -> None:
+    kinds = {probe.id: probe.kind for probe in probes.PROBES}
+    serious = {probes.Kind.OBJECTS, probes.Kind.POWER}
+    leaked = {
+        finding.probe
+        for finding in probes.judge(hardened)
+        if kinds[finding.probe] in serious and not finding.kept
+    }
+    # No container has a time namespace unless its clocks are offset.
+    assert leaked == {"ns-time"}
+
+
+@pytest.mark.parametrize(
+    ("technology", "found_by"),
+    [
+        ("pid", {"ns-pid", "processes"}),
+        ("uts", {"ns-uts", "hostname"}),
+        ("ipc", {"ns-ipc", "sysv-ipc", "posix-shm"}),
+        ("net", {"ns-net", "abstract-sockets", "links"}),
+        ("user", {"ns-user", "uid-map"}),
+        ("cgroup", {"ns-cgroup"}),
+        ("seccomp", {"seccomp"}),
+        ("capabilities", {"capabilities"}),
+        ("masks", {"interrupts", "timer-list"}),
+        ("no_new_privs", {"no-new-privs"}),
+    ],
+)
+def test_a_technology_left_out_is_noticed(
+    examine: Examine,
+    default: runtime.Spec,
+    hardened: probes.Examination,
+    technology: str,
+    found_by: set[str],
+) -> None:
+    before, after = verdicts(hardened), verdicts(examine(profiles.without(default, technology)))
+    assert found_by <= {probe for probe in before if before[probe] != after[probe]}
+
+
+def test_the_host_itself_shares_everything_with_itself() -> None:
+    examined = probes.examine(
+        lambda argv: subprocess.run(argv, capture_output=True, check=True).stdout
+    )
+    found = verdicts(examined)
+    kept = {name for name, verdict in found.items() if verdict in probes.KEPT}
+    # Left are things this host has not, and descriptors nobody left open.
+    assert (
+        kept & {"processes", "sysv-ipc", "abstract-sockets", "locks", "boot-id", "uptime"} == set()
+    )
+
+
+@pytest.mark.parametrize(
+    ("shared", "probe"),
+    [("pid", "processes"), ("net", "abstract-sockets"), ("ipc", "sysv-ipc"), ("uts", "ns-uts")],
+)
+def test_one_shared_namespace_among_private_ones_is_found(shared: str, probe: str) -> None:
+    flags = {
+        "pid": ["--pid", "--fork", "--mount-proc"],
+        "net": ["--net"],
+        "ipc": ["--ipc"],
+        "uts": ["--uts"],
+    }
+    private = [flag for name, own in flags.items() if name != shared for flag in own]
+
+    def inside(argv: list[str]) -> bytes:
+        return subprocess.run(["unshare", *private, *argv], capture_output=True, check=True).stdout
+
+    found = verdicts(probes.examine(inside))
+    assert found[probe] is Verdict.SHARED_LIVE
+    others = {"pid": "processes", "net": "abstract-sockets", "ipc": "sysv-ipc", "uts": "ns-uts"}
+    assert {found[name] for key, name in others.items() if key != shared} == {Verdict.NAMESPACED}
+
+
+def test_trying_the_controls_leaves_the_host_as_it_was() -> None:
+    settings = [
+        Path("/proc/sys/kernel/core_pattern"),
+        Path("/proc/sys/fs/suid_dumpable"),
+        Path("/proc/sys/kernel/hostname"),
+        Path("/proc/self/mountinfo"),
+    ]
+    before = [path.read_text() for path in settings]
+    probes.examine(lambda argv: subprocess.run(argv, capture_output=True, check=True).stdout)
+    assert [path.read_text() for path in settings] == before
+    assert list(Path("/dev").glob(".tare-*")) == []
+    assert list(Path("/dev/shm").glob("tare-mark-*")) == []  # looked at only
