@@ -79,9 +79,13 @@ _NEEDS = {
 
 
 def decide(checks: dict[str, Check]) -> dict[str, bool | str]:
-    """Say for every sandbox whether it can be had: True, or the reasons why not."""
+    """Say for every sandbox whether it can be had: True, or the reasons why not.
+
+    Without root most other trials fail for that reason alone, so it is then the only one named.
+    """
     found: dict[str, bool | str] = {}
     for sandbox, needs in _NEEDS.items():
         failed = [checks[n] for n in needs if n in checks and checks[n].state is State.FAIL]
-        found[sandbox] = "; ".join(f"{c.title}: {c.found}" for c in failed) or True
+        named = failed[:1] if failed and failed[0].id == "root" else failed
+        found[sandbox] = "; ".join(f"{c.title}: {c.found}" for c in named) or True
     return found

@@ -98,7 +98,7 @@ def namespaces(tried: Mapping[str, str]) -> Check:
         found=f"{' '.join(working) or 'none'}{f'; refused: {detail}' if detail else ''}",
         how="unshare(2) of each in a child process",
         advice={
-            State.FAIL: "use a kernel and a host that allow these namespaces",
+            State.FAIL: "run tare as root, on a host that allows these namespaces",
             State.WARN: "containers run without these; see sysctl user.max_*_namespaces",
         }.get(state),
     )
@@ -116,7 +116,8 @@ def cgroups() -> Check:
         )  # fmt: skip
     try:
         usable = _make_group()
-    except Exception as error:  # noqa: BLE001  # whatever the runtime meets is the finding
+    except Exception as failed:  # noqa: BLE001  # whatever the runtime meets is the finding
+        error = failed.strerror if isinstance(failed, OSError) else failed
         return Check(
             id=identifier, title=title, state=State.WARN, found=f"{mode}, but: {error}", how=how,
             advice="run tare where it may make control groups (root, or a delegated group)",
@@ -159,7 +160,7 @@ def overlay(tried: Mapping[str, str]) -> Check:
         state=State.OK if answer == "ok" else State.FAIL,
         found="mounts" if answer == "ok" else f"refused: {answer}",
         how="mounted one over a tmpfs in a private mount namespace",
-        advice=None if answer == "ok" else "use a kernel with overlayfs, as root",
+        advice=None if answer == "ok" else "run tare as root, on a kernel with overlayfs",
     )
 
 
