@@ -18,6 +18,7 @@ import msgspec
 
 from benchmarks.image import block, boot, kernel, store, tools, tree
 from benchmarks.image.digest import tree_digest
+from benchmarks.image.disposal import discard
 from benchmarks.image.errors import BuildInterruptedError, DiskFullError, NotRootError
 from benchmarks.image.model import SCHEMA, Image, Manifest
 from benchmarks.image.sources import Host, Source, read_host, read_sources
@@ -182,7 +183,7 @@ def _scratch(folder: Path) -> Iterator[tuple[Path, Path]]:
         (work / "kernel").mkdir()
         yield work, work / "image"
     finally:
-        store.discard(work)
+        discard(work)
 
 
 @contextmanager

@@ -7,7 +7,6 @@ is then the remainder of a killed build, and is deleted.
 
 import fcntl
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +15,7 @@ import msgspec
 import platformdirs
 
 from benchmarks.image.digest import tree_digest
+from benchmarks.image.disposal import discard, mounted
 from benchmarks.image.errors import (
     AmbiguousImageError,
     ImageDamagedError,
@@ -103,7 +103,7 @@ def remove(ref: str, cache: Path | None = None) -> Image:
     """
     with locked(cache) as folder:
         image = find(ref, cache)
-        if _mounts_on(image.folder):
+        if mounted(image.folder):
             raise ImageInUseError(
                 f"image {image.digest[:19]} is in use: a mount refers to {image.folder}; stop the "
                 "sandboxes that use it, or run tare clean, and try again"
@@ -133,6 +133,14 @@ def locked(cache: Path | None = None, progress: Progress | None = None) -> Itera
     """
     folder = images_folder(cache)
     folder.mkdir(parents=True, exist_ok=True)
+    with _held(folder, progress):
+        for path in leftovers(cache):
+            discard(path)
+        yield folder
+
+
+@contextmanager
+def _held(folder: Path, progress: Progress | None) -> Iterator[None]:
     with (folder / ".lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -140,9 +148,7 @@ def locked(cache: Path | None = None, progress: Progress | None = None) -> Itera
             if progress:
                 progress("waiting for another process that builds or removes an image")
             fcntl.flock(lock, fcntl.LOCK_EX)
-        for path in leftovers(cache):
-            discard(path)
-        yield folder
+        yield
 
 
 def leftovers(cache: Path | None = None) -> tuple[Path, ...]:
@@ -151,47 +157,16 @@ def leftovers(cache: Path | None = None) -> tuple[Path, ...]:
     return tuple(sorted(p for mark in (PARTIAL, _REMOVING) for p in folder.glob(f"{mark}*")))
 
 
-def discard(folder: Path) -> None:
-    """Delete a folder of the cache that no mount refers to.
-
-    Walks by descriptors (`shutil.rmtree`), so a link put in place meanwhile leads nowhere else.
+def clean(cache: Path | None = None) -> tuple[Path, ...]:
+    """Delete what killed builds and removals left; returns what it was.
 
     Raises:
-        ImageInUseError: a mount refers to it.
+        ImageInUseError: a remainder has a mount inside and is left alone.
     """
-    if _mounts_on(folder):
-        raise ImageInUseError(
-            f"{folder} is left alone: a mount refers to it; unmount it, then delete it"
-        )
-    shutil.rmtree(folder)
-
-
-def _mounts_on(folder: Path) -> bool:
-    """Does any process see a mount inside `folder`, or an overlay made of it?
-
-    Other mount namespaces count too: a container's overlay is visible in its own alone.
-    """
-    needle = os.fsencode(folder.resolve())
-    for table in Path("/proc").glob("[0-9]*/mountinfo"):
-        try:
-            text = table.read_bytes()
-        except OSError:  # the process ended meanwhile
-            continue
-        if needle in text and any(
-            mentions(line, needle) for line in text.splitlines() if needle in line
-        ):
-            return True
-    return False
-
-
-def mentions(line: bytes, path: bytes) -> bool:
-    """Does a line of /proc/PID/mountinfo name `path` or something below it?
-
-    Looks at the mount point and the options (proc_pid_mountinfo(5)); not at the root field, which
-    names where in its own file system a bind mount begins.
-    """
-    fields = line.split(b" ")
-    below = path + b"/"
-    values = (option.rpartition(b"=")[2] for option in fields[-1].split(b","))
-    places = (fields[4], *(place for value in values for place in value.split(b":")))
-    return any(place == path or place.startswith(below) for place in places)
+    if not images_folder(cache).is_dir():
+        return ()
+    with _held(images_folder(cache), None):
+        left = leftovers(cache)
+        for path in left:
+            discard(path)
+        return left

@@ -10,8 +10,8 @@ import pytest
 
 from benchmarks.image import Image, Manifest, store
 from benchmarks.image.digest import tree_digest
+from benchmarks.image.disposal import mentions
 from benchmarks.image.errors import AmbiguousImageError, ImageDamagedError, UnknownImageError
-from benchmarks.image.store import mentions
 
 
 def put(cache: Path, content: str, *, year: int = 2026) -> Image:
@@ -89,6 +89,16 @@ def test_what_a_killed_build_left_is_cleared_by_the_next_holder(tmp_path: Path) 
     assert store.leftovers(tmp_path) == (half,)
     with store.locked(tmp_path):
         assert not half.exists()
+
+
+def test_clean_names_what_it_deletes(tmp_path: Path) -> None:
+    assert store.clean(tmp_path) == ()
+    image = put(tmp_path, "x")
+    half = tmp_path / "images" / ".partial-abc"
+    half.mkdir()
+    assert store.clean(tmp_path) == (half,)
+    assert store.clean(tmp_path) == ()
+    assert store.list(tmp_path) == (image,)
 
 
 def test_second_holder_waits_and_says_so(tmp_path: Path) -> None:
