@@ -207,7 +207,7 @@ def load(now: host.Conditions) -> Check:
         "load",
         "load",
         State.WARN if share > BUSY_SHARE else State.OK,
-        f"{now.load1} over {now.cpus} CPUs, {now.runnable} other tasks runnable",
+        f"{now.load1} over {now.cpus} CPUs, {now.runnable} more runnable",
         "/proc/loadavg",
         "wait until others are done, or stop them",
     )

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from tare.doctor import Check, Diagnosis
 
 _STYLES = {State.OK: "green", State.INFO: "dim", State.WARN: "yellow", State.FAIL: "bold red"}
+_TITLE_WIDTH = 19
+"""The longest title, so that the groups' columns stand below each other."""
 _GROUPS = {
     "abilities": "What a campaign needs",
     "disturbances": "What would spoil the numbers",
@@ -71,7 +73,7 @@ def _verdicts(diagnosis: Diagnosis) -> RenderableType:
 def _table(checks: Iterable[Check], *, verbose: bool) -> RenderableType:
     table = Table.grid(padding=(0, 2))
     table.add_column(no_wrap=True)
-    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True, min_width=_TITLE_WIDTH)
     table.add_column(overflow="fold")
     for check in checks:
         style = _STYLES[check.state]

@@ -3,7 +3,7 @@
 Each mark is harmless, random and gone with the process that made it, also after SIGKILL: the
 segment is destroyed at its last detach, the socket and the lock are closed by the kernel, the
 process ends when its standard input does, the key expires. Only the file in /dev/shm outlives a
-kill; the next planting removes it.
+kill; the next planting removes those whose owner is gone.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def planted() -> Iterator[dict[str, str]]:
         Kind of object to the mark to look for. A kind is missing where planting was refused;
         its probe then errs, it does not call the sandbox safe.
     """
-    name = PREFIX + secrets.token_hex(6)
+    name = f"{PREFIX}{os.getpid()}-{secrets.token_hex(6)}"
     marks: dict[str, str] = {}
     with ExitStack() as stack:
         for kind, plant in _PLANTS.items():
@@ -92,7 +92,9 @@ def _segment(stack: ExitStack, name: str) -> str:
 
 def _shared_file(stack: ExitStack, name: str) -> str:
     for left in SHARED_MEMORY.glob(f"{PREFIX}*"):
-        left.unlink(missing_ok=True)
+        owner = left.name.removeprefix(PREFIX).partition("-")[0]
+        if not Path(f"/proc/{owner}").exists():
+            left.unlink(missing_ok=True)
     path = SHARED_MEMORY / name
     path.touch()
     stack.callback(path.unlink, missing_ok=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -156,3 +157,21 @@ def test_trying_the_controls_leaves_the_host_as_it_was() -> None:
     assert [path.read_text() for path in settings] == before
     assert list(Path("/dev").glob(".tare-*")) == []
     assert list(Path("/dev/shm").glob("tare-mark-*")) == []  # looked at only
+
+
+def test_what_a_killed_campaign_planted_is_gone_when_the_next_has_planted() -> None:
+    plant = (
+        "import os, signal\n"
+        "from benchmarks import probes\n"
+        "with probes.planted() as marks:\n"
+        "    print(marks['process'], flush=True)\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    killed = subprocess.run([sys.executable, "-c", plant], capture_output=True, check=False)
+    mark = killed.stdout.decode().strip()
+    assert mark
+    assert (Path("/dev/shm") / mark).exists()
+    with probes.planted():
+        seen = probes.read_host().values
+    places = ("/proc", "/proc/self/net/unix", "/dev/shm")
+    assert [place for place in places if mark in str(seen[place])] == []
