@@ -1,9 +1,9 @@
 """Control groups: v1 and v2 as siblings behind one small interface.
 
-Every group stands below one group per engine, which stands below the own group of the process that
-started the engine: nothing above is written, and whatever a crash leaves behind is found under one
-name. Imported by the spawner, so limits travel as a plain mapping with the names of
-`runtime.spec.Resources`.
+Every group stands below one group per engine, which stands in the own group of the process that
+started the engine (on v2, where that one can hand no controllers on, in the nearest that does):
+nothing above is written, and whatever a crash leaves behind is found under one name. Imported by
+the spawner, so limits travel as a plain mapping with the names of `runtime.spec.Resources`.
 """
 
 from __future__ import annotations

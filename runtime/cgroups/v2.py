@@ -14,6 +14,8 @@ from runtime.cgroups.v1 import PERIOD_US
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_NEEDED = ("memory", "cpu", "pids")
+
 
 class UnifiedGroup:
     """One container's group.
@@ -96,15 +98,14 @@ class UnifiedGroup:
 
 
 class UnifiedManager:
-    """The groups of one engine, below the own group.
+    """The groups of one engine, in one group of its own.
 
     Attributes:
         paths: {"unified": the engine's directory}.
     """
 
     def __init__(self, engine: str, own: str) -> None:
-        path = f"{own}/{engine}"
-        enable(own)
+        path = f"{place(own)}/{engine}"
         files.make(path)
         self.paths = {"unified": path}
         enable(path)
@@ -118,6 +119,24 @@ class UnifiedManager:
     def close(self) -> None:
         """Remove the engine's group and all below it."""
         files.remove(self.paths["unified"])
+
+
+def place(own: str) -> str:
+    """Choose the group to make the engine's group in.
+
+    That is the own group where it can hand controllers on. It cannot when it holds processes
+    itself (the "no internal processes" rule), as a login session or a service does; then it is
+    the nearest group above whose controllers its children already get. Nothing is written there
+    but the engine's own directory. Where none has them all it is the own group, and a limit that
+    needs a missing controller says so.
+    """
+    enable(own)
+    folder = own
+    while os.path.exists(f"{folder}/cgroup.subtree_control"):
+        if set(_NEEDED) <= set(files.read(f"{folder}/cgroup.subtree_control").split()):
+            return folder if os.access(folder, os.W_OK) else own
+        folder = os.path.dirname(folder)
+    return own
 
 
 def enable(folder: str) -> None:

@@ -154,3 +154,37 @@ def test_remove_never_deletes_files(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     with pytest.raises(files.CgroupOSError):
         files.remove(str(tmp_path / "a"))
     assert (tmp_path / "a/file").read_text() == "kept"
+
+
+def pose_unified(folder: Path, available: str, handed_on: str) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "cgroup.controllers").write_text(available)
+    (folder / "cgroup.subtree_control").write_text(handed_on)
+
+
+def test_a_delegated_group_is_used_itself(tmp_path: Path) -> None:
+    pose_unified(tmp_path / "top", "memory cpu pids", "memory cpu pids")
+    pose_unified(tmp_path / "top" / "own", "memory cpu pids", "memory cpu pids")
+    assert v2.place(str(tmp_path / "top" / "own")) == str(tmp_path / "top" / "own")
+
+
+def test_a_busy_group_is_left_for_the_nearest_that_hands_controllers_on(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pose_unified(tmp_path / "top", "memory cpu pids", "memory cpu pids")
+    pose_unified(tmp_path / "top" / "slice", "memory cpu pids", "memory pids")
+    pose_unified(tmp_path / "top" / "slice" / "own", "memory pids", "")
+    monkeypatch.setattr(v2, "enable", lambda _: None)  # EBUSY: the group holds processes
+    before = (tmp_path / "top" / "cgroup.subtree_control").read_text()
+    assert v2.place(str(tmp_path / "top" / "slice" / "own")) == str(tmp_path / "top")
+    assert (tmp_path / "top" / "cgroup.subtree_control").read_text() == before
+
+
+def test_without_any_such_group_the_own_one_remains(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pose_unified(tmp_path / "top" / "own", "", "")
+    monkeypatch.setattr(v2, "enable", lambda _: None)
+    assert v2.place(str(tmp_path / "top" / "own")) == str(tmp_path / "top" / "own")
