@@ -53,7 +53,7 @@ _CAUSES: tuple[tuple[type[BuildError], re.Pattern[str], str], ...] = (
     (
         MirrorMissingError,
         re.compile(
-            r"404\s+not found|does not have a release file|unable to locate package|"
+            r"\b404\b|failed to fetch|does not have a release file|unable to locate package|"
             r"no packages found|has no installation candidate|not found on mirror",
             re.IGNORECASE,
         ),
@@ -133,9 +133,11 @@ def explain(step: str, program: str, status: int, said: str, log: Path) -> Build
     for error, pattern, advice in _CAUSES:
         if pattern.search(said):
             return error(f"image build failed while {step}: {advice} (log: {log})")
-    last = next((line.strip() for line in reversed(said.splitlines()) if line.strip()), "no output")
+    lines = [line.strip() for line in said.splitlines() if line.strip()] or ["no output"]
+    # apt and dpkg mark errors so; the first is the cause, those after it report the report
+    told = next((line for line in lines if line.startswith("E: ")), lines[-1])
     return ToolFailedError(
-        f"image build failed while {step}: {program} ended with status {status}: {last} "
+        f"image build failed while {step}: {program} ended with status {status}: {told} "
         f"(log: {log})"
     )
 

@@ -5,14 +5,17 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 from benchmarks.image import Image, build, builder, store
 from benchmarks.image.digest import tree_digest
-from benchmarks.image.errors import ImageInUseError, NetworkDownError
+from benchmarks.image.errors import ImageInUseError, MirrorMissingError, NetworkDownError
 from benchmarks.image.sources import Source
 
 TOOLS = ("sysbench", "fio", "iperf3", "stress-ng", "redis-server", "sqlite3", "python3", "busybox")
@@ -163,12 +166,37 @@ print(sorted(path.name for path in Path("{tmp_path}/images").iterdir()))
     assert left == "['.lock']"
 
 
+def _only_mirror(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = Source((address,), ("trixie",), ("main",), trusted=True)
+    monkeypatch.setattr(builder, "read_sources", lambda _: (source,))
+
+
 def test_unreachable_mirror_is_named_as_such(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A real apt against a closed port of this host."""
-    closed = Source(("http://127.0.0.1:9/debian",), ("trixie",), ("main",), trusted=True)
-    monkeypatch.setattr(builder, "read_sources", lambda _: (closed,))
+    _only_mirror("http://127.0.0.1:9/debian", monkeypatch)
     with pytest.raises(NetworkDownError, match="mirror cannot be reached"):
         build(tmp_path)
     assert store.list(tmp_path) == ()
+
+
+def test_mirror_without_the_suite_is_named_as_such(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A real apt against a server that holds nothing."""
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "empty").mkdir()
+    serve = partial(SimpleHTTPRequestHandler, directory=str(tmp_path / "empty"))
+    with ThreadingHTTPServer(("127.0.0.1", 0), serve) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            _only_mirror(f"http://127.0.0.1:{server.server_port}/debian", monkeypatch)
+            with pytest.raises(MirrorMissingError, match="a mirror lacks what was asked for"):
+                build(tmp_path / "cache")
+        finally:
+            server.shutdown()
+            thread.join()
+    assert store.leftovers(tmp_path / "cache") == ()
