@@ -4,22 +4,28 @@ Everything is a pure function over plain sequences; what resamples takes a seed.
 run through the module:
 
 * The **median** stands for a set of samples, because start times have long right tails.
-* Its interval is the **exact order-statistic interval**, not a bootstrap: it keeps its promise
-  for every continuous distribution and at every n, and it *cannot be had* when n is too small
-  (below 6 for 95 %). Then the ends are None; no method could honestly give them.
-* The effect between two sandboxes is the **ratio of the medians of paired blocks**, its interval a
-  percentile bootstrap over blocks. In simulations of log-normal samples its 95 % interval covered
-  the truth in 92-96 % of cases for n = 6 to 40. Its p-values come from the exact sign test on the
-  blocks' own ratios: n blocks can never argue for less than 2**-n.
+* Its interval interpolates between **order statistics**, so that it keeps its promise whatever the
+  distribution, and it *cannot be had* when n is too small (below 6 for 95 %). Then the ends are
+  None; no method could honestly give them. Where values follow each other more alike than chance
+  would have them, it is widened: a host that drifts gives fewer independent values than it seems.
+* The effect between two sandboxes is the **median of the ratios of paired blocks**, with the same
+  interval. What disturbs a block disturbs both of its values and leaves their ratio alone; a
+  ratio of the two medians keeps such a disturbance (docs/statistics.md shows both). Its p-values
+  come from the exact sign test on the same ratios: n blocks can never argue for less than 2**-n.
 
-Sources: Conover, Practical Nonparametric Statistics, 3rd ed., 3.2 (order-statistic interval) and
-3.4 (sign test); Efron and Tibshirani, An Introduction to the Bootstrap, chapter 13; Schuirmann,
-J. Pharmacokinet. Biopharm. 15 (1987) 657 (two one-sided tests); Holm, Scand. J. Stat. 6 (1979) 65.
+How well each keeps its promise is simulated by ``python -m benchmarks.simulation``.
+
+Sources: see ``benchmarks.order_statistics`` for the interval; Conover, Practical Nonparametric
+Statistics, 3rd ed., 3.4 (sign test); Efron and Tibshirani, An Introduction to the Bootstrap,
+chapter 13; Schuirmann, J. Pharmacokinet. Biopharm. 15 (1987) 657 (two one-sided tests); Holm,
+Scand. J. Stat. 6 (1979) 65.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
+
+from benchmarks.order_statistics import order_interval
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,8 +33,11 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-type Pairs = Sequence[tuple[float, float]]
-"""Values of two sandboxes in the same block: (numerator, denominator)."""
+type Values = Sequence[float] | NDArray[np.float64]
+"""Values of one sandbox, in the order they were taken."""
+
+type Pairs = Sequence[tuple[float, float]] | NDArray[np.float64]
+"""Values of two sandboxes in the same block, (numerator, denominator), in the order of blocks."""
 
 CONFIDENCE = 0.95
 """Confidence of every interval that is shown, and of the stopping rule."""
@@ -36,7 +45,7 @@ CONFIDENCE = 0.95
 ALPHA = 0.05
 """Level of every test, after the correction for having made several."""
 
-_MOST_RESAMPLES = 9_999
+_MOST_RESAMPLES = 4_999
 _FEWEST_RESAMPLES = 999
 _RESAMPLED_VALUES = 2_000_000  # keeps a report over 200 000 samples at seconds
 
@@ -46,7 +55,7 @@ class Interval(NamedTuple):
 
     Attributes:
         low: Lower end, in the unit of the estimate.
-        estimate: The median, or the ratio of medians; None for no values at all.
+        estimate: The median, or the ratio; None for no values at all.
         high: Upper end.
         n: How many values, or pairs, it rests on.
         confidence: The confidence asked for, for example 0.95.
@@ -94,29 +103,21 @@ def fewest(confidence: float = CONFIDENCE) -> int:
     return n
 
 
-def interval(values: Sequence[float], confidence: float = CONFIDENCE) -> Interval:
-    """Return the median and its exact order-statistic interval.
+def interval(values: Values, confidence: float = CONFIDENCE) -> Interval:
+    """Return the median and its order-statistic interval.
 
-    The ends are the k-th smallest and the k-th largest value, with the largest k for which
-    2 P(Binomial(n, 1/2) < k) <= 1 - confidence.
+    See ``benchmarks.order_statistics`` for the method.
+
+    Args:
+        values: The values in the order they were taken.
+        confidence: The confidence asked for.
     """
-    import numpy as np  # here and below: the command starts without it
-
-    ordered = np.sort(np.asarray(values, dtype=float))
-    n = len(ordered)
-    if n == 0:
-        return Interval(None, None, None, 0, confidence)
-    estimate = float(np.median(ordered))
-    if n < fewest(confidence):
-        return Interval(None, estimate, None, n, confidence)
-    from scipy.special import bdtr  # half a second to import
-
-    ranks = np.arange(1, n // 2 + 1)
-    k = int(ranks[2 * bdtr(ranks - 1.0, n, 0.5) <= 1 - confidence][-1])
-    return Interval(float(ordered[k - 1]), estimate, float(ordered[n - k]), n, confidence)
+    return Interval(
+        *order_interval(values, confidence, fewest(confidence)), len(values), confidence
+    )
 
 
-def relative_half_width(values: Sequence[float], confidence: float = CONFIDENCE) -> float | None:
+def relative_half_width(values: Values, confidence: float = CONFIDENCE) -> float | None:
     """Return half the width of the median's interval over the median, for the stopping rule.
 
     None where n is too small for an interval or the median is 0: precision is then unknown.
@@ -127,25 +128,38 @@ def relative_half_width(values: Sequence[float], confidence: float = CONFIDENCE)
     return (high - low) / 2 / abs(estimate)
 
 
-def ratio(pairs: Pairs, confidence: float = CONFIDENCE, *, seed: int) -> Interval:
-    """Return median(numerators) / median(denominators) with a bootstrap interval over blocks.
+def ratio(pairs: Pairs, confidence: float = CONFIDENCE, *, seed: int = 0) -> Interval:
+    """Return the median of the blocks' ratios, numerator / denominator, with its interval.
 
-    The interval is None below the n from which a median has one, and where the median of the
-    denominators, in the sample or in a resample that would be an end, is not positive.
+    Ratios are averaged in their logarithm, so that it does not matter which of the two is the
+    numerator. A numerator of 0 or below makes a block's ratio 0. The estimate is None where the
+    denominators' median is not positive; the interval also where an end would be infinite.
+
+    Args:
+        pairs: Numerator and denominator of each block, in the order of the blocks.
+        confidence: The confidence asked for.
+        seed: Not used: nothing is resampled. All effects are asked for in one way.
     """
-    import numpy as np
+    import numpy as np  # here and below: the command starts without it
 
+    del seed
     n = len(pairs)
     if n == 0:
         return Interval(None, None, None, 0, confidence)
-    data = np.asarray(pairs, dtype=float)
-    above, below = np.median(data, axis=0)
-    if below <= 0:
+    above, below = np.asarray(pairs, dtype=float).T
+    if np.median(below) <= 0:
         return Interval(None, None, None, n, confidence)
-    estimate = float(above / below)
-    if n < fewest(confidence):
+    with np.errstate(divide="ignore", invalid="ignore"):
+        logs = np.log(np.maximum(above, 0)) - np.log(np.maximum(below, 0))
+        # A denominator that is not positive bounds nothing: such a block's ratio is above all.
+        logs = np.where(below > 0, logs, np.inf)
+        found = order_interval(logs, confidence, fewest(confidence))
+    low, estimate, high = (None if end is None else float(np.exp(end)) for end in found)
+    if estimate is None or not np.isfinite(estimate):
+        return Interval(None, None, None, n, confidence)
+    if low is None or high is None or not np.isfinite([low, high]).all():
         return Interval(None, estimate, None, n, confidence)
-    return _percentiles(_resampled_ratios(data, seed), estimate, n, confidence)
+    return Interval(low, estimate, high, n, confidence)
 
 
 def p_above(pairs: Pairs, bound: float) -> float:
@@ -164,7 +178,7 @@ def p_below(pairs: Pairs, bound: float) -> float:
     return _at_least(wins, len(pairs))
 
 
-def equivalence(pairs: Pairs, margin: float, *, seed: int, alpha: float = ALPHA) -> Equivalence:
+def equivalence(pairs: Pairs, margin: float, *, seed: int = 0, alpha: float = ALPHA) -> Equivalence:
     """Test whether a ratio stays within a margin, by two one-sided tests.
 
     Both tests pass at level ``alpha`` exactly when the (1 - 2 alpha) interval lies within
@@ -194,9 +208,9 @@ def holm(p_values: Sequence[float]) -> list[float]:
 def shift(base: Sequence[float], new: Sequence[float], *, seed: int) -> float:
     """Return the two-sided p-value that two unpaired sets of samples differ in location.
 
-    The Mann-Whitney statistic under permutation: every one of the possible splits where there
-    are few, 9 999 seeded random ones where there are many, the normal approximation beyond 50
-    values a side. 1.0 where a side is empty.
+    The Mann-Whitney test: exact where no two values are equal; by permutation (every split where
+    there are few, 4 999 seeded random ones where there are many) where some are; by the normal
+    approximation beyond 50 values a side. 1.0 where a side is empty.
     """
     if not base or not new:
         return 1.0
@@ -205,6 +219,8 @@ def shift(base: Sequence[float], new: Sequence[float], *, seed: int) -> float:
 
     if min(len(base), len(new)) > 50:  # noqa: PLR2004  # said in the docstring
         return float(mannwhitneyu(base, new, method="asymptotic").pvalue)
+    if len({*base, *new}) == len(base) + len(new):
+        return float(mannwhitneyu(base, new, method="exact").pvalue)
     method = PermutationMethod(n_resamples=_MOST_RESAMPLES, rng=np.random.default_rng(seed))
     return float(mannwhitneyu(base, new, method=method).pvalue)
 
@@ -248,19 +264,6 @@ def _at_least(wins: int, n: int) -> float:
 
 def _resamples(n: int) -> int:
     return max(_FEWEST_RESAMPLES, min(_MOST_RESAMPLES, _RESAMPLED_VALUES // n))
-
-
-def _resampled_ratios(data: NDArray[np.float64], seed: int) -> NDArray[np.float64]:
-    """Resample whole blocks, so that what disturbed a block disturbs both of its values."""
-    import numpy as np
-
-    rng = np.random.default_rng(seed)
-    n = len(data)
-    chosen = rng.integers(0, n, size=(_resamples(n), n))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray(
-            np.median(data[chosen, 0], axis=1) / np.median(data[chosen, 1], axis=1),
-        )
 
 
 def _percentiles(

@@ -8,7 +8,6 @@ from benchmarks import statistics
 from benchmarks.records import Status
 from reports import summary, units
 from reports.case import Case
-from reports.errors import EmptyRunError
 from reports.frame import tidy
 from reports.judge import judge
 from reports.model import REPORT_SCHEMA_VERSION, Document, Failure, NumberRow
@@ -26,10 +25,6 @@ def document(run: Run) -> Document:
     Raises:
         EmptyRunError: The run holds no sample of a closed visit.
     """
-    if not run.samples:
-        raise EmptyRunError(
-            f"{run.path} holds no finished measurement; continue it with --resume, then report",
-        )
     info = run.info
     table = tidy(run)
     numbers = summary.numbers(info, table)

@@ -18,8 +18,7 @@ import msgspec
 
 from benchmarks import host, metrics, statistics
 from benchmarks.records import Direction, Unit
-from reports import units
-from reports.assembly import document
+from reports import summary, units
 from reports.changes import Change, Comparison, Effect
 from reports.claims import declared
 from reports.frame import grouped, measured, tidy
@@ -61,15 +60,18 @@ def compare(base: Run, new: Run, threshold: float) -> Comparison:
     """
     if not 0 < threshold < 1:
         raise ValueError("the threshold must be a fraction between 0 and 1, for example 0.05")
-    first, second = document(base), document(new)
+    tables = [tidy(run) for run in (base, new)]
     refusal = _refusal(base.info, new.info)
     if refusal:
         return Comparison.refused(base.info.run, new.info.run, threshold, refusal)
     samples = [
-        {_Key(*key): rows for key, rows in grouped(tidy(run), *_Key._fields).items()}
-        for run in (base, new)
+        {_Key(*key): rows for key, rows in grouped(table, *_Key._fields).items()}
+        for table in tables
     ]
-    known = [{_key(row): row for row in one.numbers} for one in (first, second)]
+    runs = list(zip((base.info, new.info), tables, strict=True))
+    known = [
+        {_key(row): row for row in summary.numbers(*one, against_native=False)} for one in runs
+    ]
     changes = [
         _change(
             key, (known[0][key], known[1][key]), (samples[0][key], samples[1][key]), base, threshold
@@ -77,7 +79,7 @@ def compare(base: Run, new: Run, threshold: float) -> Comparison:
         for key in known[0]
         if key in known[1] and known[0][key].direction is not Direction.NEITHER
     ]
-    words = word_changes(first.words, second.words)
+    words = word_changes(*(summary.words(*one) for one in runs))
     if not changes and not words:
         reason = "the runs have no sandbox and metric in common"
         return Comparison.refused(base.info.run, new.info.run, threshold, reason)
@@ -159,10 +161,10 @@ def _change(
         effect = Effect.WORSE if judged else Effect.CONTEXT
         return msgspec.structs.replace(change, effect=effect, reason=reason)
     before, after = (measured(side)["value"].tolist() for side in samples)
+    if not judged:
+        return msgspec.structs.replace(change, ratio=_plain_ratio(old.median, new.median))
     ratio = statistics.unpaired_ratio(before, after, seed=base.info.seed)
     change = msgspec.structs.replace(change, ratio=Estimate.of(ratio))
-    if not judged:
-        return change
     most = declared().rules.most_failed
     for name, row in (("base", old), ("new run", new)):
         if row.failed > most * (row.ok + row.failed):
@@ -179,6 +181,19 @@ def _change(
         change,
         p=statistics.shift(before, after, seed=base.info.seed),
         effect=Effect.EQUAL if equal else Effect.INCONCLUSIVE,
+    )
+
+
+def _plain_ratio(base: Estimate, new: Estimate) -> Estimate | None:
+    """Return new over base without an interval, for what is only context."""
+    if not base.estimate or new.estimate is None:
+        return None
+    return Estimate(
+        low=None,
+        estimate=new.estimate / base.estimate,
+        high=None,
+        n=min(base.n, new.n),
+        confidence=base.confidence,
     )
 
 

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from reports.errors import EmptyRunError
 from reports.model import Document
 
 if TYPE_CHECKING:
@@ -29,10 +28,6 @@ def csv(run: Run) -> str:
     Raises:
         EmptyRunError: The run holds no finished measurement.
     """
-    if not run.samples:
-        raise EmptyRunError(
-            f"{run.path} holds no finished measurement; continue it with --resume, then report",
-        )
     from reports.frame import tidy
 
     return tidy(run).to_csv(index=False, lineterminator="\n")

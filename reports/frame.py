@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from benchmarks.records import Status
+from reports.errors import EmptyRunError
 
 if TYPE_CHECKING:
     from benchmarks.runfolder import Run
@@ -40,8 +41,15 @@ def tidy(run: Run) -> pd.DataFrame:
     ``value`` is a float, NaN where there is none; ``text``, ``detail`` and ``position`` are empty
     where there is none; ``flags`` are separated by blanks; ``parameters`` is a JSON object with
     sorted keys, ``{}`` for none, so that it can be grouped by.
+
+    Raises:
+        EmptyRunError: The run holds no sample of a closed visit.
     """
     samples = run.samples
+    if not samples:
+        raise EmptyRunError(
+            f"{run.path} holds no finished measurement; continue it with --resume, then report",
+        )
     table = pd.DataFrame(
         {
             "run": [sample.run for sample in samples],

@@ -20,8 +20,16 @@ NATIVE = "native"
 _BAD = (Status.FAILED.value, Status.TIMEOUT.value)
 
 
-def numbers(info: RunInfo, table: pd.DataFrame) -> tuple[NumberRow, ...]:
-    """Return a row for every metric that has a unit, in the run's own order."""
+def numbers(
+    info: RunInfo, table: pd.DataFrame, *, against_native: bool = True
+) -> tuple[NumberRow, ...]:
+    """Return a row for every metric that has a unit, in the run's own order.
+
+    Args:
+        info: What the run says of itself.
+        table: Its samples, tidy.
+        against_native: Whether to add the ratios to native, which take most of the time.
+    """
     told = _told(info)
     sandboxes = {sandbox.name: sandbox for sandbox in info.sandboxes}
     numeric = table[table["unit"] != Unit.WORD.value]
@@ -32,7 +40,7 @@ def numbers(info: RunInfo, table: pd.DataFrame) -> tuple[NumberRow, ...]:
         native = groups.get((NATIVE, workload, metric, parameters))
         good = measured(samples)["value"]
         to_native = None
-        if native is not None and sandbox != NATIVE:
+        if against_native and native is not None and sandbox != NATIVE:
             pairs = paired(samples, native)
             if pairs:
                 to_native = Estimate.of(statistics.ratio(pairs, seed=info.seed))
