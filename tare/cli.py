@@ -101,7 +101,7 @@ def main(args: list[str] | None = None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(ExitCode.ERROR)
     except _own_errors() as error:
-        sys.exit(_say(str(error), ExitCode.ERROR))
+        sys.exit(_say(str(error), _code(error)))
     sys.exit(code if isinstance(code, int) else ExitCode.OK)
 
 
@@ -117,6 +117,13 @@ def _own_errors() -> tuple[type[Exception], ...]:
         if module in sys.modules:
             roots.append(getattr(sys.modules[module], name))
     return tuple(roots)
+
+
+def _code(error: Exception) -> ExitCode:
+    """Tell what this host cannot do from what went wrong on it."""
+    errors = sys.modules.get("benchmarks.image.errors")
+    lacking = () if errors is None else (errors.NotRoot, errors.MissingTool)
+    return ExitCode.UNSUITABLE if isinstance(error, lacking) else ExitCode.ERROR
 
 
 def _say(message: str, code: ExitCode) -> ExitCode:
