@@ -10,10 +10,27 @@ from benchmarks.errors import UnknownSandboxError
 if TYPE_CHECKING:
     from benchmarks.sandboxes.base import Sandbox, Setting
 
-NAMES = ("native", "container", "container:bare", "vm", "vm:stock", "fake", "fake:slow")
-"""Names a campaign may use; a part behind the colon chooses a profile."""
+ABLATED = (
+    "pid", "uts", "mnt", "ipc", "net", "user", "cgroup",
+    "seccomp", "capabilities", "masks", "no_new_privs",
+)  # fmt: skip
+"""Technologies that ``container:no-...`` switches off, one each."""
 
-KINDS = ("native", "container", "vm", "fake")
+NAMES = (
+    "native",
+    "container",
+    "container:bare",
+    "container:docker-like",
+    "container:hardened",
+    *(f"container:no-{technology}" for technology in ABLATED),
+    "vm",
+    "vm:tuned",
+    "vm:stock",
+    "fake",
+    "fake:slow",
+    "fake:broken",
+)
+"""Names a campaign may use; a part behind the colon chooses a profile."""
 
 
 def kind_of(name: str) -> str:
@@ -22,12 +39,11 @@ def kind_of(name: str) -> str:
     Raises:
         UnknownSandboxError: There is no such sandbox.
     """
-    kind = name.partition(":")[0]
-    if kind not in KINDS:
+    if name not in NAMES:
         near = difflib.get_close_matches(name, NAMES, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(NAMES)}"
         raise UnknownSandboxError(f"there is no sandbox {name!r}; {hint}")
-    return kind
+    return name.partition(":")[0]
 
 
 def open_sandbox(name: str, setting: Setting) -> Sandbox:

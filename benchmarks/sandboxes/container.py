@@ -28,6 +28,7 @@ from benchmarks.sandboxes.capture import FirstByte, Pipes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
     from types import TracebackType
 
     from benchmarks.sandboxes.base import Setting
@@ -140,7 +141,7 @@ class ContainerSandbox:
         variant = name.partition(":")[2] or "default"
         self._profile = "native" if self._native else variant
         resources = setting.resources
-        self._spec = self._make_spec()
+        self._spec = self._make_spec(setting.image_root)
         boundaries = ("spawned", "ready", "main")
         self._info = SandboxInfo(
             name=name,
@@ -154,29 +155,20 @@ class ContainerSandbox:
             },
         )
 
-    def _make_spec(self) -> runtime.Spec:
+    def _make_spec(self, rootfs: Path) -> runtime.Spec:
+        args, env = list(PAYLOAD), dict(ENVIRONMENT)
+        if self._native:
+            return runtime.profiles.native(rootfs=rootfs, args=args, env=env)
         resources = self._setting.resources
-        if self._setting.image_root is None:
-            raise UnsuitableHostError("the container sandboxes need an image")
-        make = getattr(runtime.profiles, self._profile.replace("-", "_"), None)
-        if make is None:
-            raise UnsuitableHostError(f"the runtime has no profile {self._profile!r}")
-        limits = (
-            None
-            if self._native
-            else runtime.Resources(
-                memory_limit_bytes=resources.memory_bytes,
-                cpus=float(resources.cpus),
-                pids_limit=_PIDS_LIMIT,
-            )
+        limits = runtime.Resources(
+            memory_limit_bytes=resources.memory_bytes,
+            cpus=float(resources.cpus),
+            pids_limit=_PIDS_LIMIT,
         )
-        spec: runtime.Spec = make(
-            rootfs=self._setting.image_root,
-            args=list(PAYLOAD),
-            env=dict(ENVIRONMENT),
-            **({} if limits is None else {"resources": limits}),
-        )
-        return spec
+        ablated = self._profile.removeprefix("no-")
+        make = runtime.profiles.PROFILES["default" if ablated != self._profile else self._profile]
+        spec: runtime.Spec = make(rootfs=rootfs, args=args, env=env, resources=limits)
+        return spec if ablated == self._profile else runtime.profiles.without(spec, ablated)
 
     @property
     def info(self) -> SandboxInfo:
