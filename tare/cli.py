@@ -121,9 +121,12 @@ def _own_errors() -> tuple[type[Exception], ...]:
 
 def _code(error: Exception) -> ExitCode:
     """Tell what this host cannot do from what went wrong on it."""
-    errors = sys.modules.get("benchmarks.image.errors")
-    lacking = () if errors is None else (errors.NotRoot, errors.MissingTool)
-    return ExitCode.UNSUITABLE if isinstance(error, lacking) else ExitCode.ERROR
+    if "benchmarks.image.errors" not in sys.modules:
+        return ExitCode.ERROR
+    from benchmarks.image.errors import MissingToolError, NotRootError
+
+    lacking = isinstance(error, NotRootError | MissingToolError)
+    return ExitCode.UNSUITABLE if lacking else ExitCode.ERROR
 
 
 def _say(message: str, code: ExitCode) -> ExitCode:
