@@ -20,22 +20,25 @@ if TYPE_CHECKING:
     from reports.model import Document
 
 __all__ = [
+    "COMPARISON_FORMATS",
     "FORMATS",
     "EmptyRunError",
     "ReportError",
     "ReportWriteError",
     "UnknownFormatError",
     "compare",
-    "comparison_json",
-    "comparison_text",
     "document",
     "render",
+    "render_comparison",
     "summary_table",
     "write",
 ]
 
 FORMATS = ("html", "md", "json", "csv")
 """Names of the formats that ``render`` and ``write`` know."""
+
+COMPARISON_FORMATS = ("text", "json")
+"""Names of the formats that ``render_comparison`` knows."""
 
 DEFAULT_THRESHOLD = 0.05
 """Smallest relative change that counts as a regression or an improvement."""
@@ -134,15 +137,16 @@ def compare(base: Run, new: Run, threshold: float = DEFAULT_THRESHOLD) -> Compar
     return judge(base, new, threshold)
 
 
-def comparison_text(comparison: Comparison) -> str:
-    """Return a comparison for people."""
-    from reports.comparison_views import text
+def render_comparison(comparison: Comparison, fmt: str) -> str:
+    """Return a comparison as ``text`` for people or ``json`` for programs.
 
-    return text(comparison)
+    Raises:
+        UnknownFormatError: There is no such format.
+    """
+    from reports import comparison_views
 
-
-def comparison_json(comparison: Comparison) -> str:
-    """Return a comparison for programs."""
-    from reports.comparison_views import json
-
-    return json(comparison)
+    if fmt not in COMPARISON_FORMATS:
+        raise UnknownFormatError(
+            f"there is no comparison format {fmt!r}; known are {', '.join(COMPARISON_FORMATS)}",
+        )
+    return comparison_views.json(comparison) if fmt == "json" else comparison_views.text(comparison)

@@ -56,10 +56,10 @@ def compare(base: Run, new: Run, threshold: float) -> Comparison:
 
     Raises:
         EmptyRunError: One of the runs holds no finished measurement.
-        ValueError: The threshold is not a positive fraction.
+        ValueError: The threshold is not above 0.
     """
-    if not 0 < threshold < 1:
-        raise ValueError("the threshold must be a fraction between 0 and 1, for example 0.05")
+    if threshold <= 0:
+        raise ValueError("the threshold must be a fraction above 0, for example 0.05")
     tables = [tidy(run) for run in (base, new)]
     refusal = _refusal(base.info, new.info)
     if refusal:
