@@ -7,6 +7,7 @@ Protocol, one line each, spoken with ``guest/agent.sh``, which needs nothing of 
     host  → run ID SIZE WORDS       followed by SIZE bytes of standard input
     guest → started ID PID          the command's process exists; exec follows
     guest → exited ID STATUS        128 + n for signal n
+    guest → payload ended STATUS    likewise
     host  → kill PID                the command's whole session
     host  → stop TICKS              power off; the payload has 20 ms times TICKS after SIGTERM
 
@@ -113,18 +114,22 @@ class Agent:
         self,
         send: Callable[[bytes, float], None],
         drain: Callable[[], None],
+        payload_ended: Callable[[], None],
         answer_s: float,
     ) -> None:
         """Speaks through ``send``.
 
         Args:
             send: sends bytes to the control port, with a time limit in seconds.
-            drain: delivers output that has already arrived to `receive`.
+            drain: delivers what has already arrived on other ports.
+            payload_ended: called when the payload's status is known.
             answer_s: seconds the guest may take to acknowledge anything.
         """
         self.ready = threading.Event()
+        self.payload_exit: int | None = None
         self._send = send
         self._drain = drain
+        self._payload_ended = payload_ended
         self._answer_s = answer_s
         self._one_at_a_time = threading.Lock()
         self._running: _Running | None = None
@@ -148,6 +153,10 @@ class Agent:
         running = self._running
         if parts == ["ready"]:
             self.ready.set()
+        if parts[:2] == ["payload", "ended"]:
+            self._drain()
+            self.payload_exit = int(parts[2])
+            self._payload_ended()
         if running is None or len(parts) != 3 or parts[1] != str(running.number):  # noqa: PLR2004  # verb, number, value
             return
         if parts[0] == "started":

@@ -13,6 +13,8 @@ from vmdriver.errors import (
 )
 from vmdriver.vm import Vm
 
+_QUIET_END = "exit status 0"
+
 
 def await_payload(vm: Vm) -> None:
     """Returns when the payload has written its first byte.
@@ -65,9 +67,21 @@ def _reached(vm: Vm, boundary: str, seconds: float) -> bool:
                     f"(console {vm.console})"
                 )
             if channels.ended is not None:
+                hint = (
+                    f"; the guest ended by itself: are {vm.config.memory_mib} MiB enough, "
+                    "and is the kernel whole?"
+                    if channels.ended == _QUIET_END
+                    else ""
+                )
                 raise QemuDiedError(
                     f"QEMU of the VM {vm.config.name} ended with {channels.ended} before "
-                    f"{boundary} (last line {console.last_line()!r}, console {vm.console})"
+                    f"{boundary}{hint} (last line {console.last_line()!r}, console {vm.console})"
+                )
+            if vm.payload_exit is not None:
+                raise PayloadMissingError(
+                    f"{vm.config.payload[0]} ended with status {vm.payload_exit} in the VM "
+                    f"{vm.config.name} without writing its first byte "
+                    f"(last line {console.last_line()!r}, console {vm.console})"
                 )
             left = deadline - time.monotonic()
             if left <= 0:

@@ -45,6 +45,7 @@ class Channels:
         sockets: Mapping[str, Path],
         console: Console,
         receive: Callable[[str, bytes, int], None],
+        end: Callable[[], None] = lambda: None,
     ) -> None:
         """Listens on ``sockets`` and starts the thread.
 
@@ -52,6 +53,7 @@ class Channels:
             sockets: paths by port; ``serial`` is the console, ``stamp`` the stamp port.
             console: takes what the guest prints.
             receive: called on the thread with port, bytes and stamp for every other port.
+            end: called on the thread when QEMU has ended.
         """
         self.changed = threading.Condition()
         self.stamps: dict[str, int] = {}
@@ -59,6 +61,7 @@ class Channels:
         self.ended: str | None = None
         self._console = console
         self._receive = receive
+        self._on_end = end
         self._paths = dict(sockets)
         self._streams: dict[str, socket.socket] = {}
         self._selector = selectors.DefaultSelector()
@@ -190,6 +193,7 @@ class Channels:
             self.stamps.setdefault("stopped", now)
             self.ended = how or "an unknown status"
             self.changed.notify_all()
+        self._on_end()
 
     def _tear_down(self) -> None:
         for key in list(self._selector.get_map().values()):

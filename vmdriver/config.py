@@ -54,7 +54,7 @@ TUNED = Profile(
     bare=True,
     kernel_parameters=(
         "8250.nr_uarts=1",  # else four legacy ports are probed
-        "i8042.noaux",
+        "edd=off",  # no BIOS disks to ask for
         "cryptomgr.notests",  # the self-tests say nothing about a workload
         "no_timer_check",
         "tsc=reliable",

@@ -6,13 +6,13 @@ import sys
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import ClassVar, Self
 
 from vmdriver import guardian
 from vmdriver.boot import await_payload
 from vmdriver.config import VmConfig
 from vmdriver.domain import domain_xml
-from vmdriver.errors import ConfigError
+from vmdriver.errors import ConfigError, VmError
 from vmdriver.hypervisor import Connection
 from vmdriver.process import adopt_orphans, reaping_orphans
 from vmdriver.state import Layout, clean_locked
@@ -31,6 +31,8 @@ class Driver:
         removed: what an earlier crash had left here, in words.
     """
 
+    _open: ClassVar[set[Layout]] = set()
+
     def __init__(self, state: Path, uri: str | None = None) -> None:
         """Cleans ``state``, starts the guardian and opens libvirt.
 
@@ -48,6 +50,7 @@ class Driver:
         self.state = layout.state
         self._layout = layout
         self._lock = layout.lock()
+        self._open.add(layout)
         self._vms: dict[str, Vm] = {}
         self._former_adoption = adopt_orphans(adopt=True)
         self._guardian: subprocess.Popen[bytes] | None = None
@@ -79,7 +82,13 @@ class Driver:
         former = self._vms.get(config.name)
         if former is not None and former.running():
             raise ConfigError(f"a VM named {config.name} is running already")
-        vm = Vm(config, self._layout, self.connection)
+        try:
+            vm = Vm(config, self._layout, self.connection)
+        except OSError as error:
+            raise VmError(
+                f"cannot open the ports or the console of the VM {config.name} below "
+                f"{self._layout.root}: {error.strerror}"
+            ) from error
         self._vms[config.name] = vm
         try:
             vm.stamps["requested"] = requested
@@ -104,6 +113,9 @@ class Driver:
         if self._guardian is not None and self._guardian.stdin is not None:
             self._guardian.communicate(b"done")
         adopt_orphans(adopt=self._former_adoption)
+        self._open.discard(self._layout)
+        if not self._open:  # else libvirt may be at work for another in this one's directory
+            self._layout.remove_root()
         if self._lock >= 0:
             os.close(self._lock)
         self._lock = -1

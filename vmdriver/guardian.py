@@ -1,8 +1,8 @@
 """Kills QEMU when the harness dies, however it dies. Run as ``python -I -S guardian.py MARK``.
 
 The harness holds the other end of our standard input. End of file without the word ``done`` means
-that it is gone: every process whose command line holds ``MARK`` (the directory of the VM's sockets)
-is then killed, through a pidfd opened before the command line was read, so that no other process
+that it is gone: every QEMU whose command line holds ``MARK`` (the driver's directory) is then
+killed, through a pidfd opened before the command line was read, so that no other process
 can be hit. libvirt's AUTODESTROY does the same, but the embedded driver refuses it.
 """
 

@@ -119,7 +119,12 @@ class Connection:
             ConnectError: libvirt or its QEMU driver is missing, or refuses.
         """
         if uri is None:
-            root = _embed(root)
+            try:
+                root = _embed(root)
+            except OSError as error:
+                raise ConnectError(
+                    f"cannot prepare libvirt's directory {root}: {error.strerror}"
+                ) from error
         self.uri = uri or f"qemu:///embed?root={root}"
         began = time.monotonic()
         try:
@@ -166,14 +171,21 @@ class Connection:
         self._resumed.pop(name, None)
         self._stopped.pop(name, None)
 
-    def start(self, xml: str) -> Domain:
-        """Starts a transient domain. Raises RefusedError with libvirt's and QEMU's own words."""
+    def start(self, xml: str, what: str) -> Domain:
+        """Starts a transient domain; ``what`` names it in a message.
+
+        Raises:
+            RefusedError: with libvirt's and QEMU's own words.
+            ConnectError: the connection is lost.
+        """
         try:
             return Domain(self._libvirt, self._connection.createXML(xml, 0))
         except self._libvirt.libvirtError as error:
             if not self.alive():
                 raise ConnectError(f"the connection to {self.uri} is lost: {error}") from error
-            raise RefusedError(f"QEMU did not start: {error}") from error
+            raise RefusedError(
+                f"{what} was refused: {' / '.join(str(error).split(chr(10)))}"
+            ) from error
 
     def restore(self, path: Path, name: str) -> Domain:
         """Resumes a saved domain from ``path``. Raises RefusedError."""

@@ -92,7 +92,8 @@ def reaping_orphans(name: str) -> Iterator[None]:
     """Reaps adopted children whose name begins with ``name`` while the block runs.
 
     For the short-lived QEMUs that libvirt starts to learn what QEMU can do: it waits for each to
-    vanish, and nobody but us could make it.
+    vanish, and nobody but us could make it. libvirt's direct children, which it waits for itself,
+    are in our session; what QEMU's ``-daemonize`` leaves has one of its own.
     """
     done = threading.Event()
 
@@ -118,11 +119,12 @@ def _dead_children(name: str) -> list[int]:
         if not entry.name.isdigit():
             continue
         try:
-            # pid (comm) state ppid …; comm may hold spaces and parentheses
+            # pid (comm) state ppid pgrp session …; comm may hold spaces and parentheses
             command, _, rest = (entry / "stat").read_text().partition("(")[2].rpartition(")")
         except OSError:
             continue
-        state, parent = rest.split()[:2]
-        if state == "Z" and int(parent) == own and command.startswith(name):
+        state, parent, _group, session = rest.split()[:4]
+        adopted = int(parent) == own and int(session) != os.getsid(0)
+        if state == "Z" and adopted and command.startswith(name):
             found.append(int(entry.name))
     return found

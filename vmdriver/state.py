@@ -25,7 +25,7 @@ class Layout:
         state: the directory itself: lock, consoles, saved VMs.
         root: of libvirt's embedded driver and of the sockets: ``state/v``, or a directory with a
             short name for the same state where a socket path would be too long.
-        sockets: the ports of all VMs; its name in a command line tells our QEMU from others.
+        sockets: the ports of all VMs.
         consoles: logs of the guests' consoles.
     """
 
@@ -54,8 +54,13 @@ class Layout:
 
     @property
     def mark(self) -> str:
-        """What stands in the command line of every QEMU of this state."""
-        return f"path={self.sockets}/"
+        """What stands in the command line of every QEMU of this state, libvirt's probes too."""
+        return f"{self.root}/"
+
+    def remove_root(self) -> None:
+        """Removes `root` where it lies outside `state`: nobody would find it there later."""
+        if self.state not in self.root.parents:
+            shutil.rmtree(self.root, ignore_errors=True)
 
     def make(self) -> None:
         """Makes the directories. Raises VmError."""
@@ -74,7 +79,10 @@ class Layout:
             VmError: another process has it.
         """
         path = self.state / "lock"
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise VmError(f"cannot write {path}: {error.strerror}") from error
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -112,9 +120,11 @@ def clean(state: Path) -> list[str]:
         return []
     descriptor = layout.lock()
     try:
-        return clean_locked(layout)
+        removed = clean_locked(layout)
+        layout.remove_root()
     finally:
         os.close(descriptor)
+    return removed
 
 
 def clean_locked(layout: Layout) -> list[str]:

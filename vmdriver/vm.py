@@ -25,13 +25,18 @@ class Vm:
 
     Attributes:
         config: what it was made from.
-        stamps: boundary to nanoseconds of CLOCK_MONOTONIC. ``requested``: `start` was called;
-            ``spawned``: QEMU runs and has connected its first port (it has parsed its arguments);
-            ``vmm_ready``: libvirt reports the guest's CPUs running; ``returned``: libvirt's call
-            returned; ``kernel``: the kernel's first byte on the console, within its architecture
-            set-up; ``init``: the first line of our init; ``main``: the payload's first byte;
-            ``stop_asked``; ``stopped``: QEMU has ended (its pidfd became readable). The stamp is
-            taken when a blocked thread wakes; see `vmdriver.channels` for its resolution.
+        stamps: boundary to nanoseconds of CLOCK_MONOTONIC, taken when a blocked thread wakes (see
+            `vmdriver.channels` for its resolution):
+            ``requested``: `Driver.start` was called;
+            ``spawned``: QEMU runs, has parsed its arguments and connected its first port;
+            ``vmm_ready``: libvirt reports the guest's CPUs running;
+            ``returned``: libvirt's call returned;
+            ``kernel``: the kernel's first byte on the console, within its architecture set-up;
+            ``init``: the first line of our init;
+            ``main``: the payload's first byte;
+            ``payload_ended``: the payload's exit status arrived;
+            ``stop_asked``: `stop` or `destroy` was called;
+            ``stopped``: QEMU has ended (its pidfd became readable).
         console: the guest's console, as a file.
         forced: whether it had to be killed.
     """
@@ -49,8 +54,12 @@ class Vm:
         self._argv: list[str] = []
         self._gone_from_libvirt = threading.Event()
         self._closed = False
-        self._agent = Agent(self._send_control, self._drain, config.deadlines.agent_s)
-        self.channels = Channels(self.sockets, self.console_state, self._agent.receive)
+        self._agent = Agent(
+            self._send_control, self._drain, self._payload_ended, config.deadlines.agent_s
+        )
+        self.channels = Channels(
+            self.sockets, self.console_state, self._agent.receive, self._agent.abandon
+        )
 
     @property
     def stamps(self) -> dict[str, int]:
@@ -94,7 +103,12 @@ class Vm:
             resumed=lambda: self.channels.stamp("vmm_ready"),
             stopped=self._gone_from_libvirt.set,
         )
-        self._domain = self._connection.start(xml)
+        profile = self.config.resolved_profile()
+        self._domain = self._connection.start(
+            xml,
+            f"the VM {self.config.name} (machine {profile.machine}, firmware {profile.firmware}, "
+            f"accelerator {self.config.accelerator})",
+        )
         self.channels.stamp("returned")
         self.channels.stamp("vmm_ready")  # the event came before, unless libvirt's thread is late
         self._send_control(f"payload {payload}\n".encode(), self.config.deadlines.vmm_s)
@@ -105,6 +119,11 @@ class Vm:
             assert self._domain is not None
             self._xml = self._domain.xml()
             self._argv = self.process.arguments()
+
+    @property
+    def payload_exit(self) -> int | None:
+        """The payload's exit status, 128 + n for signal n; None while it runs."""
+        return self._agent.payload_exit
 
     def running(self) -> bool:
         """Whether QEMU runs."""
@@ -214,7 +233,10 @@ class Vm:
         self.channels.send("control", data, timeout_s)
 
     def _drain(self) -> None:
-        self.channels.drain("out", "err")
+        self.channels.drain("out", "err", "stamp")
+
+    def _payload_ended(self) -> None:
+        self.channels.stamp("payload_ended")
 
     def __enter__(self) -> Self:
         return self

@@ -88,4 +88,6 @@ if [ "$verb" = payload ]; then
 fi
 serve &
 trap '' TERM
+[ -n "$payload" ] && wait "$payload" && status=0 || status=$?
+[ -n "$payload" ] && echo "payload ended $status" >&4
 while :; do wait; usleep 1000000; done

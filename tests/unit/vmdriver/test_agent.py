@@ -51,7 +51,7 @@ class Guest:
     def __init__(self, answer: Callable[["Guest", str], None]) -> None:
         self.answer = answer
         self.sent: list[bytes] = []
-        self.agent = Agent(self.send, lambda: None, answer_s=0.2)
+        self.agent = Agent(self.send, lambda: None, lambda: None, answer_s=0.2)
 
     def send(self, data: bytes, timeout_s: float) -> None:
         del timeout_s

@@ -17,7 +17,7 @@ def fake_qemu(tmp_path: Path) -> list[str]:
     name.symlink_to("/bin/sleep")
     mark = Layout.of(tmp_path / "state").mark
     shell = "import os, sys; os.execv('/bin/sh', [sys.argv[1], '-c', 'read x', sys.argv[2]])"
-    return [sys.executable, "-c", shell, str(name), f"socket,{mark}one.serial"]
+    return [sys.executable, "-c", shell, str(name), f"socket,path={mark}s/one.serial"]
 
 
 def start(command: list[str]) -> subprocess.Popen[bytes]:

@@ -1,0 +1,139 @@
+"""What one booted guest can do; all tests of this module share it."""
+
+import hashlib
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import median
+
+import pytest
+
+from benchmarks.image import Image
+from tests.integration.vmdriver.conftest import Configure
+from vmdriver import CommandTimeoutError, Driver, Vm
+
+HUNDRED_MB = 100_000_000
+
+
+@pytest.fixture(scope="module")
+def vm(driver: Driver, configure: Configure) -> Iterator[Vm]:
+    with driver.start(configure(name="shared", cpuset={0})) as started:
+        yield started
+
+
+def test_boundaries_stand_in_their_order(vm: Vm) -> None:
+    names = ["requested", "spawned", "vmm_ready", "kernel", "init", "main"]
+    stamps = [vm.stamps[name] for name in names]
+    assert stamps == sorted(stamps)
+
+
+def test_output_errors_and_status_are_apart(vm: Vm) -> None:
+    done = vm.exec(["sh", "-c", "echo out; echo err >&2; exit 3"])
+    assert (done.exit_code, done.stdout, done.stderr) == (3, b"out\n", b"err\n")
+
+
+def test_a_signal_s_status_is_the_shell_s(vm: Vm) -> None:
+    assert vm.exec(["sh", "-c", "kill -TERM $$"]).exit_code == 128 + 15
+
+
+def test_arguments_environment_and_directory_arrive_whole(vm: Vm) -> None:
+    odd = ["a b", "it's", "\n\t\\é$(true)`", "", "*"]
+    done = vm.exec(
+        ["sh", "-c", 'printf "%s|" "$@"; pwd; printf "%s" "$X"', "sh", *odd],
+        env={"X": "é\n'"},
+        cwd="/tmp",
+    )
+    assert done.stdout.decode() == "|".join(odd) + "|/tmp\né\n'"
+
+
+def test_a_program_the_image_lacks(vm: Vm) -> None:
+    done = vm.exec(["no-such-program"])
+    assert done.exit_code == 127
+    assert b"no-such-program: not found in the image" in done.stderr
+
+
+def test_a_round_trip_takes_less_than_a_tenth_of_a_second(vm: Vm) -> None:
+    took = []
+    for _ in range(9):
+        began = time.monotonic()
+        assert vm.exec(["true"]).exit_code == 0
+        took.append(time.monotonic() - began)
+    assert median(took) < 0.1
+
+
+def test_a_hundred_megabytes_arrive_intact(vm: Vm) -> None:
+    script = 'BEGIN { for (i = 0; i < 100; i++) printf "%*s", 1000000, i }'
+    done = vm.exec(["sh", "-c", 'awk "$1" | tee /dev/shm/out; sync', "sh", script], timeout_s=60)
+    assert len(done.stdout) == HUNDRED_MB
+    theirs = vm.exec(["md5sum", "/dev/shm/out"], timeout_s=60).stdout.split()[0].decode()
+    vm.exec(["rm", "/dev/shm/out"])
+    assert hashlib.md5(done.stdout).hexdigest() == theirs
+
+
+def test_standard_input_arrives_intact(vm: Vm) -> None:
+    data = bytes(range(256)) * 4097 + b"end"
+    done = vm.exec(["cat"], stdin=data)
+    assert done.stdout == data
+
+
+def test_without_standard_input_there_is_none(vm: Vm) -> None:
+    assert vm.exec(["cat"], timeout_s=5).stdout == b""
+
+
+def test_a_command_over_its_limit_is_killed_with_its_children(vm: Vm) -> None:
+    began = time.monotonic()
+    with pytest.raises(CommandTimeoutError, match="longer than 1 s"):
+        vm.exec(["sh", "-c", "sleep 4321 & sleep 4321"], timeout_s=1)
+    assert time.monotonic() - began < 3
+    processes = vm.run_script("cat /proc/[0-9]*/cmdline | tr '\\0' ' '").stdout
+    assert b"4321" not in processes
+
+
+def test_the_guest_sees_the_image_s_own_bytes(vm: Vm, image: Image) -> None:
+    for path in ("/usr/bin/busybox", "/etc/os-release"):
+        theirs = vm.exec(["md5sum", path]).stdout.split()[0].decode()
+        ours = hashlib.md5((image.root / path.lstrip("/")).read_bytes()).hexdigest()
+        assert theirs == ours
+
+
+def test_writing_reaches_memory_and_not_the_image(vm: Vm, image: Image) -> None:
+    before = hashlib.sha256(image.block.read_bytes()).digest()
+    vm.exec(["sh", "-c", "echo changed > /etc/os-release"])
+    assert vm.exec(["cat", "/etc/os-release"]).stdout == b"changed\n"
+    assert hashlib.sha256(image.block.read_bytes()).digest() == before
+
+
+def test_only_the_image_s_kernel_file_systems_are_mounted(vm: Vm) -> None:
+    mounts = vm.exec(["cat", "/proc/mounts"]).stdout.decode()
+    points = {line.split()[1]: line.split()[2] for line in mounts.splitlines()}
+    assert points == {
+        "/": "overlay",
+        "/dev": "devtmpfs",
+        "/dev/pts": "devpts",
+        "/dev/shm": "tmpfs",
+        "/proc": "proc",
+        "/sys": "sysfs",
+    }
+
+
+def test_the_guest_reaps(vm: Vm) -> None:
+    vm.exec(["sh", "-c", "(sleep 0.1 &) & exit 0"])
+    time.sleep(0.5)
+    states = vm.run_script("cat /proc/[0-9]*/stat").stdout.decode()
+    # The reading command's own wrapper may stand there, ended, until the next command comes.
+    assert sum(line.rpartition(")")[2].split()[0] == "Z" for line in states.splitlines()) <= 1
+
+
+def test_usage_is_read(vm: Vm) -> None:
+    before = vm.cpu_time_s()
+    memory = vm.guest_memory()
+    assert 128 << 20 < memory["MemTotal"] <= 256 << 20
+    assert 0 < memory["MemAvailable"] < memory["MemTotal"]
+    assert vm.cpu_time_s() > before
+
+
+def test_what_was_run_is_on_record(vm: Vm, image: Image) -> None:
+    assert str(image.vmlinux) in vm.domain_xml
+    assert str(image.vmlinux) in vm.argv
+    assert "tcg" in vm.argv
+    assert b"Linux version" in Path(vm.console).read_bytes()
