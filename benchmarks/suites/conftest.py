@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from benchmarks import campaign, harness, image, runfolder, runner
+from benchmarks import campaign, harness, image, opening, runfolder
 from benchmarks.errors import UnsuitableHostError
 from benchmarks.sandboxes import open_sandbox
 from benchmarks.sandboxes.base import Setting
@@ -51,7 +51,7 @@ def open_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[st
                 chosen = campaign.load("quick", sandboxes=(name,))
                 built = None if name.startswith("fake") else image.build(progress=print)
                 setting = Setting(
-                    resources=runner.choose_resources(chosen),
+                    resources=opening.choose_resources(chosen),
                     image_root=built.root if built is not None else None,
                     image=built,
                     state=_STATE,

@@ -127,7 +127,7 @@ def _conclude(folder: Path, *, report: bool) -> int:
 
 
 def _print_plan(campaign: Campaign, folder: Path) -> None:
-    from benchmarks.runner import choose_resources
+    from benchmarks.opening import choose_resources
     from benchmarks.schedule import order
 
     resources = choose_resources(campaign)

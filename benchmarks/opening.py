@@ -1,0 +1,179 @@
+"""Opens a campaign: its resources, its sandboxes, and the description that its run begins with."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from benchmarks import harness, metrics, probing, workloads
+from benchmarks.campaign import BUILT_IN, Campaign
+from benchmarks.errors import RunFolderError, UnsuitableHostError
+from benchmarks.records import SCHEMA_VERSION, Resources, RunInfo
+from benchmarks.sandboxes import open_sandbox
+from benchmarks.sandboxes.base import Setting
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from contextlib import ExitStack
+    from pathlib import Path
+
+    from benchmarks.image import Image
+    from benchmarks.sandboxes.base import Sandbox
+
+
+def choose_resources(campaign: Campaign) -> Resources:
+    """Return the CPUs and memory that every sandbox gets alike.
+
+    Raises:
+        UnsuitableHostError: The host has fewer CPUs than asked for, or not those named.
+    """
+    allowed = sorted(os.sched_getaffinity(0))
+    if campaign.cpus > len(allowed):
+        raise UnsuitableHostError(
+            f"the campaign wants {campaign.cpus} CPUs, this host allows {len(allowed)}; "
+            "lower cpus in the campaign",
+        )
+    chosen = campaign.cpuset or tuple(allowed[-campaign.cpus :])
+    missing = sorted(set(chosen) - set(allowed))
+    if missing:
+        raise UnsuitableHostError(
+            f"CPU {missing[0]} of the campaign's cpuset is not allowed here; "
+            f"allowed are {', '.join(map(str, allowed))}",
+        )
+    enforced = {
+        "native": "CPU affinity and the memory cgroup of the process that starts it",
+        "container": "CPU affinity, CFS quota and memory limit of its own cgroup, pids limit",
+        "vm": "number of vCPUs, pinned to the same CPUs, and size of guest RAM",
+        "fake": "not at all: nothing runs",
+    }
+    kinds = dict.fromkeys(name.partition(":")[0] for name in campaign.sandboxes)
+    return Resources(
+        cpus=campaign.cpus,
+        cpuset=tuple(sorted(chosen)),
+        memory_bytes=campaign.memory_mib << 20,
+        enforced={kind: enforced[kind] for kind in kinds},
+    )
+
+
+def setting(campaign: Campaign, out: Path, image: Image | None, state: Path) -> Setting:
+    """Return what the sandboxes are given, and make the folder of the run's logs.
+
+    Raises:
+        UnsuitableHostError: As for ``choose_resources``.
+        RunFolderError: The folder cannot be made.
+    """
+    logs = out / "logs"
+    try:
+        logs.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunFolderError(f"cannot create the run folder {out}: {error.strerror}") from error
+    return Setting(
+        resources=choose_resources(campaign),
+        image_root=image.root if image is not None else None,
+        image=image,
+        state=state,
+        logs=logs,
+        seed=campaign.seed,
+    )
+
+
+def open_all(
+    stack: ExitStack,
+    campaign: Campaign,
+    setting: Setting,
+) -> tuple[dict[str, Sandbox], dict[str, str]]:
+    """Open the campaign's sandboxes on ``stack``; return those opened, and why others are absent.
+
+    Raises:
+        UnsuitableHostError: Not one can be had here.
+    """
+    opened: dict[str, Sandbox] = {}
+    absent: dict[str, str] = {}
+    for name in campaign.sandboxes:
+        try:
+            opened[name] = stack.enter_context(open_sandbox(name, setting))
+        except UnsuitableHostError as error:
+            absent[name] = str(error)
+    if not opened:
+        reasons = "; ".join(dict.fromkeys(absent.values()))
+        raise UnsuitableHostError(f"none of the campaign's sandboxes can be had here: {reasons}")
+    return opened, absent
+
+
+def describe(
+    campaign: Campaign,
+    setting: Setting,
+    opened: Mapping[str, Sandbox],
+    absent: Mapping[str, str],
+    tare_version: str,
+) -> RunInfo:
+    """Return the description a new run begins with; measures what the harness itself adds."""
+    now = time.time()
+    loaded = workloads.load_all([name for name in campaign.workloads if name not in BUILT_IN])
+    return RunInfo(
+        schema=SCHEMA_VERSION,
+        run=f"{campaign.name}-{time.strftime('%Y%m%dT%H%M%S', time.gmtime(now))}-{os.getpid()}",
+        created_at=now,
+        tare_version=tare_version,
+        campaign=msgspec.to_builtins(campaign),
+        seed=campaign.seed,
+        host=harness.host_fingerprint(),
+        image=harness.image_summary(setting.image),
+        resources=setting.resources,
+        sandboxes=tuple(sandbox.info for sandbox in opened.values()),
+        absent=dict(absent),
+        metrics=(
+            *(info for info in metrics.catalogue() if info.workload in campaign.workloads),
+            *(info for workload in loaded for info in workload.metrics()),
+            *probing.metric_infos(campaign),
+        ),
+        harness=harness.perturbation(opened),
+        tools=harness.tool_versions(),
+    )
+
+
+def refuse_used_folder(out: Path) -> None:
+    """Keep a new run from writing into an old one.
+
+    Raises:
+        RunFolderError: The folder holds a run.
+    """
+    if (out / "run.json").exists():
+        raise RunFolderError(
+            f"{out} already holds a run; give another --out, or continue it with --resume",
+        )
+
+
+def check_same(
+    info: RunInfo,
+    campaign: Campaign,
+    setting: Setting,
+    opened: Mapping[str, Sandbox],
+    out: Path,
+) -> None:
+    """Keep a resumed run from mixing two different measurements.
+
+    Raises:
+        RunFolderError: Campaign, CPUs, image or sandboxes are not those of the run.
+    """
+    if msgspec.convert(info.campaign, Campaign) != campaign:
+        raise RunFolderError(f"{out} holds another campaign; resume it without other options")
+    if info.resources.cpuset != setting.resources.cpuset:
+        raise RunFolderError(
+            f"{out} was measured on the CPUs {info.resources.cpuset}, but now "
+            f"{setting.resources.cpuset} would be used; resume it with the same affinity",
+        )
+    image = harness.image_summary(setting.image)
+    if (info.image or {}).get("digest") != (image or {}).get("digest"):
+        raise RunFolderError(
+            f"{out} was measured with another image; build or keep that image, or start a new run",
+        )
+    before = [box.name for box in info.sandboxes]
+    if before != list(opened):
+        raise RunFolderError(
+            f"{out} was measured with the sandboxes {', '.join(before)}, but now "
+            f"{', '.join(opened)} can be had; start a new run",
+        )
