@@ -83,8 +83,7 @@ class MountNew(NamedTuple):
         return f"mount a fresh {self.kind} on {self.target}"
 
     def apply(self, context: Context) -> None:
-        options = (("source", context.marker), *self.options)
-        detached = syscalls.new_filesystem(self.kind, options, self.attributes)
+        detached = syscalls.new_filesystem(self.kind, self.options, self.attributes)
         try:
             target = _directory(context.root_fd, self.target)
             try:
@@ -200,7 +199,7 @@ class MaskPaths(NamedTuple):
                 continue
             if stat.S_ISDIR(os.stat(target).st_mode):
                 if empty < 0:
-                    options = (("source", context.marker), ("size", "0"), ("mode", "0555"))
+                    options = (("size", "0"), ("mode", "0555"))
                     empty = syscalls.new_filesystem(
                         "tmpfs", options, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV
                     )

@@ -40,7 +40,9 @@ def become(
     try:
         # Until the identity steps do it for good: nothing half-made outlives the spawner.
         syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
-        control = fields["control"] = fcntl.fcntl(control, fcntl.F_DUPFD_CLOEXEC, FIRST_DESCRIPTOR)
+        if control <= max(descriptors, default=-1):
+            control = fcntl.fcntl(control, fcntl.F_DUPFD_CLOEXEC, FIRST_DESCRIPTOR)
+            fields["control"] = control
         _arrange(descriptors)
         fields["passed"] = tuple(number for number in descriptors if number > 2)  # noqa: PLR2004  # stdio
         # Python ignores SIGPIPE and the spawner blocks nothing; a workload expects the defaults.
@@ -78,12 +80,12 @@ def _fail(control: int, kind: str, what: str, reason: str, number: int) -> Never
 def _arrange(descriptors: dict[int, int]) -> None:
     """Give each descriptor the number the workload expects.
 
-    Sources first move above every target, so that no target overwrites a source still needed.
+    Sources that lie among the targets first move above them, so that no target overwrites a
+    source still needed; as a rule none does, since the spawner itself holds the low numbers.
     """
-    lifted = {
-        target: fcntl.fcntl(source, fcntl.F_DUPFD_CLOEXEC, FIRST_DESCRIPTOR)
-        for target, source in descriptors.items()
-    }
-    for target, source in lifted.items():
+    top = max(descriptors, default=-1)
+    for target, source in descriptors.items():
+        if source <= top:
+            descriptors[target] = fcntl.fcntl(source, fcntl.F_DUPFD_CLOEXEC, FIRST_DESCRIPTOR)
+    for target, source in descriptors.items():
         os.dup2(source, target)
-        os.close(source)
