@@ -1,0 +1,92 @@
+"""Starts, stops, and what stays behind them."""
+
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from benchmarks.image import Image
+from tests.integration.vmdriver.conftest import Configure
+from vmdriver import ConfigError, Driver, VmError, audit, leftovers
+
+
+def descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def test_a_graceful_stop_ends_within_a_second(driver: Driver, configure: Configure) -> None:
+    with driver.start(configure(name="graceful")) as vm:
+        vm.stop(grace_s=1.0)
+        assert not vm.forced
+        assert (vm.stamps["stopped"] - vm.stamps["stop_asked"]) / 1e9 < 1.0
+        stamps = dict(vm.stamps)
+        vm.stop()
+        vm.destroy()
+        assert vm.stamps == stamps
+    assert leftovers(driver.state) == []
+
+
+def test_a_payload_that_ignores_its_end_is_not_waited_for(
+    driver: Driver, configure: Configure
+) -> None:
+    stubborn = ("sh", "-c", "trap '' TERM; echo m >&3; while :; do sleep 1; done")
+    with driver.start(configure(name="stubborn", payload=stubborn)) as vm:
+        vm.stop(grace_s=0.2)
+        assert not vm.forced
+        assert (vm.stamps["stopped"] - vm.stamps["stop_asked"]) / 1e9 < 2.0
+
+
+def test_a_payload_s_status_is_known(driver: Driver, configure: Configure) -> None:
+    config = configure(name="ended", payload=("sh", "-c", "echo m >&3; exit 7"))
+    with driver.start(config) as vm:
+        with vm.channels.changed:
+            assert vm.channels.changed.wait_for(lambda: vm.payload_exit is not None, 10)
+        assert vm.payload_exit == 7
+        assert vm.exec(["true"]).exit_code == 0
+
+
+def test_starting_again_leaks_nothing(driver: Driver, configure: Configure) -> None:
+    config = configure(name="again")
+    counts = []
+    for _ in range(3):
+        with driver.start(config) as vm:
+            with pytest.raises(ConfigError, match="running already"):
+                driver.start(config)
+            vm.stop(grace_s=0)
+        counts.append((descriptors(), threading.active_count()))
+    assert counts[1] == counts[2]
+    assert leftovers(driver.state) == []
+
+
+def test_a_second_driver_lives_beside_the_first(
+    driver: Driver, configure: Configure, tmp_path: Path
+) -> None:
+    with Driver(tmp_path / "second") as second:
+        with second.start(configure(name="second")) as vm:
+            assert vm.exec(["true"]).exit_code == 0
+        assert leftovers(tmp_path / "second") == []
+    with pytest.raises(VmError, match="is using"):
+        Driver(driver.state)
+
+
+def test_the_stock_profile_boots_the_distribution_s_kernel(
+    driver: Driver, configure: Configure, image: Image
+) -> None:
+    with driver.start(configure(name="stock", profile="stock", kernel=image.kernel)) as vm:
+        assert vm.exec(["uname", "-r"]).stdout.decode().strip() == image.kernel_release
+        assert any("VGA" in argument for argument in vm.argv)
+
+
+def test_the_audit_judges_within_three_seconds() -> None:
+    began = time.monotonic()
+    found = {accelerator.name: accelerator for accelerator in audit()}
+    assert time.monotonic() - began < 3
+    tcg = found["tcg"]
+    assert tcg.verdict == "emulates"
+    assert tcg.ratio is not None
+    assert 0.001 < tcg.ratio < 0.5
+    if Path("/dev/kvm").exists():
+        kvm = found["kvm"]
+        assert (kvm.verdict == "accelerates") == (kvm.ratio is not None and kvm.ratio >= 0.5)
+        assert kvm.reason
