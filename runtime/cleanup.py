@@ -90,10 +90,9 @@ def _wrecks(state: Path) -> list[_Wreck]:
 
 def _groups(name: str, record: dict[str, Any] | None) -> list[str]:
     """The engine's groups: as recorded, and any of that name it had no time to record."""
-    from runtime.cgroups import layout  # read when it matters
+    from runtime import cgroups  # read when it matters
 
-    where = layout.current()
-    guesses = [f"{folder}/{name}" for folder in (*where.v1.values(), where.v2) if folder]
+    guesses = [f"{folder}/{name}" for folder in cgroups.homes()]
     known = list((record or {}).get("cgroups", {}).values())
     return [path for path in dict.fromkeys(known + guesses) if Path(path).is_dir()]
 

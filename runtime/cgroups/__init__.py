@@ -63,3 +63,9 @@ def manager(engine: str, where: layout.Layout) -> Manager | None:
     if where.v1:
         return v1.LegacyManager(engine, where.v1)
     return None
+
+
+def homes() -> list[str]:
+    """The groups in which the groups of engines stand, for this process."""
+    where = layout.current()
+    return [v2.place(where.v2)] if where.v2 else list(where.v1.values())
