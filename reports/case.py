@@ -50,7 +50,7 @@ class Contrast:
         above: Numerator.
         below: Denominator.
         outcome: How the ratio lies to the margin.
-        sentence: The two medians, by name, and their ratio, or why there is none.
+        sentence: The two medians, by name, and the ratio of the blocks, or why there is none.
         effect: The ratio; None where there is none.
         p: Exact one-sided p-value of the outcome; None where it decides nothing.
     """
@@ -152,7 +152,7 @@ class Case:
             f"{side.name} {units.quantity(self.median(side).estimate, side.unit)}"
             for side in (above, below)
         )
-        return f"{sides}: {ratio(effect)} over {effect.n} blocks"
+        return f"{sides}; block by block {ratio(effect)}, {effect.n} blocks"
 
 
 def ratio(effect: Estimate) -> str:

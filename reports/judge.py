@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from benchmarks import statistics
-from reports import judge_numbers, judge_words, units
+from reports import judge_ablation, judge_numbers, judge_words, units
 from reports.claims import declared
 from reports.model import Verdict
 
@@ -26,7 +26,7 @@ _RULES: dict[str, Callable[[Claim, Case], Judgement]] = {
     "isolation-weaker": judge_words.isolation_weaker,
     "isolation-strong-enough": judge_words.isolation_strong_enough,
     "same-environment": judge_words.same_environment,
-    "technologies": judge_words.technologies,
+    "technologies": judge_ablation.technologies,
 }
 
 _TESTED = frozenset({"starts-fast", "less-memory", "no-extra-layer"})

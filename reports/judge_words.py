@@ -156,13 +156,6 @@ def same_environment(claim: Claim, case: Case) -> Judgement:
     return verdict(claim, Verdict.SUPPORTED, _EQUAL, reason, *evidence)
 
 
-def technologies(claim: Claim, case: Case) -> Judgement:
-    """Not testable: no campaign switches single features off."""
-    del case
-    reason = "the run switches no single isolation feature off, so none can be credited"
-    return verdict(claim, Verdict.NOT_TESTABLE, "needs an ablation", reason)
-
-
 def _weaker(leaks: dict[str, list[str]], tried: int) -> tuple[Verdict, str]:
     container, vm = set(leaks["container"]), set(leaks["vm"])
     counts = f"{len(container)} of {tried} probes leak in the container, {len(vm)} in the VM"

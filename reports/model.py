@@ -76,7 +76,7 @@ class NumberRow(msgspec.Struct, frozen=True, kw_only=True):
         median: Median and its interval over blocks.
         minimum: Smallest value.
         maximum: Largest value.
-        to_native: Ratio to native over paired blocks; None for native itself.
+        to_native: Ratio to native, block by block; None for native itself.
         admissible: False where emulation makes the number meaningless for ranking.
     """
 

@@ -82,6 +82,7 @@ class Synthetic:
     absent: dict[str, str] = field(default_factory=dict)
     failing: dict[tuple[str, str], set[int]] = field(default_factory=dict)
     profile: str = "default"
+    opened: dict[str, set[str]] = field(default_factory=dict)
     spread: float = 0.01
     flagged_block: int | None = None
 
@@ -133,7 +134,14 @@ class Synthetic:
             return []
         side = 0 if kind == "container" else 1
         taken = [
-            self._word(0, sandbox, "leaks", probe, words[side], f"host: a; sandbox: {probe}")
+            self._word(
+                0,
+                sandbox,
+                "leaks",
+                probe,
+                "shared-live" if probe in self.opened.get(sandbox, set()) else words[side],
+                f"host: a; sandbox: {probe}",
+            )
             for probe, words in self.leaks.items()
         ]
         if kind == "container":
@@ -208,7 +216,7 @@ class Synthetic:
                 SandboxInfo(
                     name=name,
                     kind=kind,
-                    profile="tuned" if kind == "vm" else self.profile,
+                    profile=name.partition(":")[2] or ("tuned" if kind == "vm" else self.profile),
                     admissible_cpu=not (kind == "vm" and self.emulated),
                     accelerator=("tcg" if self.emulated else "kvm") if kind == "vm" else None,
                     boundaries=tuple(self.starts[kind]),

@@ -100,7 +100,7 @@ def test_one_failed_start_of_many_leaves_the_others(synthetic: Synthetic) -> Non
     synthetic.failing = {("container", "startup_main_s"): {4}}
     found = judged(synthetic, "starts-fast")
     assert found.verdict is Verdict.SUPPORTED_BOUND
-    assert "over 11 blocks" in found.reason
+    assert "11 blocks" in found.reason
 
 
 def test_memory_under_emulation_rests_on_the_guests_own_use(synthetic: Synthetic) -> None:
@@ -240,6 +240,31 @@ def test_same_environment(synthetic: Synthetic) -> None:
 
 def test_technologies_need_an_ablation(synthetic: Synthetic) -> None:
     assert judged(synthetic, "technologies").verdict is Verdict.NOT_TESTABLE
+
+
+def test_a_feature_is_credited_with_what_opens_without_it(synthetic: Synthetic) -> None:
+    synthetic.sandboxes = ("container", "container:no-uts", "container:no-pid", "vm")
+    synthetic.opened = {"container:no-uts": {"hostname"}, "container:no-pid": {"processes"}}
+    found = judged(synthetic, "technologies")
+    assert found.verdict is Verdict.SUPPORTED
+    shown = {row.observation: row.result for row in found.evidence}
+    assert shown["without uts"] == "opens 1 of 13: hostname"
+    assert any("start without pid" in observation for observation in shown)
+
+
+def test_a_feature_without_a_probe_is_neither_credited_nor_refuted(synthetic: Synthetic) -> None:
+    synthetic.sandboxes = ("container", "container:no-uts", "container:no-pid")
+    synthetic.opened = {"container:no-uts": {"hostname"}}
+    found = judged(synthetic, "technologies")
+    assert found.verdict is Verdict.INCONCLUSIVE
+    assert "without pid" in found.reason
+
+
+def test_variants_of_a_sandbox_do_not_stand_for_it(synthetic: Synthetic) -> None:
+    synthetic.sandboxes = ("container:no-uts", "container", "vm")
+    synthetic.opened = {"container:no-uts": set(synthetic.leaks)}
+    found = judged(synthetic, "isolation-weaker")
+    assert "4 of 9 probes leak in the container" in found.reason
 
 
 def test_undecided_claims_still_count_as_tested(synthetic: Synthetic) -> None:

@@ -1,0 +1,95 @@
+"""The verdict on the technologies: what opens when one of them is switched off.
+
+A run holds an ablation where it has the container in its default profile and variants whose
+profile is ``no-`` and the name of what they lack. The cost of each in time stands beside, as
+context: a start that gets faster without a feature says nothing about isolation.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from benchmarks import metrics
+from benchmarks.records import Status, Unit
+from reports.case import Side
+from reports.claims import declared
+from reports.judge_numbers import verdict
+from reports.model import Evidence, Judgement, Verdict
+
+if TYPE_CHECKING:
+    from benchmarks.records import SandboxInfo
+    from reports.case import Case
+    from reports.claims import Claim
+
+_ABLATION = "ablation: what leaks or stands open without a feature and not with it"
+_WITHOUT = "no-"
+_OPEN = "open"
+
+
+def technologies(claim: Claim, case: Case) -> Judgement:
+    """Each feature that is switched off opens something that is closed with it."""
+    whole = case.sandbox("container")
+    variants = [
+        box
+        for box in case.info.sandboxes
+        if box.kind == "container" and box.profile.startswith(_WITHOUT)
+    ]
+    if whole is None or whole.profile != "default" or not variants:
+        reason = "the run switches no single isolation feature off, so none can be credited"
+        return verdict(claim, Verdict.NOT_TESTABLE, "needs an ablation", reason)
+    with_it = _exposed(case, whole)
+    evidence, silent, unread = [], [], []
+    for box in variants:
+        feature = box.profile.removeprefix(_WITHOUT)
+        without_it = _exposed(case, box)
+        both = with_it.keys() & without_it.keys()
+        opened = [
+            probe
+            for workload, probe in without_it
+            if (workload, probe) in both
+            and without_it[workload, probe]
+            and not with_it[workload, probe]
+        ]
+        if not both:
+            unread.append(feature)
+        elif not opened:
+            silent.append(feature)
+        shown = f"opens {len(opened)} of {len(both)}" + (f": {', '.join(opened)}" if opened else "")
+        evidence.append(Evidence(observation=f"without {feature}", result=shown))
+        evidence += _cost(case, box, whole, feature)
+    counted = f"{len(variants) - len(silent) - len(unread)} of {len(variants)} features"
+    if unread:
+        reason = f"no probe was read without {', '.join(unread)}"
+        return verdict(claim, Verdict.INCONCLUSIVE, _ABLATION, reason, *evidence)
+    if silent:
+        # Probes can show that a feature closes something, never that it closes nothing.
+        reason = (
+            f"{counted} close something that is probed; without {', '.join(silent)} nothing "
+            "opens: either the others cover for it or no probe asks"
+        )
+        return verdict(claim, Verdict.INCONCLUSIVE, _ABLATION, reason, *evidence)
+    reason = f"each of {len(variants)} features, switched off, opens something it had closed"
+    return verdict(claim, Verdict.SUPPORTED, _ABLATION, reason, *evidence)
+
+
+def _exposed(case: Case, box: SandboxInfo) -> dict[tuple[str, str], bool]:
+    """Return whether each probe leaks and each control is open, where there is a result."""
+    bad = declared().rules.leak_words | {_OPEN}
+    return {
+        (row.workload, row.metric): not bad.isdisjoint(row.words)
+        for row in case.words
+        if row.sandbox == box.name
+        and row.workload in {metrics.LEAKS, metrics.CONTROLS}
+        and row.status is Status.OK
+    }
+
+
+def _cost(case: Case, box: SandboxInfo, whole: SandboxInfo, feature: str) -> list[Evidence]:
+    """Show what the feature costs a start, where enough blocks were measured to say so."""
+    without_it, with_it = (
+        Side(one, metrics.STARTUP, "startup_main_s", Unit.SECONDS, name)
+        for one, name in ((box, f"start without {feature}"), (whole, "with it"))
+    )
+    if case.trouble(without_it) or case.trouble(with_it):
+        return []
+    return [case.contrast(without_it, with_it, 0.0).evidence(decides=False)]
