@@ -46,6 +46,8 @@ class Manager(Protocol):
     """The groups of one engine."""
 
     paths: dict[str, str]
+    #: A group for a helper that starts the wait of moves early; "" where moves are not needed.
+    herald_group: str
 
     def create(self, name: str) -> Group:
         """Make the group of one container."""

@@ -114,6 +114,7 @@ class LegacyManager:
             self.paths[controller] = path
             if controller == "cpuset":
                 _inherit_cpuset(folder, path)
+        self.herald_group = next(iter(self.paths.values()))
 
     def create(self, name: str) -> LegacyGroup:
         """Make one container's groups; on failure none is left."""

@@ -108,6 +108,7 @@ class UnifiedManager:
         path = f"{place(own)}/{engine}"
         files.make(path)
         self.paths = {"unified": path}
+        self.herald_group = ""
         enable(path)
 
     def create(self, name: str) -> UnifiedGroup:

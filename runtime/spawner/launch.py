@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from runtime import syscalls
 from runtime.operations import Operation, decode
 from runtime.spawner.child import become
+from runtime.spawner.herald import Herald
 from runtime.spawner.instance import Instance
 from runtime.spawner.territory import Mapping, Territory, write_mapping
 
@@ -29,7 +30,13 @@ class Launcher:
         self._marker = marker
         self._init_fd = init_fd
         self._parent = os.getpid()
+        self._herald = Herald(manager.herald_group) if manager and manager.herald_group else None
         self._plans: dict[bytes, list[Operation]] = {}
+
+    def close(self) -> None:
+        """End the helper process."""
+        if self._herald:
+            self._herald.close()
 
     @property
     def has_init(self) -> bool:
@@ -40,8 +47,8 @@ class Launcher:
         """Make a container.
 
         On cgroup v2 the process is born inside its group. On v1 it has to be moved in, which
-        waits for the kernel 6 to 29 ms: meanwhile the child mounts, and only the step before its
-        exec waits for the limits.
+        waits for the kernel 6 to 29 ms: the wait is started before the clone, the child mounts
+        meanwhile, and only the step before its exec needs the limits.
 
         Raises:
             OSError: the kernel refused; nothing is left.
@@ -52,29 +59,21 @@ class Launcher:
             fields["lower"] = self.territory.native(request["image"])
         else:
             fields["lower"] = self.territory.lower(request["image"], mapping)
-        resources = request["resources"]
         group: Group | None = None
-        born_inside = -1
         try:
-            if resources is not None and self.manager is not None:
+            if request["resources"] is not None and self.manager is not None:
                 group = self.manager.create(request["id"])
-                group.limit(resources)
-                born_inside = group.into_fd()
-            instance = self._spawn(request, fds, fields, reply, group, born_inside)
+                if self._herald:
+                    self._herald.call()
+                else:
+                    group.limit(request["resources"])
+            instance = self._spawn(request, fds, fields, reply, group)
         except OSError:
             if group:
                 group.remove()
             raise
         try:
-            assert instance.control is not None
-            if mapping.uids:
-                write_mapping(instance.pid, mapping)
-            if request["oom_score_adj"] is not None:
-                _write_oom(instance.pid, request["oom_score_adj"])
-            instance.control.send(b"m")
-            if group and born_inside < 0:
-                group.attach(instance.pid)
-            instance.control.send(b"g")
+            self._settle(instance, request, mapping)
         except BrokenPipeError:
             pass  # the child failed meanwhile; its own message says why
         except OSError:
@@ -85,6 +84,20 @@ class Launcher:
                 group.remove()
             raise
         return instance
+
+    def _settle(self, instance: Instance, request: dict[str, Any], mapping: Mapping) -> None:
+        """Do for the child what only the host's root can, and tell it so."""
+        assert instance.control is not None
+        if mapping.uids:
+            write_mapping(instance.pid, mapping)
+        if request["oom_score_adj"] is not None:
+            _write_oom(instance.pid, request["oom_score_adj"])
+        instance.control.send(b"m")
+        group = instance.group
+        if group and group.into_fd() < 0:
+            group.limit(request["resources"])
+            group.attach(instance.pid)
+        instance.control.send(b"g")
 
     def enter(
         self, request: dict[str, Any], fds: list[int], reply: socket.socket, target: Instance
@@ -142,18 +155,18 @@ class Launcher:
             stamps=stamps,
         )  # fmt: skip
 
-    def _spawn(
+    def _spawn(  # one caller, all of it at hand there
         self,
         request: dict[str, Any],
         fds: list[int],
         fields: dict[str, Any],
         reply: socket.socket,
         group: Group | None,
-        born_inside: int,
     ) -> Instance:
         plan = self._plan(request["plan"])
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        pid, pidfd = syscalls.clone3(request["flags"], cgroup_fd=born_inside)
+        inside = group.into_fd() if group else -1
+        pid, pidfd = syscalls.clone3(request["flags"], cgroup_fd=inside)
         if pid == 0:
             ours.close()  # or the child would never read its end
             fields["control"] = theirs.fileno()

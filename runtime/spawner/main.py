@@ -63,6 +63,7 @@ class Spawner:
                 instance.signal(signal.SIGKILL)
                 if instance.group:
                     instance.group.kill()
+        self._launcher.close()
         deadline = time.monotonic() + _DEATH_S
         with contextlib.suppress(ChildProcessError):
             while time.monotonic() < deadline:
