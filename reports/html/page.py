@@ -53,6 +53,7 @@ def render(run: Run, report: Document) -> str:
         "interval": units.interval,
         "p": units.p_value,
         "svg": _trusted,
+        "breakable": lambda name: Markup(":<wbr>").join(name.split(":")),
         "slug": lambda text: text.replace(" ", "-").replace("(", "").replace(")", ""),
     }
     template = environment.get_template("report.html.j2")

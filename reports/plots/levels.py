@@ -13,6 +13,7 @@ from reports import units
 from reports.case import ratio
 from reports.claims import declared
 from reports.plots import svg
+from reports.plots.cast import Look, cast, left_out, look
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,15 +35,15 @@ _SHORT = {
 def memory(report: Document) -> svg.Picture | None:
     """Draw the memory ladder on a logarithmic axis: dots, since a bar there would mislead."""
     found = [row for row in memory_rows(report) if (row.median.estimate or 0) > 0]
-    found = [row for row in found if row.metric in _SHORT]
+    drawn = [box.name for box in cast(report)]
+    found = [row for row in found if row.metric in _SHORT and row.sandbox in drawn]
     rungs = [metric for metric in _SHORT if any(row.metric == metric for row in found)]
     if not rungs:
         return None
     with svg.drawing(0.85 + 0.3 * len(rungs)) as figure:
         axes = figure.subplots()
-        names = [sandbox.name for sandbox in report.sandboxes]
         for row in found:
-            _dot(axes, rungs.index(row.metric), row, row.median, names)
+            _dot(axes, rungs.index(row.metric), row, row.median, look(report, row.sandbox))
         axes.set_xscale("log", base=2)
         low = min(row.median.estimate or 0 for row in found)
         high = max(row.median.estimate or 0 for row in found)
@@ -60,6 +61,7 @@ def memory(report: Document) -> svg.Picture | None:
             "memory-ladder",
             "Memory of one idle instance",
             "Median of each way to count an idle instance's memory, on a logarithmic axis. "
+            + left_out(report)
             + "; ".join(
                 f"{row.sandbox} {_SHORT[row.metric]} "
                 f"{units.quantity(row.median.estimate, row.unit)}"
@@ -75,11 +77,12 @@ def throughput(report: Document) -> svg.Picture | None:
         for row in throughput_rows(report)
         if row.to_native is not None and row.to_native.estimate is not None
     ]
+    found = [row for row in found if row.sandbox in {box.name for box in cast(report)}]
     if not found:
         return None
     workloads = list(dict.fromkeys(row.workload for row in found))
-    names = [sandbox.name for sandbox in report.sandboxes]
-    places = [(workload, name) for workload in workloads for name in names]
+    drawn = [box.name for box in cast(report)]
+    places = [(workload, name) for workload in workloads for name in drawn]
     places = [key for key in places if any((r.workload, r.sandbox) == key for r in found)]
     factor = next(claim.factor for claim in declared().claim if claim.id == "no-extra-layer") or 0
     with svg.drawing(0.95 + 0.3 * len(places)) as figure:
@@ -91,7 +94,7 @@ def throughput(report: Document) -> svg.Picture | None:
         for row in found:
             assert row.to_native is not None
             place = places.index((row.workload, row.sandbox))
-            _dot(axes, place, row, row.to_native, names)
+            _dot(axes, place, row, row.to_native, look(report, row.sandbox))
             label = units.quantity(row.to_native.estimate, Unit.RATIO)
             label += "" if row.admissible else " inadmissible"
             axes.text(highest * 1.04, place, label, va="center", fontsize=7.5, color=svg.INK)
@@ -99,7 +102,10 @@ def throughput(report: Document) -> svg.Picture | None:
         axes.set_xticks([tick for tick in (0, 0.25, 0.5, 0.75, 1) if tick <= highest])
         axes.set_yticks(
             range(len(places)),
-            [f"{workload}, {name}{_dagger(report, name)}" for workload, name in places],
+            [
+                f"{workload}, {name}" + (" \N{DAGGER}" if look(report, name).emulated else "")
+                for workload, name in places
+            ],
         )
         axes.set_ylim(len(places) - 0.5, -0.5)
         equal = f"native = 1; shaded: equal within {units.percent(factor)}"
@@ -110,6 +116,7 @@ def throughput(report: Document) -> svg.Picture | None:
             "throughput",
             "Throughput against native",
             "Ratio of each sandbox's throughput to the native one with its interval. "
+            + left_out(report)
             + "; ".join(
                 f"{row.workload} in {row.sandbox} {ratio(row.to_native)}"
                 f"{'' if row.admissible else ' (inadmissible)'}"
@@ -129,19 +136,18 @@ def throughput_rows(report: Document) -> list[NumberRow]:
     return [row for row in report.numbers if row.unit is Unit.PER_SECOND]
 
 
-def _dot(axes: Axes, place: int, row: NumberRow, value: Estimate, names: list[str]) -> None:
+def _dot(axes: Axes, place: int, row: NumberRow, value: Estimate, drawn: Look) -> None:
     """Draw an estimate and its interval; hollow where it is not admissible."""
     if value.estimate is None:
         return
-    index = names.index(row.sandbox)
-    colour = svg.SERIES[index % len(svg.SERIES)]
+    colour = drawn.colour
     if value.low is not None and value.high is not None:
         style = "-" if row.admissible else (0, (2, 1.5))
         axes.plot([value.low, value.high], [place, place], color=colour, lw=2.2, ls=style)
     axes.plot(
         [value.estimate],
         [place],
-        marker="osD^vP"[index % 6],
+        marker=drawn.marker,
         ms=6.5,
         color=colour,
         mfc=colour if row.admissible else svg.PAPER,
@@ -155,13 +161,13 @@ def _legend(figure: object, report: Document, shown: set[str]) -> None:
         Line2D(
             [],
             [],
-            color=svg.SERIES[place % len(svg.SERIES)],
-            marker="osD^vP"[place % 6],
+            color=look(report, sandbox.name).colour,
+            marker=look(report, sandbox.name).marker,
             ms=6,
             ls="",
             label=sandbox.name,
         )
-        for place, sandbox in enumerate(report.sandboxes)
+        for sandbox in cast(report)
         if sandbox.name in shown
     ]
     if any(not sandbox.admissible_cpu for sandbox in report.sandboxes):
@@ -170,11 +176,6 @@ def _legend(figure: object, report: Document, shown: set[str]) -> None:
         )
         handles.append(hollow)
     figure.legend(handles=handles, loc="outside upper left", ncols=4, handletextpad=0.2)  # type: ignore[attr-defined]
-
-
-def _dagger(report: Document, name: str) -> str:
-    emulated = any(box.name == name and not box.admissible_cpu for box in report.sandboxes)
-    return " \N{DAGGER}" if emulated else ""
 
 
 def _size(value: float, _: object) -> str:

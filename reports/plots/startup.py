@@ -14,6 +14,7 @@ from benchmarks.records import Unit
 from reports import units
 from reports.frame import measured, select
 from reports.plots import svg
+from reports.plots.cast import cast, left_out, look
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,7 +49,7 @@ def ladder(report: Document) -> svg.Picture | None:
         scale = units.scale(longest, Unit.SECONDS)
         for place, (name, found) in enumerate(steps.items()):
             whole = found[-1][1]
-            emulated = not _admissible(report, name)
+            emulated = look(report, name).emulated
             _stack(common, place, found, 1 / scale.factor, emulated=emulated)
             _stack(own, place, found, 1 / whole, emulated=emulated)
             label = units.quantity(whole, Unit.SECONDS)
@@ -91,18 +92,16 @@ def spread(report: Document, table: pd.DataFrame) -> svg.Picture | None:
                 "value"
             ].to_numpy(),
         )
-        for sandbox in report.sandboxes
+        for sandbox in cast(report)
     }
     found = {name: values for name, values in found.items() if len(values) and values[0] > 0}
     if not found:
         return None
     with svg.drawing(2.5) as figure:
         axes = figure.subplots()
-        names = [sandbox.name for sandbox in report.sandboxes]
         handles = []
         for name, values in found.items():
-            emulated = not _admissible(report, name)
-            colour = svg.SERIES[names.index(name) % len(svg.SERIES)]
+            colour, _, emulated = look(report, name)
             line = ":" if emulated else "-"
             kept = _thinned(values)
             height = np.arange(1, len(kept) + 1) / len(kept)
@@ -125,6 +124,7 @@ def spread(report: Document, table: pd.DataFrame) -> svg.Picture | None:
             "Start, every sample",
             "Cumulative share of starts that have reached the workload's first instruction, by "
             "time on a logarithmic axis. "
+            + left_out(report)
             + "; ".join(
                 f"{name} from {units.quantity(float(values[0]), Unit.SECONDS)} to "
                 f"{units.quantity(float(values[-1]), Unit.SECONDS)}"
@@ -177,10 +177,6 @@ def _rows(axes: Axes, steps: dict[str, list[tuple[str, float]]], title: str) -> 
 
 def _colour(step: str) -> str:
     return svg.STEPS[metrics.BOUNDARIES.index(step)]
-
-
-def _admissible(report: Document, name: str) -> bool:
-    return next(box.admissible_cpu for box in report.sandboxes if box.name == name)
 
 
 def _seconds(value: float, _: object) -> str:
