@@ -97,8 +97,9 @@ def _rank(n: int, confidence: float) -> float:
 
 
 def _at_rank(ordered: NDArray[np.float64], rank: float) -> float:
-    below = int(rank)
-    share = rank - below
-    if share == 0.0:  # an infinite neighbour must not come in with weight 0
-        return float(ordered[below - 1])
-    return float((1 - share) * ordered[below - 1] + share * ordered[below])
+    below, share = int(rank), rank - int(rank)
+    low = float(ordered[below - 1])
+    high = float(ordered[below]) if share else low
+    if low == high:  # an infinite or equal neighbour adds nothing, not even a rounding error
+        return low
+    return (1 - share) * low + share * high

@@ -2,7 +2,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.stats import quantile_test
 
@@ -42,6 +42,7 @@ def test_the_interval_of_what_never_repeats_itself_lies_within_scipys_exact_one(
 ) -> None:
     ordered = sorted(values)
     swinging = [ordered[i // 2] if i % 2 else ordered[-1 - i // 2] for i in range(len(values))]
+    assume(dependence(swinging) == 1.0)
     found = statistics.interval(swinging)
     exact = quantile_test(values, q=1.0, p=0.5).confidence_interval(0.95)
     assert exact.low <= found.low <= found.estimate <= found.high <= exact.high
@@ -176,10 +177,21 @@ def test_holms_own_numbers() -> None:
 
 
 def test_shift_tells_apart_what_is_apart() -> None:
-    low, high = [1.0, 1.1, 1.2, 1.3, 1.4], [2.0, 2.1, 2.2, 2.3, 2.4]
+    low, high = [1.2, 1.0, 1.4, 1.1, 1.3], [2.2, 2.0, 2.4, 2.1, 2.3]
     assert statistics.shift(low, high, seed=1) == pytest.approx(2 / 252)
     assert statistics.shift(low, low, seed=1) > 0.9
     assert statistics.shift([], high, seed=1) == 1
+
+
+def test_a_drifting_host_shifts_less_surely() -> None:
+    rng = np.random.default_rng(8)
+    base, new = rng.normal(10, 1, 12).tolist(), rng.normal(11, 1, 12).tolist()
+    steady = statistics.shift(base, new, seed=1)
+    drifting = statistics.shift(sorted(base), sorted(new), seed=1)
+    assert steady < drifting < 1
+    apart = statistics.unpaired_ratio(base, new, seed=1)
+    unsure = statistics.unpaired_ratio(sorted(base), sorted(new), seed=1)
+    assert unsure.high / unsure.low > apart.high / apart.low
 
 
 def test_a_big_run_takes_no_time() -> None:
