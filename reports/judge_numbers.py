@@ -120,14 +120,14 @@ def no_extra_layer(claim: Claim, case: Case) -> Judgement:
         # One counterexample refutes; the smallest of several p-values pays for the choice.
         p = min(1.0, len(found) * min(one.p or 0.0 for one in slower))
         equal = [one.above.workload for one in found if one.outcome is Outcome.WITHIN]
-        reason = "slower: " + "; ".join(one.sentence for one in slower)
-        reason += f"; equal within {margin}: {', '.join(equal)}" if equal else ""
+        reason = "slower: " + _some([one.sentence for one in slower], "; ")
+        reason += f"; equal within {margin}: {_some(equal, ', ', 6)}" if equal else ""
         return verdict(claim, Verdict.REFUTED, RATIO, reason, *evidence, p=p)
     if open_ones:
-        reason = "not decided: " + "; ".join(one.sentence for one in open_ones)
+        reason = "not decided: " + _some([one.sentence for one in open_ones], "; ")
         return verdict(claim, Verdict.INCONCLUSIVE, EQUIVALENCE, reason, *evidence)
-    shown = ", ".join(f"{one.above.workload} {ratio(one.effect)}" for one in found if one.effect)
-    reason = f"throughput equals native within {margin}: {shown}"
+    shown = [f"{one.above.workload} {ratio(one.effect)}" for one in found if one.effect]
+    reason = f"throughput equals native within {margin}: {_some(shown, ', ', 6)}"
     p = max(one.p or 0.0 for one in found)
     return verdict(claim, Verdict.SUPPORTED, EQUIVALENCE, reason, *evidence, p=p)
 
@@ -152,6 +152,12 @@ def _compared(
         return verdict(claim, Verdict.SUPPORTED_BOUND, BOUND, bound.sentence, *evidence, p=combined)
     why = f"what is admissible under emulation does not decide. {_sentence(bound.sentence)}"
     return verdict(claim, Verdict.INCONCLUSIVE, BOUND, why, *evidence)
+
+
+def _some(items: list[str], separator: str, most: int = 2) -> str:
+    """Join a few items and count the others: all of them stand in the evidence."""
+    left = len(items) - most
+    return separator.join([*items[:most], *([f"and {left} more"] if left > 0 else [])])
 
 
 def _sentence(text: str) -> str:

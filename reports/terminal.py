@@ -31,6 +31,7 @@ _HEADLINES = (
     (metrics.MEMORY, "guest_used_bytes", "used in the guest"),
 )
 _MOST_SANDBOXES = 4
+_MOST_RATES = 8
 
 
 def summary_table(report: Document) -> Table:
@@ -56,11 +57,14 @@ def _numbers(report: Document, names: list[str]) -> Table:
         table.add_column(Text(name), justify="right", ratio=1, overflow="ellipsis", no_wrap=True)
     found = {(row.workload, row.metric, row.sandbox): row for row in report.numbers}
     rates = dict.fromkeys(row.workload for row in report.numbers if row.unit is Unit.PER_SECOND)
-    headlines = [*_HEADLINES, *((name, "throughput_per_s", name) for name in rates)]
+    shown = list(rates)[:_MOST_RATES]
+    headlines = [*_HEADLINES, *((name, "throughput_per_s", name) for name in shown)]
     for workload, metric, title in headlines:
         cells = [_cell(found.get((workload, metric, name))) for name in names]
         if any(cell.plain != units.MISSING for cell in cells):
             table.add_row(Text(title), *cells)
+    if len(rates) > len(shown):
+        table.add_row(Text(f"and {len(rates) - len(shown)} more workloads", style="dim"))
     return table
 
 

@@ -48,7 +48,7 @@ class Scale(NamedTuple):
 
 def scale(value: float | None, unit: Unit) -> Scale:
     """Return the largest unit in which ``value`` is at least 1, else the smallest."""
-    choices = _SCALES[unit]
+    choices = _SCALES.get(unit) or ((1.0, unit.value),)
     size = abs(value or 0.0) * _ROUNDING
     for factor, name in choices:
         if size >= factor:

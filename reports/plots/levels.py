@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
     from reports.model import Document, Estimate, NumberRow
 
+_MANY = 12
+"""Rows from which they stand closer together."""
+
 _SHORT = {
     "uss_bytes": "unique (USS)",
     "pss_bytes": "proportional (PSS)",
@@ -85,7 +88,7 @@ def throughput(report: Document) -> svg.Picture | None:
     places = [(workload, name) for workload in workloads for name in drawn]
     places = [key for key in places if any((r.workload, r.sandbox) == key for r in found)]
     factor = next(claim.factor for claim in declared().claim if claim.id == "no-extra-layer") or 0
-    with svg.drawing(0.95 + 0.3 * len(places)) as figure:
+    with svg.drawing(0.95 + (0.3 if len(places) <= _MANY else 0.2) * len(places)) as figure:
         axes = figure.subplots()
         axes.axvspan(1 / (1 + factor), 1 + factor, color=svg.BAND, lw=0)
         axes.axvline(1, color=svg.MUTED, lw=1)
