@@ -253,6 +253,7 @@ def open_made_block_device() -> int:
 
 TRIES: dict[str, Callable[..., int]] = {
     "call": raw_call,
+    "alone": raw_call,
     "fork": forking_call,
     "code": machine_code,
     "open": open_first,
@@ -261,49 +262,85 @@ TRIES: dict[str, Callable[..., int]] = {
 }
 
 
-def attempt(how: str, arguments: list[Any]) -> list[Any]:
-    """Try one thing in a child process, so that success, a signal or a hang harms nobody.
+def try_in_turn(attempts: list[tuple[Any, ...]], writing: int) -> None:
+    """Try one after the other, a line of answer each; never returns.
 
-    Returns:
-        ``["value", n]``, ``["errno", n]``, ``["signal", n]`` or ``["error", sentence]``.
+    A success that changes the process itself ("alone") ends it, so that none of the later
+    attempts profits from it.
     """
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        answer = "error the attempt broke"
-        try:
-            import signal
+    import signal
 
+    for _, how, *arguments in attempts:
+        try:
             signal.alarm(ATTEMPT_SECONDS)
             result = TRIES[how](*arguments)
             answer = "errno " + str(-result) if result < 0 else "value " + str(result)
         except BaseException as error:  # noqa: BLE001  # nothing may leave the child but an answer
-            answer = "error " + type(error).__name__ + ": " + str(error)
-        os.write(writing, answer.encode())
-        os._exit(0)
-    os.close(writing)
-    answer = b"".join(iter(lambda: os.read(reading, 4096), b"")).decode()
-    os.close(reading)
-    status = os.waitpid(child, 0)[1]
-    if os.WIFSIGNALED(status):
-        return ["signal", os.WTERMSIG(status)]
-    word, _, rest = answer.partition(" ")
-    return [word, rest if word == "error" else int(rest)]
+            answer = "error " + type(error).__name__ + ": " + str(error).replace("\n", " ")
+        os.write(writing, answer.encode() + b"\n")
+        if how == "alone" and answer.startswith("value"):
+            break
+    os._exit(0)
 
 
-def escaped(character: str) -> str:
+def attempt_all(attempts: list[tuple[Any, ...]]) -> dict[str, list[Any]]:
+    """Try everything in child processes, so that success, a signal or a hang harms nobody.
+
+    One child goes on until something ends it, since a process costs a third of a second under an
+    emulated CPU; another then takes over with what is left.
+
+    Args:
+        attempts: Each (name, way of trying, arguments...).
+
+    Returns:
+        Name to ``["value", n]``, ``["errno", n]``, ``["signal", n]`` or ``["error", sentence]``.
+    """
+    answers: list[list[Any]] = []
+    while len(answers) < len(attempts):
+        begun = len(answers)
+        reading, writing = os.pipe()
+        child = os.fork()
+        if child == 0:
+            os.close(reading)
+            try_in_turn(attempts[begun:], writing)
+        os.close(writing)
+        lines = b"".join(iter(lambda end=reading: os.read(end, 4096), b""))  # type: ignore[misc]
+        os.close(reading)
+        status = os.waitpid(child, 0)[1]
+        for line in lines.decode(errors="replace").splitlines():
+            word, _, rest = line.partition(" ")
+            answers.append([word, rest if word == "error" else int(rest)])
+        if os.WIFSIGNALED(status):
+            answers.append(["signal", os.WTERMSIG(status)])
+        elif len(answers) == begun:
+            answers.append(["error", "the attempt's process ended without an answer"])
+    return {each[0]: answer for each, answer in zip(attempts, answers, strict=False)}
+
+
+def escaped(code: int) -> str:
     """Escape a character by its UTF-16 units, as JSON does; file names hold lone surrogates."""
-    units = character.encode("utf-16-be", "surrogatepass").hex()
+    units = chr(code).encode("utf-16-be", "surrogatepass").hex()
     return "".join("\\u" + units[i : i + 4] for i in range(0, len(units), 4))
+
+
+ESCAPES = {code: escaped(code) for code in (*range(32), *range(127, 256))}
+ESCAPES |= {ord('"'): '\\"', ord("\\"): "\\\\"}
+
+
+def quote(text: str) -> str:
+    """Quote a text; one translation for most, since a loop over characters is slow emulated."""
+    quoted = text.translate(ESCAPES)
+    if not quoted.isascii():
+        quoted = "".join(c if c <= "~" else escaped(ord(c)) for c in quoted)
+    return '"' + quoted + '"'
 
 
 def to_json(value: Any) -> str:
     """Write JSON; the json module would cost more time than everything else here."""
     if isinstance(value, str):
-        quoted = value.replace("\\", "\\\\").replace('"', '\\"')
-        return '"' + "".join(c if " " <= c <= "~" else escaped(c) for c in quoted) + '"'
+        return quote(value)
     if isinstance(value, dict):
-        return "{" + ",".join(to_json(k) + ":" + to_json(v) for k, v in value.items()) + "}"
+        return "{" + ",".join([to_json(k) + ":" + to_json(v) for k, v in value.items()]) + "}"
     if isinstance(value, (list, tuple)):
         return "[" + ",".join(map(to_json, value)) + "]"
     if value is None or isinstance(value, bool):
@@ -314,14 +351,12 @@ def to_json(value: Any) -> str:
 def main(wants: list[tuple[Any, ...]], attempts: list[tuple[Any, ...]]) -> None:
     """Read, try and print; reading comes first, close to the host's own reading."""
     began = time.monotonic_ns()
-    document = {"format": FORMAT, "values": collect(wants)}
+    document: dict[str, Any] = {"format": FORMAT, "values": collect(wants)}
     try:  # noqa: SIM105  # contextlib would be one more import
         # Once here instead of in every child; where it is missing, each attempt says so itself.
         import ctypes  # noqa: F401
     except ImportError:
         pass
-    document |= {
-        "attempts": {name: attempt(how, arguments) for name, how, *arguments in attempts},
-    }
+    document["attempts"] = attempt_all(attempts)
     document["took_ns"] = time.monotonic_ns() - began
     sys.stdout.write(to_json(document) + "\n")

@@ -1,6 +1,6 @@
 """The escape-prevention controls: what a sandbox must not be able to do, tried from inside.
 
-Every attempt runs in a process of its own and is made so that even success does no harm: the
+Every attempt runs in a child process and is made so that even success does no harm: the
 arguments are such that the kernel's permission check comes first and something else fails right
 after it, or the effect ends with the process. The order of checks relied on is stated for each
 (Linux 6.12 and 6.18); an error other than the refusals means that the check was passed: *open*.
@@ -121,10 +121,13 @@ def controls(markers: Mapping[str, str] | None = None) -> tuple[Control, ...]:
             "setns",
             ("/proc/self/ns/uts",),
             _CLONE_NEWUTS,
+            how="alone",
             why="Needs CAP_SYS_ADMIN even for the own namespace; entering it changes nothing.",
         ),
-        _call("unshare", _CLONE_NEWUTS, why="Only the child gets a new UTS namespace."),
-        _call("unshare", _CLONE_NEWUSER, id="unshare-user", why="Only the child is in it."),
+        _call("unshare", _CLONE_NEWUTS, how="alone", why="Only the child gets a new namespace."),
+        _call(
+            "unshare", _CLONE_NEWUSER, how="alone", id="unshare-user", why="Only the child gets it."
+        ),
         _call(
             "clone",
             _CLONE_NEWUTS | _SIGCHLD,
@@ -233,7 +236,7 @@ def controls(markers: Mapping[str, str] | None = None) -> tuple[Control, ...]:
         _call(
             "syslog", 10, 0, 0, why="CAP_SYSLOG if dmesg_restrict; asks for the log's size only."
         ),
-        _call("iopl", 3, why="CAP_SYS_RAWIO; the level goes with the process."),
+        _call("iopl", 3, how="alone", why="CAP_SYS_RAWIO; the level goes with the process."),
         _call(
             "socket",
             38,

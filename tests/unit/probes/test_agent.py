@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import json
+import signal
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -96,3 +100,42 @@ def test_marks_are_gone_afterwards() -> None:
     host = probes.read_host().values
     assert marks["process"] not in str(host["/proc"])
     assert marks["socket"] not in str(host["/proc/self/net/unix"])
+
+
+TRIES = """
+import signal
+TRIES["die"] = lambda: os.kill(os.getpid(), signal.SIGSYS)
+TRIES["leave"] = lambda: os._exit(0)
+TRIES["break"] = lambda: int("no number")
+TRIES["refused"] = lambda: -1
+TRIES["alone"] = TRIES["pid"] = os.getpid
+"""
+
+
+def attempts(*order: str) -> list[tuple[str, object]]:
+    """Let an agent of its own process try these ways, in this order."""
+    tried = [(str(place), how) for place, how in enumerate(order)]
+    source = f"{inspect.getsource(agent)}{TRIES}\nmain([], {tried!r})"
+    done = subprocess.run([sys.executable, "-c", source], capture_output=True, check=True)
+    return list(probes.parse(done.stdout).attempts.values())
+
+
+def test_an_attempt_that_kills_its_process_does_not_take_the_others_along() -> None:
+    refused, died, tried, left, after = attempts("refused", "die", "pid", "leave", "pid")
+    assert refused == ("errno", 1)
+    assert died == ("signal", signal.SIGSYS)
+    assert left[0] == "error"
+    assert tried[0] == after[0] == "value"
+
+
+def test_a_success_that_changes_its_process_is_the_last_thing_it_does() -> None:
+    first, alone, after = attempts("pid", "alone", "pid")
+    assert first == alone
+    assert after != alone
+
+
+def test_an_attempt_that_breaks_says_why() -> None:
+    broken, after = attempts("break", "refused")
+    assert broken[0] == "error"
+    assert str(broken[1]).startswith("ValueError: invalid literal")
+    assert after == ("errno", 1)

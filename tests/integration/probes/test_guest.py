@@ -1,0 +1,61 @@
+"""The probes in a real guest: nothing of the host is seen, and its reading settles constants."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from benchmarks import probes
+from benchmarks.probes import Outcome, Verdict
+from vmdriver import Driver, VmConfig
+
+if TYPE_CHECKING:
+    from benchmarks.image import Image
+
+PAYLOAD = ("sh", "-c", "echo m >&3; exec sleep 600")
+
+
+@pytest.fixture(scope="module")
+def guest(image: Image, tmp_path_factory: pytest.TempPathFactory) -> probes.Examination:
+    config = VmConfig(
+        name="probed",
+        kernel=image.vmlinux,
+        initrd=image.initramfs,
+        disk=image.block,
+        payload=PAYLOAD,
+        accelerator="tcg",
+    )
+    with Driver(tmp_path_factory.mktemp("vm")) as driver, driver.start(config) as vm:
+        return probes.examine(lambda argv: vm.exec(argv, timeout_s=60).stdout)
+
+
+def test_no_probe_errs(guest: probes.Examination) -> None:
+    findings = [*probes.judge(guest), *probes.judge_controls(guest)]
+    assert {finding.error for finding in findings} == {None}
+
+
+def test_every_probe_shows_what_a_vm_should(guest: probes.Examination) -> None:
+    found = {finding.probe: finding.verdict for finding in probes.judge(guest)}
+    assert [probe.id for probe in probes.PROBES if found[probe.id] not in probe.vm] == []
+
+
+def test_no_control_reaches_the_host(guest: probes.Examination) -> None:
+    found = probes.judge_controls(guest)
+    assert [finding for finding in found if finding.outcome is Outcome.OPEN] == []
+    mount = next(finding for finding in found if finding.control == "mount")
+    assert "guest's own kernel" in mount.evidence
+
+
+def test_the_guest_s_reading_turns_a_constant_into_a_leak(
+    guest: probes.Examination, hardened: probes.Examination
+) -> None:
+    alone = {finding.probe: finding.verdict for finding in probes.judge(hardened)}
+    beside = {finding.probe: finding.verdict for finding in probes.judge(hardened, guest.sandbox)}
+    assert alone["kernel"] is Verdict.SHARED_CONSTANT
+    assert beside["kernel"] is Verdict.SHARED_LIVE
+
+
+def test_the_agent_is_quick_enough_for_an_emulated_cpu(guest: probes.Examination) -> None:
+    assert guest.sandbox is not None
+    assert guest.sandbox.took_ns < 10 * 10**9
