@@ -9,6 +9,7 @@ Protocol, one line each, spoken with ``guest/agent.sh``, which needs nothing of 
     guest → exited ID STATUS        128 + n for signal n
     guest → payload ended STATUS    likewise
     host  → kill PID                the command's whole session
+    host  → payload 0 0 WORDS       another payload, in a guest that was restored
     host  → stop TICKS              power off; the payload has 20 ms times TICKS after SIGTERM
 
 Standard output and error travel on two ports of their own, raw. A guest's write to a port returns

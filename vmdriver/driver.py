@@ -77,6 +77,25 @@ class Driver:
             RefusedError: libvirt or QEMU refused it.
             StartError: it did not reach its payload; see `vmdriver.errors` for the kinds.
         """
+        return self._start(config, None)
+
+    def restore(self, config: VmConfig, saved: Path) -> Vm:
+        """Resumes a VM that `Vm.save` wrote and starts the payload in it: the warm start.
+
+        Args:
+            config: what the VM was started from; its name and files must be the same, its payload
+                may be another.
+            saved: what `Vm.save` wrote; it stays, and can be restored again.
+
+        Raises:
+            RefusedError: libvirt or QEMU refused the file.
+            StartError, ConfigError: as `start`.
+        """
+        if not saved.is_file():
+            raise ConfigError(f"there is no saved VM at {saved}; save one first")
+        return self._start(config, saved)
+
+    def _start(self, config: VmConfig, saved: Path | None) -> Vm:
         requested = time.monotonic_ns()
         config.check()
         former = self._vms.get(config.name)
@@ -92,8 +111,12 @@ class Driver:
         self._vms[config.name] = vm
         try:
             vm.stamps["requested"] = requested
-            vm.launch(domain_xml(config, vm.sockets))
-            await_payload(vm)
+            if saved is None:
+                vm.launch(domain_xml(config, vm.sockets))
+                await_payload(vm)
+            else:
+                vm.relaunch(saved)
+                await_payload(vm, ("main",))
             vm.describe()
         except BaseException:
             vm.destroy()

@@ -28,6 +28,8 @@ remember_owner = 0
 namespaces = []
 cgroup_controllers = []
 max_core = 0
+# Straight from QEMU into a sparse file (mapped-ram): the other formats need libvirt_iohelper.
+save_image_format = "sparse"
 """
 
 _loop_lock = threading.Lock()
@@ -193,7 +195,7 @@ class Connection:
             self._connection.restoreFlags(str(path), None, 0)
             return Domain(self._libvirt, self._connection.lookupByName(name))
         except self._libvirt.libvirtError as error:
-            raise RefusedError(f"QEMU did not restore {path}: {error}") from error
+            raise RefusedError(f"the saved VM {path} was refused: {error}") from error
 
     def names(self) -> list[str]:
         """Names of the domains libvirt knows of."""

@@ -3,6 +3,7 @@
 import contextlib
 import threading
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -95,14 +96,8 @@ class Vm:
 
     def launch(self, xml: str) -> None:
         """Starts the domain; the driver's part of a start."""
-        payload = words(
-            self.config.payload, {"PATH": PATH, **self.config.environment}, self.config.directory
-        )
-        self._connection.watch(
-            self.config.name,
-            resumed=lambda: self.channels.stamp("vmm_ready"),
-            stopped=self._gone_from_libvirt.set,
-        )
+        payload = self._payload_words()
+        self._watch()
         profile = self.config.resolved_profile()
         self._domain = self._connection.start(
             xml,
@@ -112,6 +107,42 @@ class Vm:
         self.channels.stamp("returned")
         self.channels.stamp("vmm_ready")  # the event came before, unless libvirt's thread is late
         self._send_control(f"payload {payload}\n".encode(), self.config.deadlines.vmm_s)
+
+    def relaunch(self, saved: Path) -> None:
+        """Resumes the guest in ``saved`` and starts the payload in it; the driver's part."""
+        payload = self._payload_words()
+        self._watch()
+        self._domain = self._connection.restore(saved, self.config.name)
+        self.channels.stamp("returned")
+        self.channels.stamp("vmm_ready")
+        self._agent.ready.set()  # it said so before it was saved
+        self._send_control(f"payload 0 0 {payload}\n".encode(), self.config.deadlines.vmm_s)
+
+    def save(self, path: Path) -> None:
+        """Writes RAM and devices to ``path`` and ends the VM.
+
+        Args:
+            path: of `Driver.restore`; holds at most the guest's RAM.
+
+        Raises:
+            VmGoneError: libvirt could not save it.
+        """
+        assert self._domain is not None
+        self.channels.stamp("stop_asked")
+        self._domain.save(path)
+        self._end()
+
+    def _payload_words(self) -> str:
+        return words(
+            self.config.payload, {"PATH": PATH, **self.config.environment}, self.config.directory
+        )
+
+    def _watch(self) -> None:
+        self._connection.watch(
+            self.config.name,
+            resumed=lambda: self.channels.stamp("vmm_ready"),
+            stopped=self._gone_from_libvirt.set,
+        )
 
     def describe(self) -> None:
         """Keeps XML and command line, which are gone when QEMU is."""
@@ -194,7 +225,7 @@ class Vm:
         if self.running():
             ticks = max(0, round(grace_s / _TICK_S))
             try:
-                self._send_control(f"stop {ticks}\n".encode(), grace_s)
+                self._send_control(f"stop {ticks}\n".encode(), self.config.deadlines.gone_s)
                 limit = grace_s + self.config.deadlines.gone_s
                 self.forced = not self.process.ended(limit)
             except (TimeoutError, VmGoneError):

@@ -73,6 +73,7 @@ serve() {
                 fi
                 ( trap - TERM; run "$id" "$words" "$input"; [ "$size" -gt 0 ] && rm -f "$input" ) &
                 ;;
+            payload) ( trap - TERM; cd / && eval "$words" ) < /dev/null 4>&- 5>&- 6>&- & ;;
             kill) kill -KILL "-$id" 2> /dev/null || kill -KILL "$id" ;;
             stop) stop "$id" ;;
         esac

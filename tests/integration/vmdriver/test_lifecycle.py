@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.image import Image
 from tests.integration.vmdriver.conftest import Configure
-from vmdriver import ConfigError, Driver, VmError, audit, leftovers
+from vmdriver import ConfigError, Driver, RefusedError, VmError, audit, leftovers
 
 
 def descriptors() -> int:
@@ -90,3 +90,33 @@ def test_the_audit_judges_within_three_seconds() -> None:
         kvm = found["kvm"]
         assert (kvm.verdict == "accelerates") == (kvm.ratio is not None and kvm.ratio >= 0.5)
         assert kvm.reason
+
+
+def test_a_saved_guest_goes_on_where_it_was(
+    driver: Driver, configure: Configure, tmp_path: Path
+) -> None:
+    config = configure(name="warm", payload=("sh", "-c", "echo m >&3"))
+    with driver.start(config) as vm:
+        cold_s = (vm.stamps["main"] - vm.stamps["requested"]) / 1e9
+        vm.exec(["sh", "-c", "echo before > /root/state"])
+        vm.save(tmp_path / "saved")
+        assert not vm.running()
+    assert leftovers(driver.state) == []
+    for _ in range(2):
+        with driver.restore(config, tmp_path / "saved") as vm:
+            warm_s = (vm.stamps["main"] - vm.stamps["requested"]) / 1e9
+            assert "kernel" not in vm.stamps
+            assert vm.exec(["cat", "/root/state"]).stdout == b"before\n"
+            vm.stop(grace_s=0)
+            assert not vm.forced
+        assert warm_s < 0.5 * cold_s
+    assert leftovers(driver.state) == []
+
+
+def test_a_damaged_save_is_refused(driver: Driver, configure: Configure, tmp_path: Path) -> None:
+    (tmp_path / "saved").write_bytes(b"nothing of the kind" * 1000)
+    with pytest.raises(RefusedError, match=r"saved VM .* was refused"):
+        driver.restore(configure(name="cold"), tmp_path / "saved")
+    with pytest.raises(ConfigError, match="no saved VM at"):
+        driver.restore(configure(name="cold"), tmp_path / "nowhere")
+    assert leftovers(driver.state) == []
