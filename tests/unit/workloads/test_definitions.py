@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from pathlib import Path
 
 import pytest
 
@@ -10,9 +11,6 @@ from benchmarks import campaign, workloads
 from benchmarks.errors import MeasurementError, WorkloadError
 from benchmarks.records import Direction, Resources, Unit
 from benchmarks.sandboxes.base import Completed
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 SUFFIXES = {Unit.SECONDS: "_s", Unit.BYTES: "_bytes", Unit.PER_SECOND: "_per_s"}
 OWN = """\
@@ -168,3 +166,13 @@ def test_an_unreadable_file_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "folder.toml").mkdir()
     with pytest.raises(WorkloadError, match=r"cannot read .*Is a directory"):
         workloads.load(str(tmp_path / "folder.toml"))
+
+
+def test_the_published_schema_is_the_one_in_force() -> None:
+    published = Path(__file__).parents[3] / "docs" / "workload.schema.json"
+    assert json.loads(published.read_text()) == json.loads(json.dumps(workloads.schema()))
+
+
+def test_every_workload_is_described_for_readers() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "workloads.md").read_text()
+    assert [name for name in workloads.names() if f"`{name}`" not in page] == []
