@@ -24,14 +24,6 @@ SANDBOXES = ("native", "container", "vm")
 _STATE = Path("/run/tare")
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption(
-        "--sandbox",
-        action="append",
-        help="benchmark only this sandbox; may be repeated",
-    )
-
-
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "sandbox" in metafunc.fixturenames:
         names = metafunc.config.getoption("--sandbox") or SANDBOXES
