@@ -10,6 +10,7 @@ alike; it never runs the attempts. The agent decides nothing: verdicts are made 
 # ruff: noqa: PTH108, PTH115, PTH208
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import time
@@ -45,7 +46,7 @@ def read_file(path: str, limit: int = 65536) -> dict[str, Any]:
 
 
 def list_directory(path: str) -> dict[str, Any]:
-    """List a directory, sorted."""
+    """List a directory."""
     return {"names": sorted(os.listdir(path))}
 
 
@@ -99,8 +100,8 @@ def list_devices(path: str) -> dict[str, Any]:
     found = {}
     for name in sorted(os.listdir(path)):
         full = path + "/" + name
-        mode = os.lstat(full).st_mode
-        kind = {0o060000: "b", 0o020000: "c"}.get(mode & 0o170000)
+        status = os.lstat(full)
+        kind = {0o060000: "b", 0o020000: "c"}.get(status.st_mode & 0o170000)
         if kind is None:
             continue
         opened = None
@@ -109,15 +110,12 @@ def list_devices(path: str) -> dict[str, Any]:
                 opened = try_open(full, os.O_RDONLY)["opened"]
             except OSError as error:
                 opened = errno_name(error)
-        number = os.lstat(full).st_rdev
-        found[name] = [kind, os.major(number), os.minor(number), opened]
+        found[name] = [kind, os.major(status.st_rdev), os.minor(status.st_rdev), opened]
     return {"devices": found}
 
 
 def errno_name(error: OSError) -> str:
-    """Name an error; the errno module is built into the interpreter."""
-    import errno
-
+    """Name an error as errno(3) does."""
     return errno.errorcode.get(error.errno or 0, str(error.errno))
 
 
@@ -199,8 +197,6 @@ def open_first(paths: list[str], flags: int) -> int:
     Returns:
         0 where one opened; else minus the error number of the last that exists, or ENOENT.
     """
-    import errno
-
     worst = errno.ENOENT
     for path in paths:
         try:
@@ -225,8 +221,6 @@ def below_each(directory: str, name: str, flags: int) -> int:
 
 def open_made_block_device() -> int:
     """Make a node for the first block device the kernel lists, open it for reading, remove it."""
-    import errno
-
     lines = read_file("/proc/partitions")["text"].split("\n")[2:]
     numbers = [line.split()[:2] for line in lines if line.split()]
     if not numbers:
@@ -284,13 +278,10 @@ def try_in_turn(attempts: list[tuple[Any, ...]], writing: int) -> None:
 
 
 def attempt_all(attempts: list[tuple[Any, ...]]) -> dict[str, list[Any]]:
-    """Try everything in child processes, so that success, a signal or a hang harms nobody.
+    """Try each (name, way, arguments...) in a child: success, a signal or a hang harm nobody.
 
     One child goes on until something ends it, since a process costs a third of a second under an
     emulated CPU; another then takes over with what is left.
-
-    Args:
-        attempts: Each (name, way of trying, arguments...).
 
     Returns:
         Name to ``["value", n]``, ``["errno", n]``, ``["signal", n]`` or ``["error", sentence]``.
@@ -330,9 +321,8 @@ ESCAPES |= {ord('"'): '\\"', ord("\\"): "\\\\"}
 def quote(text: str) -> str:
     """Quote a text; one translation for most, since a loop over characters is slow emulated."""
     quoted = text.translate(ESCAPES)
-    if not quoted.isascii():
-        quoted = "".join(c if c <= "~" else escaped(ord(c)) for c in quoted)
-    return '"' + quoted + '"'
+    rare = () if quoted.isascii() else quoted
+    return '"' + ("".join(c if c <= "~" else escaped(ord(c)) for c in rare) or quoted) + '"'
 
 
 def to_json(value: Any) -> str:
@@ -343,9 +333,7 @@ def to_json(value: Any) -> str:
         return "{" + ",".join([to_json(k) + ":" + to_json(v) for k, v in value.items()]) + "}"
     if isinstance(value, (list, tuple)):
         return "[" + ",".join(map(to_json, value)) + "]"
-    if value is None or isinstance(value, bool):
-        return {True: "true", False: "false", None: "null"}[value]
-    return repr(value)
+    return {"True": "true", "False": "false", "None": "null"}.get(repr(value), repr(value))
 
 
 def main(wants: list[tuple[Any, ...]], attempts: list[tuple[Any, ...]]) -> None:

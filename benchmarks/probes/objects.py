@@ -162,7 +162,7 @@ def _devices(case: Case) -> Judgement:
     if devices is None:
         return Judgement(Verdict.ABSENT, "sandbox: no /dev")
     extra = {name: entry for name, entry in devices.items() if name not in _STANDARD_DEVICES}
-    opened = sorted(name for name, entry in extra.items() if entry[3])
+    opened = sorted(name for name, entry in extra.items() if entry[3] is True)
     if not extra:
         return Judgement(Verdict.ABSENT, f"sandbox: only {', '.join(sorted(devices))}")
     if case.own_kernel:

@@ -112,6 +112,11 @@ def test_an_extra_capability_shows_even_in_a_user_namespace() -> None:
     assert found["capabilities"] is Verdict.NAMESPACED
 
 
+def test_a_device_that_refuses_to_open_is_denied() -> None:
+    refused = {"/dev": {"devices": {"sda": ["b", 8, 0, "EPERM"]}}}
+    assert world.verdicts(world.hardened() | refused)["devices"] is Verdict.DENIED
+
+
 VERSION = {"/proc/version": {"text": "/proc/version holds 123456", "null": False}}
 
 
