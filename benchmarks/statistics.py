@@ -209,9 +209,10 @@ def shift(base: Sequence[float], new: Sequence[float], *, seed: int) -> float:
     """Return the two-sided p-value that two unpaired sets of samples differ in location.
 
     The Mann-Whitney statistic: exact up to 50 values a side (under seeded permutation where a value
-    occurs twice), the normal approximation beyond. Where the values are autocorrelated its deviate is
-    divided by the square root of the inflation of the variance, as if there were that many fewer
-    values (Bayley and Hammersley, Suppl. J. R. Stat. Soc. 8 (1946) 184). 1.0 where a side is empty.
+    occurs twice), the normal approximation beyond. Where the values are autocorrelated its
+    deviate is divided by the square root of the inflation of the variance, as if there were that
+    many fewer values (Bayley and Hammersley, Suppl. J. R. Stat. Soc. 8 (1946) 184). 1.0 where a
+    side is empty.
 
     Args:
         base: Values of one set, in the order they were taken.

@@ -30,6 +30,7 @@ _COMMANDS = {
     "report": "make a report of a run",
     "compare": "tell whether a run is worse than another",
     "leaks": "try the isolation probes alone",
+    "selfcheck": "see how often this host makes equal things look different",
     "clean": "remove what a crash left behind",
 }
 _USAGE = (CampaignError, UnknownSandboxError, WorkloadError)

@@ -66,7 +66,7 @@ def _run(part: str, host: Observed, campaigns: int, seed: int) -> str:
         few = max(campaigns // 4, 1)  # a grid of sizes: a quarter each
         rows = [power(noise, n, host.judged, few, seed) for noise in host.noises for n in sizes]
         return tables.power(rows, host.blocks, host.judged)
-    few = max(campaigns // 10, 1)  # each is judged after every block
+    few = max(campaigns // 4, 1)  # each is judged after every block
     noises = list({noise.name: noise for noise in (host.noises[0], assumed())}.values())
     return tables.stopping(
         [stopping(noise, precision, few, seed) for noise in noises for precision in (0.02, 0.05)]

@@ -1,0 +1,160 @@
+"""``tare selfcheck``: see how often this host makes equal things look different."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from benchmarks import campaign as campaigns
+from benchmarks import metrics, runfolder
+from benchmarks.errors import UnsuitableHostError
+from tare import __version__
+from tare.errors import ExitCode
+from tare.settings import state_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from benchmarks.campaign import Campaign
+    from benchmarks.records import Sample
+    from benchmarks.schedule import Stop
+    from benchmarks.simulation.aa import Rate, Verdict
+
+_MOST_STARTS = 100_000
+_NEVER = 1e-9
+_SAID = {
+    "interval": "95 % interval of the ratio leaves 1 out",
+    "claim": "a claim with a margin of 5 % is decided",
+    "compare": "`tare compare` sees a change",
+}
+
+
+@click.command("selfcheck")
+@click.option("--sandbox", "-s", default="container", show_default=True, help="What to start.")
+@click.option(
+    "--seconds",
+    type=click.FloatRange(min=0, min_open=True),
+    default=45.0,
+    show_default=True,
+    help="Wall time in which a start may begin.",
+)
+@click.option("--starts", type=click.IntRange(min=1), help="Start exactly so often instead.")
+@click.option(
+    "--blocks",
+    type=click.IntRange(min=6),
+    default=10,
+    show_default=True,
+    help="Blocks of one A/A campaign.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(*, sandbox: str, seconds: float, starts: int | None, blocks: int, as_json: bool) -> int:
+    """Compare a sandbox with itself and count how often a difference is seen.
+
+    The sandbox is started over and over, its starts are cut into small A/A campaigns, and the
+    rules of `tare report` and `tare compare` judge each of them. Ends with 4 where they are wrong
+    more often than they promise: then this host is too unsteady to be believed.
+    """
+    from benchmarks.simulation import aa
+
+    chosen = campaigns.load(
+        "startup",
+        sandboxes=(sandbox,),
+        workloads=(metrics.STARTUP,),
+        blocks_min=starts or 1,
+        blocks_max=starts or _MOST_STARTS,
+        budget_s=seconds,
+        precision=_NEVER,
+        settle_s=0.0,
+    )
+    found = aa.judge(_measure(chosen), blocks, chosen.seed)
+    if not found.interval.of:
+        raise UnsuitableHostError(
+            f"only {found.starts} starts were possible, one A/A campaign needs {2 * blocks}; "
+            "give more --seconds",
+        )
+    click.echo(_as_json(sandbox, blocks, found) if as_json else _as_text(sandbox, blocks, found))
+    broken = any(getattr(found, name).broken for name in _SAID)
+    return ExitCode.UNSUITABLE if broken else ExitCode.OK
+
+
+class _Quiet:
+    """Says only what a reader must know: hundreds of starts need no line each."""
+
+    def opened(self, sandboxes: Sequence[str], absent: Mapping[str, str]) -> None:
+        del absent
+        click.echo(f"starting {', '.join(sandboxes)} over and over …", err=True)
+
+    def visiting(self, block: int, sandbox: str, remaining_s: float) -> None:
+        pass
+
+    def visited(self, samples: Sequence[Sample]) -> None:
+        pass
+
+    def stopped(self, stop: Stop) -> None:
+        pass
+
+    def note(self, text: str) -> None:
+        click.echo(text, err=True)
+
+
+def _measure(campaign: Campaign) -> list[float]:
+    from benchmarks import image, runner
+
+    quiet = _Quiet()
+    fake = campaign.sandboxes[0].partition(":")[0] == "fake"
+    with tempfile.TemporaryDirectory(prefix="tare-selfcheck-") as folder:
+        runner.run(
+            campaign,
+            Path(folder) / "run",
+            image=None if fake else image.build(progress=quiet.note),
+            state=state_folder(),
+            tare_version=__version__,
+            observer=quiet,
+        )
+        samples = runfolder.load(Path(folder) / "run").samples
+    return [s.value for s in samples if s.metric == "startup_main_s" and s.value is not None]
+
+
+def _as_json(sandbox: str, blocks: int, found: Verdict) -> str:
+    low, median, high = found.median[:3]
+    return json.dumps(
+        {
+            "sandbox": sandbox,
+            "starts": found.starts,
+            "blocks": blocks,
+            "median_start_s": median,
+            "median_start_interval_s": [low, high],
+            "variance_inflation": found.inflation,
+            "warm_up_starts": found.warm_up,
+            "false_positives": {
+                name: asdict(getattr(found, name)) | {"broken": getattr(found, name).broken}
+                for name in _SAID
+            },
+        },
+        indent=2,
+    )
+
+
+def _as_text(sandbox: str, blocks: int, found: Verdict) -> str:
+    low, median, high = (1000 * (end or 0.0) for end in found.median[:3])
+    warm = f"the first {found.warm_up} are a warm-up" if found.warm_up else "no warm-up found"
+    shown = f"median {median:.2f} ms ({low:.2f} to {high:.2f})"
+    lines = [
+        f"{found.starts} starts of {sandbox}: {shown}, {warm}",
+        f"autocorrelation inflates the variance of the median {found.inflation:.1f} times",
+        "",
+        f"of A/A campaigns with {blocks} blocks, in which nothing differs:",
+        *(f"  {_line(said, getattr(found, name))}" for name, said in _SAID.items()),
+    ]
+    return "\n".join(lines)
+
+
+def _line(said: str, rate: Rate) -> str:
+    share = f"{rate.count} of {rate.of} ({rate.low:.1%} to {rate.high:.1%})"
+    judged = "TOO OFTEN" if rate.broken else "as promised"
+    return f"{said:42} {share:26} {judged}: at most {rate.expected:.0%}"
