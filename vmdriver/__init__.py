@@ -25,6 +25,7 @@ from vmdriver.errors import (
     VmError,
     VmGoneError,
 )
+from vmdriver.memory import QemuMemory
 from vmdriver.state import clean, leftovers
 from vmdriver.vm import Vm
 
@@ -49,6 +50,7 @@ __all__ = [
     "PayloadMissingError",
     "Profile",
     "QemuDiedError",
+    "QemuMemory",
     "RefusedError",
     "StartError",
     "Vm",

@@ -14,6 +14,7 @@ from vmdriver.console import Console
 from vmdriver.domain import PORTS, SERIAL
 from vmdriver.errors import AgentMissingError, VmError, VmGoneError
 from vmdriver.hypervisor import Connection, Domain
+from vmdriver.memory import QemuMemory, qemu_memory
 from vmdriver.process import Process
 from vmdriver.state import Layout
 
@@ -202,6 +203,15 @@ class Vm:
             raise VmGoneError(f"QEMU of {self.config.name} has ended")
         try:
             return self.process.cpu_time_s()
+        except OSError as error:
+            raise VmGoneError(f"QEMU of {self.config.name} has ended") from error
+
+    def memory(self) -> QemuMemory:
+        """What QEMU's resident memory is made of. Raises VmGoneError."""
+        if not self.running():
+            raise VmGoneError(f"QEMU of {self.config.name} has ended")
+        try:
+            return qemu_memory(self.pid, self.config.memory_mib << 20)
         except OSError as error:
             raise VmGoneError(f"QEMU of {self.config.name} has ended") from error
 

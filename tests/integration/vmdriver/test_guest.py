@@ -132,6 +132,15 @@ def test_usage_is_read(vm: Vm) -> None:
     assert vm.cpu_time_s() > before
 
 
+def test_qemu_s_memory_is_told_apart(vm: Vm) -> None:
+    memory = vm.memory()
+    used = vm.guest_memory()
+    assert used["MemTotal"] - used["MemFree"] < memory.guest_ram_bytes <= 256 << 20
+    assert memory.translation_bytes > 10 << 20
+    assert 0 < memory.vmm_bytes < 64 << 20
+    assert memory.rss_bytes > memory.guest_ram_bytes + memory.translation_bytes
+
+
 def test_what_was_run_is_on_record(vm: Vm, image: Image) -> None:
     assert str(image.vmlinux) in vm.domain_xml
     assert str(image.vmlinux) in vm.argv
