@@ -128,5 +128,11 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
         """Metrics that were judged without a result."""
         return self._with(Effect.INCONCLUSIVE)
 
+    @property
+    def undecided(self) -> bool:
+        """Whether nothing is worse only because nothing at all could be told."""
+        judged = [change for change in self.changes if change.effect is not Effect.CONTEXT]
+        return not self.regressed and bool(judged) and len(judged) == len(self.inconclusive)
+
     def _with(self, effect: Effect) -> tuple[Change, ...]:
         return tuple(change for change in self.changes if change.effect is effect)

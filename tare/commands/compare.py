@@ -21,12 +21,16 @@ from tare.errors import ExitCode
 )
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
 def command(base: Path, new: Path, *, threshold: float, form: str) -> int:
-    """Compare NEW with BASE; ends with 3 when NEW is worse beyond interval and threshold."""
+    """Compare NEW with BASE.
+
+    Ends with 3 when NEW is worse beyond interval and threshold, and with 5 when the runs cannot be
+    compared or are too noisy to tell anything.
+    """
     import reports
     from benchmarks import runfolder
 
     result = reports.compare(runfolder.load(base), runfolder.load(new), threshold)
     click.echo(reports.render_comparison(result, form).rstrip("\n"))
-    if not result.comparable:
+    if not result.comparable or result.undecided:
         return ExitCode.INCONCLUSIVE
     return ExitCode.REGRESSION if result.regressed else ExitCode.OK

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
+from benchmarks.journal import JournalWriter, read
 from tare import cli
 
 if TYPE_CHECKING:
@@ -50,10 +53,43 @@ def test_a_run_and_its_report_from_nothing_but_the_command(tare: Tare, tmp_path:
     assert json.loads(out)
 
 
-def test_comparing_a_run_with_itself_finds_nothing(tare: Tare, fake_run: Path) -> None:
-    code, out, _ = tare("compare", fake_run, fake_run)
-    assert code == 0
-    assert out
+def test_comparing_tells_worse_from_equal_and_from_too_noisy(tare: Tare, tmp_path: Path) -> None:
+    for name, sandbox, blocks in (("a", "fake", 40), ("few", "fake", 3)):
+        args = ("-s", sandbox, "-w", "startup", "--blocks", blocks, "--out", tmp_path / name)
+        assert tare("run", "smoke", *args, "--no-report")[0] == 0
+    shutil.copytree(tmp_path / "a", tmp_path / "slow")
+    journal = tmp_path / "slow" / "samples.jsonl"
+    slower(journal, 1.5)
+    assert tare("compare", tmp_path / "a", tmp_path / "a")[0] == 0
+    assert tare("compare", tmp_path / "a", tmp_path / "slow")[0] == 3
+    assert tare("compare", tmp_path / "slow", tmp_path / "a")[0] == 0
+    assert tare("compare", tmp_path / "few", tmp_path / "few")[0] == 5
+
+
+def test_runs_of_two_hosts_are_not_compared(tare: Tare, fake_run: Path, tmp_path: Path) -> None:
+    shutil.copytree(fake_run, tmp_path / "other")
+    file = tmp_path / "other" / "run.json"
+    run = json.loads(file.read_text())
+    run["host"]["identity"]["cpu_model"] = "another"
+    file.write_text(json.dumps(run))
+    code, out, _ = tare("compare", fake_run, tmp_path / "other")
+    assert code == 5
+    assert "different hosts" in out
+
+
+def slower(journal: Path, factor: float) -> None:
+    """Rewrite a journal as if everything had taken longer."""
+    content = read(journal)
+    journal.unlink()
+    with JournalWriter(journal) as writer:
+        for visit in content.visits:
+            samples = [
+                msgspec.structs.replace(s, value=s.value * factor)
+                for s in content.samples
+                if (s.block, s.sandbox) == (visit.block, visit.sandbox) and s.value is not None
+            ]
+            closing = msgspec.structs.replace(visit, samples=len(samples))
+            writer.append(samples, closing)
 
 
 def test_a_dry_run_prints_the_plan_and_makes_nothing(tare: Tare, tmp_path: Path) -> None:
