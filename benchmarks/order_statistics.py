@@ -10,7 +10,8 @@ dependence is not made up for.
 
 Sources: Conover, Practical Nonparametric Statistics, 3rd ed., 3.2; Hettmansperger and Sheather,
 Stat. Probab. Lett. 4 (1986) 75 (interpolation); Gastwirth and Rubin, J. Am. Stat. Assoc. 66 (1971)
-816 (variance of the sign statistic in a first-order autoregressive process).
+816 (variance of the sign statistic in a first-order autoregressive process); Marriott and Pope,
+Biometrika 41 (1954) 390 (bias of the serial correlation).
 """
 
 from __future__ import annotations
@@ -31,9 +32,9 @@ def dependence(values: Sequence[float] | NDArray[np.float64]) -> float:
     """Return by how much autocorrelation inflates the variance of the values' median; 1 is none.
 
     The lag-1 autocorrelation of the values' normal scores (ranks, so that an outlier cannot fake
-    or hide it), taken as that of a first-order process; negative ones are not believed. The
-    inflation is that of the count of values above the median, for which lag k contributes
-    (2 / pi) arcsin(phi**k).
+    or hide it), taken as that of a first-order process. It is corrected for being too small by
+    (1 + 3 phi) / n on average; one that is still negative is not believed. The inflation is that of
+    the count of values above the median, for which lag k contributes (2 / pi) arcsin(phi**k).
 
     Args:
         values: The values in the order they were taken.
@@ -51,7 +52,8 @@ def dependence(values: Sequence[float] | NDArray[np.float64]) -> float:
     spread = float(scores @ scores)
     if spread == 0.0:
         return 1.0
-    phi = min(max(float(scores[1:] @ scores[:-1]) / spread, 0.0), _MOST_AUTOCORRELATION)
+    raw = float(scores[1:] @ scores[:-1]) / spread
+    phi = min(max(raw + (1 + 3 * raw) / n, 0.0), _MOST_AUTOCORRELATION)
     lags = np.arange(1, min(n, _LAGS))
     return float(1 + 2 * np.sum((1 - lags / n) * (2 / np.pi) * np.arcsin(phi**lags)))
 
