@@ -1,46 +1,45 @@
-"""What of ours is on the host: compared before and after each visit, so that nothing stays behind.
+"""What an engine still has on the host between two visits, when no instance is running.
 
-Everything the runtime makes bears its engine's name, ``tare-`` and a random number. Engines live as
-long as a campaign and are there on both sides of the comparison; instances must not be.
+Everything the runtime makes bears its engine's name: instances have their control groups below the
+engine's, and mounts carry the name as their source. The engine itself lives as long as a campaign.
 """
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from runtime import cgroups
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
-_NAME = "tare-"
-_LINKS = Path("/sys/class/net")
+SPAWNER_GROUP = "spawner"
+"""Group of the spawner itself, which stays."""
+
 _MOUNTS = Path("/proc/self/mountinfo")
 
 
-def traces() -> frozenset[str]:
-    """Name, in words, every control group, mount and network link of ours.
+def traces(engine: str, groups: Iterable[Path]) -> list[str]:
+    """Name, in words, what is left of instances.
 
-    Mounts are those of this process's mount namespace, in which tare should make none at all.
+    Args:
+        engine: The engine's name.
+        groups: The engine's control groups, one a controller.
+
+    Returns:
+        Control groups of instances, and mounts of the engine in this process's own mount
+        namespace, where it should make none at all. Sorted.
     """
-    return frozenset((*_groups(), *_mounts(), *_links()))
-
-
-def _groups() -> list[str]:
-    return [
-        f"control group {group}"
-        for home in cgroups.homes()
-        for engine in Path(home).glob(f"{_NAME}*")
-        for group in engine.iterdir()
-        if group.is_dir()
-    ]
-
-
-def _mounts() -> list[str]:
     found = []
+    for folder in groups:
+        with contextlib.suppress(FileNotFoundError):
+            found += [
+                f"control group {group}"
+                for group in folder.iterdir()
+                if group.is_dir() and group.name != SPAWNER_GROUP
+            ]
     for line in _MOUNTS.read_text(encoding="utf-8").splitlines():
         fields, _, tail = line.partition(" - ")
-        if tail.split(" ")[1].startswith(_NAME):
+        if tail.split(" ")[1] == engine:
             found.append(f"mount {fields.split(' ')[4]}")
-    return found
-
-
-def _links() -> list[str]:
-    return [f"network link {link.name}" for link in _LINKS.glob(f"{_NAME}*")]
+    return sorted(found)

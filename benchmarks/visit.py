@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from benchmarks import audit, metrics
+from benchmarks import metrics
 from benchmarks.errors import MeasurementError
 from benchmarks.records import MetricInfo, Sample, Status, Unit
 
@@ -109,7 +109,6 @@ class _Recorder:
 def visit(sandbox: Sandbox, plan: Plan) -> list[Sample]:
     """Carry one visit out and return its samples, failures included."""
     record = _Recorder(plan, sandbox.info.name)
-    traces_before = audit.traces()
     available_before = psutil.virtual_memory().available
     try:
         instance = sandbox.start()
@@ -137,7 +136,7 @@ def visit(sandbox: Sandbox, plan: Plan) -> list[Sample]:
         if plan.startup and "stopped" in stamps:
             seconds = (stamps["stopped"] - stamps["stop_asked"]) * _NANOSECONDS
             record.add(metrics.STARTUP, "stop_s", Unit.SECONDS, seconds)
-    left = [*sandbox.leftovers(), *sorted(audit.traces() - traces_before)]
+    left = sandbox.leftovers()
     if left:
         record.failed(
             [_stop_metric()],

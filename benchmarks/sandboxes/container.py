@@ -14,6 +14,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Self
 
 import runtime
+from benchmarks import audit
 from benchmarks.errors import MeasurementError, UnsuitableHostError
 from benchmarks.records import SandboxInfo
 from benchmarks.sandboxes import processes
@@ -203,7 +204,8 @@ class ContainerSandbox:
 
     def leftovers(self) -> list[str]:
         """Name what is left of containers that should be gone."""
-        return runtime.leftovers(self._state)
+        own = audit.traces(self._engine.name, self._engine.cgroup_paths.values())
+        return [*own, *runtime.leftovers(self._state)]
 
     def __enter__(self) -> Self:
         resources = self._setting.resources
