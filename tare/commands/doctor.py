@@ -13,6 +13,6 @@ def command(*, as_json: bool, verbose: bool) -> int:
 
     Ends with 4 when no sandbox can be measured here.
     """
-    from tare.doctor_render import doctor_command
+    from tare.doctor.render import doctor_command
 
     return doctor_command(json=as_json, verbose=verbose)

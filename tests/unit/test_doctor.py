@@ -11,8 +11,8 @@ import pytest
 from rich.console import Console
 
 from benchmarks import host
-from tare import doctor, doctor_abilities, doctor_disturbances, doctor_render
-from tare.doctor import Check, Diagnosis, State
+from tare import doctor
+from tare.doctor import Check, Diagnosis, State, abilities, disturbances, render
 from tare.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -69,15 +69,15 @@ TRIED = dict.fromkeys(
     [({}, State.OK), ({"user": "EPERM"}, State.WARN), ({"network": "EINVAL"}, State.FAIL)],
 )
 def test_namespaces(answers: dict[str, str], state: State) -> None:
-    found = doctor_abilities.namespaces(TRIED | answers)
+    found = abilities.namespaces(TRIED | answers)
     assert found.state is state
     assert all(f"{name} {errno}" in found.found for name, errno in answers.items())
 
 
 def test_a_trial_that_did_not_run_is_no_success() -> None:
-    assert doctor_abilities.namespaces({}).state is State.FAIL
-    assert doctor_abilities.overlay({}).state is State.FAIL
-    assert doctor_abilities.seccomp({}, "libseccomp.so.2").state is State.FAIL
+    assert abilities.namespaces({}).state is State.FAIL
+    assert abilities.overlay({}).state is State.FAIL
+    assert abilities.seccomp({}, "libseccomp.so.2").state is State.FAIL
 
 
 def accelerator(name: str, verdict: str, ratio: float | None = None) -> SimpleNamespace:
@@ -93,33 +93,33 @@ def accelerator(name: str, verdict: str, ratio: float | None = None) -> SimpleNa
     ],
 )
 def test_an_accelerator_is_judged_by_its_speed(audited: list[Any], state: State) -> None:
-    assert doctor_abilities.judge_accelerators(audited, "counted").state is state
+    assert abilities.judge_accelerators(audited, "counted").state is state
 
 
 def test_missing_programs_are_failures_with_advice() -> None:
-    found = doctor_abilities.qemu(None)
+    found = abilities.qemu(None)
     assert found.state is State.FAIL
     assert found.advice
 
 
 def test_missing_root_is_a_failure() -> None:
-    assert doctor_abilities.root(1000).state is State.FAIL
-    assert doctor_abilities.root(0).state is State.OK
+    assert abilities.root(1000).state is State.FAIL
+    assert abilities.root(0).state is State.OK
 
 
 @pytest.mark.parametrize(
     ("judge", "facts", "state"),
     [
-        (doctor_disturbances.governor, {"governor": "performance"}, State.OK),
-        (doctor_disturbances.governor, {"governor": "powersave"}, State.WARN),
-        (doctor_disturbances.governor, {"governor": None}, State.INFO),
-        (doctor_disturbances.turbo, {"turbo": True}, State.WARN),
-        (doctor_disturbances.smt, {"smt": True}, State.WARN),
-        (doctor_disturbances.smt, {"smt": False}, State.OK),
-        (doctor_disturbances.ksm, {"ksm": True}, State.WARN),
-        (doctor_disturbances.thp, {"thp": "always"}, State.WARN),
-        (doctor_disturbances.swap, {"swap_total_bytes": 1 << 30, "swap_free_bytes": 0}, State.WARN),
-        (doctor_disturbances.swap, {"swap_total_bytes": 0, "swap_free_bytes": 0}, State.OK),
+        (disturbances.governor, {"governor": "performance"}, State.OK),
+        (disturbances.governor, {"governor": "powersave"}, State.WARN),
+        (disturbances.governor, {"governor": None}, State.INFO),
+        (disturbances.turbo, {"turbo": True}, State.WARN),
+        (disturbances.smt, {"smt": True}, State.WARN),
+        (disturbances.smt, {"smt": False}, State.OK),
+        (disturbances.ksm, {"ksm": True}, State.WARN),
+        (disturbances.thp, {"thp": "always"}, State.WARN),
+        (disturbances.swap, {"swap_total_bytes": 1 << 30, "swap_free_bytes": 0}, State.WARN),
+        (disturbances.swap, {"swap_total_bytes": 0, "swap_free_bytes": 0}, State.OK),
     ],
 )
 def test_a_setting_that_spoils_numbers_is_warned_of(
@@ -149,26 +149,26 @@ LATER = msgspec.structs.replace(QUIET, at_ns=300_000_000, cpu_ticks=1060)
 
 def test_a_quiet_host_is_found_quiet() -> None:
     found = [
-        doctor_disturbances.steal(QUIET, LATER),
-        doctor_disturbances.load(QUIET),
-        doctor_disturbances.pressure(QUIET, LATER),
-        doctor_disturbances.memory(LATER),
+        disturbances.steal(QUIET, LATER),
+        disturbances.load(QUIET),
+        disturbances.pressure(QUIET, LATER),
+        disturbances.memory(LATER),
     ]
     assert {entry.state for entry in found} == {State.OK}
 
 
 def test_a_busy_host_is_found_busy() -> None:
     busy = msgspec.structs.replace(LATER, steal_ticks=20, psi_us={"cpu": 90_000})
-    assert doctor_disturbances.steal(QUIET, busy).state is State.WARN
-    assert doctor_disturbances.pressure(QUIET, busy).state is State.WARN
-    assert doctor_disturbances.load(msgspec.structs.replace(QUIET, load1=3.0)).state is State.WARN
+    assert disturbances.steal(QUIET, busy).state is State.WARN
+    assert disturbances.pressure(QUIET, busy).state is State.WARN
+    assert disturbances.load(msgspec.structs.replace(QUIET, load1=3.0)).state is State.WARN
     small = msgspec.structs.replace(LATER, mem_available_bytes=200 << 20)
-    assert doctor_disturbances.memory(small).state is State.WARN
+    assert disturbances.memory(small).state is State.WARN
 
 
 def shown(diagnosis: Diagnosis, *, width: int = 80, color: bool = False) -> str:
     console = Console(file=io.StringIO(), width=width, force_terminal=color)
-    console.print(doctor_render.render(diagnosis), highlight=False)
+    console.print(render.render(diagnosis), highlight=False)
     return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
 
 
@@ -216,7 +216,7 @@ def test_the_exit_code_says_whether_anything_can_run(
     code: ExitCode,
 ) -> None:
     monkeypatch.setattr(doctor, "diagnose", lambda: diagnosis(check("a"), native=native))
-    assert doctor_render.doctor_command(json=True) == code
+    assert render.doctor_command(json=True) == code
     printed = msgspec.json.decode(capsys.readouterr().out)
     assert printed["can_run"] == {"native": native}
     assert printed["checks"][0]["how"] == "looked"

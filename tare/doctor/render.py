@@ -10,7 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from tare.doctor import State
+from tare.doctor.model import State
 from tare.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from tare.doctor import Check, Diagnosis
+    from tare.doctor.model import Check, Diagnosis
 
 _STYLES = {State.OK: "green", State.INFO: "dim", State.WARN: "yellow", State.FAIL: "bold red"}
 _TITLE_WIDTH = 19

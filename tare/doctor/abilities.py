@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks import host
-from tare.doctor import Check, State
+from tare.doctor.model import Check, State
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-CHILD = Path(__file__).with_name("doctor_child.py")
+CHILD = Path(__file__).with_name("child.py")
 CHILD_SECONDS = 20
 NEEDED_NAMESPACES = ("pid", "uts", "mount", "ipc", "network", "cgroup")
 NEEDED_CONTROLLERS = ("memory", "cpu", "pids")

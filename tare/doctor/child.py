@@ -1,4 +1,4 @@
-"""What the doctor tries in a process of its own; run as ``python -I -S doctor_child.py``.
+"""What the doctor tries in a process of its own; run as ``python -I -S child.py``.
 
 Prints one line a trial, ``name ok`` or ``name ERRNO``. Every trial is made in a forked child, so
 namespaces and mounts vanish with it; mounts are made in a private mount namespace only.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks import host
 from benchmarks.host_conditions import STEAL_SHARE
-from tare.doctor import Check, State
+from tare.doctor.model import Check, State
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
