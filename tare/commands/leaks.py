@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import tempfile
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from benchmarks import campaign as campaigns
-from benchmarks import metrics, runfolder
+from benchmarks import metrics, probes, runfolder
 from benchmarks.records import Status
 from tare import __version__
 from tare.errors import ExitCode
@@ -21,14 +22,32 @@ if TYPE_CHECKING:
     from benchmarks.runfolder import Run
 
 _DEFAULT = ("native", "container", "vm")
+_BAD = ("shared-live", "open")
 
 
 @click.command("leaks")
 @click.argument("sandboxes", nargs=-1, metavar="[SANDBOX...]")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, evidence included.")
-@click.option("--explain", metavar="PROBE", help="Show the evidence of one probe.")
-def command(sandboxes: tuple[str, ...], *, as_json: bool, explain: str | None) -> int:
+@click.option("--explain", metavar="PROBE", help="Say what one probe does, and its evidence.")
+@click.option(
+    "--baseline",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Output of an earlier --json; end with 3 where something leaks or is open only now.",
+)
+def command(
+    sandboxes: tuple[str, ...],
+    *,
+    as_json: bool,
+    explain: str | None,
+    baseline: Path | None,
+) -> int:
     """Show what each sandbox lets a process see and do; a guest is booted to judge constants."""
+    known = None if baseline is None else _read_baseline(baseline)
+    if explain is not None and explain not in {probe for _, probe, _ in probes.titles()}:
+        near = difflib.get_close_matches(explain, [probe for _, probe, _ in probes.titles()], n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise click.UsageError(f"there is no probe {explain!r}{hint}")
     from benchmarks import image, runner
     from tare.progress import CampaignProgress
 
@@ -58,7 +77,27 @@ def command(sandboxes: tuple[str, ...], *, as_json: bool, explain: str | None) -
         _explain(run, explain)
     else:
         _print_table(run)
-    return ExitCode.OK
+    return ExitCode.OK if known is None else _judge(run, known)
+
+
+def _read_baseline(path: Path) -> set[tuple[str, ...]]:
+    """Return what leaked or was open then, as (sandbox, probe)."""
+    try:
+        rows = json.loads(path.read_bytes())
+        return {(row["sandbox"], row["probe"]) for row in rows if row["verdict"] in _BAD}
+    except OSError as error:
+        raise click.UsageError(f"cannot read the baseline {path}: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise click.UsageError(f"{path} is not the output of `tare leaks --json`") from error
+
+
+def _judge(run: Run, known: set[tuple[str, ...]]) -> ExitCode:
+    """Name what is new; a probe that failed may hide something and counts as new."""
+    bad = [s for s in run.samples if s.status is not Status.OK or s.text in _BAD]
+    new = [sample for sample in bad if (sample.sandbox, sample.metric) not in known]
+    for sample in new:
+        click.echo(f"new: {sample.sandbox} {sample.metric}: {_word(sample)}", err=True)
+    return ExitCode.REGRESSION if new else ExitCode.OK
 
 
 def _row(sample: Sample) -> dict[str, str | None]:
@@ -73,12 +112,12 @@ def _row(sample: Sample) -> dict[str, str | None]:
 
 
 def _explain(run: Run, probe: str) -> None:
-    rows = [sample for sample in run.samples if sample.metric == probe]
-    if not rows:
-        known = ", ".join(sorted({sample.metric for sample in run.samples}))
-        raise click.UsageError(f"there is no probe {probe!r}; known are {known}")
-    for sample in rows:
-        click.echo(f"{sample.sandbox}: {_word(sample)}\n  {sample.detail or ''}")
+    about = {known.id: known.about for known in probes.PROBES}
+    about |= {known.id: known.why for known in probes.controls()}
+    click.echo(about[probe])
+    for sample in run.samples:
+        if sample.metric == probe:
+            click.echo(f"{sample.sandbox}: {_word(sample)}\n  {sample.detail or ''}")
 
 
 def _print_table(run: Run) -> None:

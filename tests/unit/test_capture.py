@@ -35,9 +35,7 @@ def test_standard_input_is_read_to_its_end() -> None:
 def test_a_hanging_child_is_a_timeout_in_words() -> None:
     with Pipes() as pipes:
         process = child(pipes, "import time; time.sleep(60)")
-        with pytest.raises(
-            MeasurementError, match=r"child did not end within 0\.2 s"
-        ) as caught:
+        with pytest.raises(MeasurementError, match=r"child did not end within 0\.2 s") as caught:
             pipes.collect(0.2, "the child")
         process.kill()
         process.wait()
