@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from benchmarks import metrics
 from benchmarks.errors import MeasurementError
 from benchmarks.records import Direction, MetricInfo, Unit
-from benchmarks.workloads import output
+from benchmarks.workloads import checks, output
+from benchmarks.workloads.checks import ROLES, SPEEDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,10 +18,6 @@ if TYPE_CHECKING:
     from benchmarks.records import Resources
     from benchmarks.sandboxes.base import Completed
 
-_ROLES = frozenset({"rate", "events", "seconds", "word"})
-_SPEEDS = ({"rate", "events"}, {"events", "seconds"})
-_BUILT_IN = (metrics.STARTUP, metrics.MEMORY, metrics.LEAKS, metrics.CONTROLS)
-_STANDARD = ("throughput_per_s", "host_cpu_s", "host_cpu_s_per_event")
 _CANNOT_RUN = (126, 127)
 """Exit statuses of a shell that could not run, or not find, a program (POSIX, 2.8.2)."""
 
@@ -89,16 +85,7 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         Raises:
             ValueError: A value makes no sense; the message names the key.
         """
-        if self.name in _BUILT_IN:
-            raise ValueError(f"name: {self.name!r} is measured by tare itself; choose another")
-        if not self.command:
-            raise ValueError("command: name at least a program")
-        if not 0 < self.seconds < self.timeout_s:
-            raise ValueError("timeout_s: must be above seconds, and seconds above 0")
-        if self.events is not None and self.events < 1:
-            raise ValueError("events: must be at least 1")
-        self._check_names()
-        self._check_readings()
+        checks.check(self)
 
     def args(self, resources: Resources) -> list[str]:
         """Return the command for these resources."""
@@ -109,11 +96,19 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     def is_word(self) -> bool:
         """Tell whether the result is a word and not a number."""
-        return "word" in self._named()
+        return "word" in self.named()
 
     def is_speed(self) -> bool:
         """Tell whether the result has events per second."""
-        return self._roles() in _SPEEDS
+        return self.roles() in SPEEDS
+
+    def named(self) -> set[str]:
+        """Return the names that ``pattern`` or ``paths`` give values to."""
+        return set(re.compile(self.pattern).groupindex) if self.pattern else set(self.paths)
+
+    def roles(self) -> set[str]:
+        """Return which parts of a speed or word are known."""
+        return (self.named() & ROLES) | ({"events"} if self.events else set())
 
     def metrics(self) -> tuple[MetricInfo, ...]:
         """Return the metrics a run of it yields; the first is its headline."""
@@ -159,9 +154,10 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         written = completed.stderr if self.stream == "stderr" else completed.stdout
         found = self._find(written.decode(errors="replace"))
         if self.is_word():
-            if not isinstance(found["word"], str) or not found["word"]:
-                raise MeasurementError(f"{tool} gives no word: {output.end(repr(found['word']))}")
-            return {self.metric: found["word"]}
+            word = found.get("word")
+            if not isinstance(word, str) or not word:
+                raise MeasurementError(f"{tool} gives no word: {output.end(repr(word))}")
+            return {self.metric: word}
         results = {
             one.name: output.number(tool, one.name, found.get(one.at)) * one.scale
             for one in self.readings
@@ -196,52 +192,6 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             "host_cpu_s": host_cpu_s,
             "host_cpu_s_per_event": host_cpu_s / events,
         }
-
-    def _named(self) -> set[str]:
-        """Return the names that ``pattern`` or ``paths`` give values to."""
-        return set(re.compile(self.pattern).groupindex) if self.pattern else set(self.paths)
-
-    def _roles(self) -> set[str]:
-        return (self._named() & _ROLES) | ({"events"} if self.events else set())
-
-    def _check_names(self) -> None:
-        if bool(self.pattern) == bool(self.paths or self._points()):
-            raise ValueError("pattern: give either pattern, or paths for a tool that writes JSON")
-        key = "pattern" if self.pattern else "paths"
-        try:
-            named = self._named()
-        except re.error as error:
-            raise ValueError(f"pattern: is no regular expression: {error}") from error
-        roles = self._roles()
-        allowed = [*_SPEEDS, {"word"}, *([set()] if self.readings else [])]
-        if roles not in allowed:
-            raise ValueError(
-                f"{key}: needs the named groups or paths rate and events, or events and seconds, "
-                f"or word; it has {', '.join(sorted(roles)) or 'none'}",
-            )
-        if self.events and "events" in named:
-            raise ValueError(f"events: {key} gives them already; give one of the two")
-        unread = sorted(named - _ROLES - {one.at for one in self.readings})
-        if unread:
-            raise ValueError(f"{key}: nothing reads {', '.join(unread)}; add a reading")
-        for pointer in self.paths.values():
-            if not pointer.startswith("/"):
-                raise ValueError(f"paths: {pointer!r} is no JSON Pointer; it must begin with /")
-
-    def _check_readings(self) -> None:
-        names = [one.name for one in self.readings]
-        if len(set(names)) < len(names) or set(names) & set(_STANDARD):
-            raise ValueError(f"readings: a name stands twice or is one of {', '.join(_STANDARD)}")
-        if names and self.is_word():
-            raise ValueError("readings: a workload whose result is a word has no others")
-        for one in self.readings:
-            if one.unit is Unit.WORD or one.scale <= 0:
-                raise ValueError(f"readings: {one.name} must be a number with a scale above 0")
-            if self.pattern and one.at not in self._named():
-                raise ValueError(f"readings: {one.name}: pattern has no named group {one.at!r}")
-
-    def _points(self) -> bool:
-        return any(one.at.startswith("/") for one in self.readings)
 
     def _metric(self, metric: str, unit: Unit, direction: Direction, title: str) -> MetricInfo:
         return MetricInfo(

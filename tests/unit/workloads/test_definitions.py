@@ -111,6 +111,13 @@ def test_a_group_that_is_no_number_is_a_failure(tmp_path: Path) -> None:
         own(tmp_path, text).read(Completed(0, b"ten in 2", b"", 2.0), 1.0)
 
 
+def test_a_group_without_a_match_is_a_failure(tmp_path: Path) -> None:
+    text = OWN.partition("paths")[0] + "pattern = 'state:(?P<word> up)?'\n"
+    assert own(tmp_path, text).read(Completed(0, b"state: up", b"", 1.0), 1.0) == {"word": " up"}
+    with pytest.raises(MeasurementError, match="gives no word"):
+        own(tmp_path, text).read(Completed(0, b"state: down", b"", 1.0), 1.0)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [

@@ -1,0 +1,78 @@
+"""What a workload's definition must keep beyond its types; a message begins with the key."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from benchmarks import metrics
+from benchmarks.records import Unit
+
+if TYPE_CHECKING:
+    from benchmarks.workloads.model import Workload
+
+ROLES = frozenset({"rate", "events", "seconds", "word"})
+"""Names with a meaning of their own in ``pattern`` and ``paths``."""
+
+SPEEDS = ({"rate", "events"}, {"events", "seconds"})
+"""The parts of which a throughput can be made."""
+
+_BUILT_IN = (metrics.STARTUP, metrics.MEMORY, metrics.LEAKS, metrics.CONTROLS)
+_STANDARD = ("throughput_per_s", "host_cpu_s", "host_cpu_s_per_event")
+
+
+def check(workload: Workload) -> None:
+    """Check a definition.
+
+    Raises:
+        ValueError: A value makes no sense; the message begins with the key.
+    """
+    if workload.name in _BUILT_IN:
+        raise ValueError(f"name: {workload.name!r} is measured by tare itself; choose another")
+    if not workload.command:
+        raise ValueError("command: name at least a program")
+    if not 0 < workload.seconds < workload.timeout_s:
+        raise ValueError("timeout_s: must be above seconds, and seconds above 0")
+    if workload.events is not None and workload.events < 1:
+        raise ValueError("events: must be at least 1")
+    _check_result(workload)
+    _check_readings(workload)
+
+
+def _check_result(workload: Workload) -> None:
+    """Check that the result is read in one way, and gives what a speed or a word needs."""
+    points = any(one.at.startswith("/") for one in workload.readings)
+    if bool(workload.pattern) == bool(workload.paths or points):
+        raise ValueError("pattern: give either pattern, or paths for a tool that writes JSON")
+    key = "pattern" if workload.pattern else "paths"
+    try:
+        named = workload.named()
+    except re.error as error:
+        raise ValueError(f"pattern: is no regular expression: {error}") from error
+    roles = workload.roles()
+    if roles not in [*SPEEDS, {"word"}] and (roles or not workload.readings):
+        raise ValueError(
+            f"{key}: needs the named groups or paths rate and events, or events and seconds, "
+            f"or word; it has {', '.join(sorted(roles)) or 'none'}",
+        )
+    if workload.events and "events" in named:
+        raise ValueError(f"events: {key} gives them already; give one of the two")
+    unread = sorted(named - ROLES - {one.at for one in workload.readings})
+    if unread:
+        raise ValueError(f"{key}: nothing reads {', '.join(unread)}; add a reading")
+    for pointer in workload.paths.values():
+        if not pointer.startswith("/"):
+            raise ValueError(f"paths: {pointer!r} is no JSON Pointer; it must begin with /")
+
+
+def _check_readings(workload: Workload) -> None:
+    names = [one.name for one in workload.readings]
+    if len(set(names)) < len(names) or set(names) & set(_STANDARD):
+        raise ValueError(f"readings: a name stands twice or is one of {', '.join(_STANDARD)}")
+    if names and workload.is_word():
+        raise ValueError("readings: a workload whose result is a word has no others")
+    for one in workload.readings:
+        if one.unit is Unit.WORD or one.scale <= 0:
+            raise ValueError(f"readings: {one.name} must be a number with a scale above 0")
+        if workload.pattern and one.at not in workload.named():
+            raise ValueError(f"readings: {one.name}: pattern has no named group {one.at!r}")
