@@ -120,7 +120,7 @@ def _user(spec: Spec) -> Spec:
 
 
 def _cgroup(spec: Spec) -> Spec:
-    spec = _drop_namespace(spec, "cgroup")
+    spec = _remount(_drop_namespace(spec, "cgroup"), {"/sys/fs/cgroup": None})
     return replace(spec, linux=replace(spec.linux, cgroup=False, resources=Resources()))
 
 

@@ -21,6 +21,7 @@ from runtime.engine import start_time
 
 _NAME = re.compile(r"tare-[0-9a-f]{12}")
 _DEATH_S = 5.0
+_YOUNG_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,8 @@ def _wrecks(state: Path) -> list[_Wreck]:
         record = _record(folder)
         if record and start_time(record["pid"]) == record["started"] is not None:
             continue
+        if record is None and time.time() - folder.stat().st_mtime < _YOUNG_S:
+            continue  # an engine that is just beginning or ending
         wrecks.append(_Wreck(folder, tuple(_groups(folder.name, record))))
     return wrecks
 

@@ -26,6 +26,8 @@ _NOFILE = resource.getrlimit(resource.RLIMIT_NOFILE)
 #: Made by the container itself, after what they capture is in place.
 _LATE = ("cgroup", "time")
 
+_CGROUP_KINDS = ("cgroup", "cgroup2")
+
 _ATTRIBUTES = {
     "ro": syscalls.MOUNT_ATTR_RDONLY,
     "nosuid": syscalls.MOUNT_ATTR_NOSUID,
@@ -69,6 +71,8 @@ def create(spec: Spec) -> list[Operation]:
         steps.append(sync.Await(b"g"))
     if linux.namespace("cgroup"):
         steps.append(sync.Unshare("cgroup", FLAGS["cgroup"]))
+        # shows the group the namespace was made in, so it can only be mounted now
+        steps += [_mount(entry) for entry in spec.mounts if entry.type in _CGROUP_KINDS]
     if linux.namespace("time"):
         steps.append(sync.Unshare("time", FLAGS["time"]))
         steps += [sync.OffsetClock(*entry) for entry in linux.time_offsets_ns.items()]
@@ -113,6 +117,8 @@ def _root(spec: Spec) -> list[Operation]:
     else:
         steps.append(mounts.BindRoot())
     for entry in spec.mounts:
+        if entry.type in _CGROUP_KINDS:
+            continue
         steps.append(_mount(entry))
         if entry.destination == "/dev" and linux.devices:
             steps.append(mounts.Devices(linux.devices))

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING
 
 from runtime import capabilities
 from runtime.ablation import TECHNOLOGIES, diff, without
+from runtime.cgroups import layout
 from runtime.spec import (
     DEFAULT_HOST_ID,
     DEFAULT_ID_COUNT,
@@ -62,6 +64,10 @@ MOUNTS = (
     ),
     Mount(destination="/dev/mqueue", type="mqueue", options=("nosuid", "noexec", "nodev")),
 )
+#: On cgroup v2 only: v1 would take a mount for every controller, and shows more of the host.
+CGROUP_MOUNT = Mount(
+    destination="/sys/fs/cgroup", type="cgroup2", options=("ro", "nosuid", "noexec", "nodev")
+)
 MASKED = (
     *(
         f"/proc/{name}"
@@ -76,6 +82,15 @@ MASKED = (
     "/sys/devices/system/cpu/cpu*/thermal_throttle",
 )  # fmt: skip
 READONLY = tuple(f"/proc/{name}" for name in ("bus", "fs", "irq", "sys", "sysrq-trigger"))
+
+
+@cache
+def _unified() -> bool:
+    """Whether this host's containers are limited by cgroup v2."""
+    try:
+        return bool(layout.current().v2)
+    except OSError:  # no /proc: the engine will say so in its own words
+        return False
 
 
 def default(
@@ -96,7 +111,7 @@ def default(
         root=Root(path=rootfs),
         process=Process(args=tuple(args), env=ENV if env is None else dict(env), cwd=cwd),
         hostname=hostname,
-        mounts=MOUNTS,
+        mounts=(*MOUNTS, CGROUP_MOUNT) if _unified() else MOUNTS,
         linux=Linux(
             namespaces=_NAMESPACES,
             uid_mappings=_MAPPING,
@@ -209,6 +224,7 @@ PROFILES = {
 
 
 __all__ = [
+    "CGROUP_MOUNT",
     "MASKED",
     "MOUNTS",
     "PIDS_LIMIT",

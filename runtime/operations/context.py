@@ -20,12 +20,14 @@ class Context:
         root_fd: the container's root once it is mounted.
         parent: pid of the spawner.
         passed: descriptors above 2 that the workload was given.
+        sources: detached copies of the mounts that are to be bound, by path on the host.
         tokens: what the spawner has sent and no step has awaited yet.
     """
 
     __slots__ = (
         "argv", "base", "control", "env", "filters", "init_fd", "lower", "marker", "parent",
-        "passed", "root_fd", "tokens",
+        "passed", "root_fd",
+        "sources", "tokens",
     )  # fmt: skip
 
     def __init__(self, fields: dict[str, Any]) -> None:
@@ -39,5 +41,6 @@ class Context:
         self.env: Sequence[str] = fields["env"]
         self.filters: dict[str, bytes] = fields["filters"]
         self.passed: Sequence[int] = fields["passed"]
+        self.sources: dict[str, int] = fields["sources"]
         self.root_fd = -1
         self.tokens = b""

@@ -95,7 +95,10 @@ class MountNew(NamedTuple):
 
 
 class BindMount(NamedTuple):
-    """A file or directory of the host."""
+    """A file or directory of the host.
+
+    The spawner opens the source: a container's root may not search the directories above it.
+    """
 
     source: str
     target: str
@@ -106,11 +109,8 @@ class BindMount(NamedTuple):
         return f"bind {self.source} on {self.target}"
 
     def apply(self, context: Context) -> None:
-        flags = syscalls.OPEN_TREE_CLONE | (syscalls.AT_RECURSIVE if self.recursive else 0)
-        tree = syscalls.open_tree(self.source, flags)
+        tree = context.sources[self.source]
         try:
-            if self.attributes:
-                syscalls.mount_setattr(tree, add=self.attributes, recursive=self.recursive)
             if stat.S_ISDIR(os.stat(tree).st_mode):
                 target = _directory(context.root_fd, self.target)
             else:
@@ -121,6 +121,22 @@ class BindMount(NamedTuple):
                 os.close(target)
         finally:
             os.close(tree)
+
+
+def open_source(bind: BindMount) -> int:
+    """Copy the source's mount, detached, with its attributes; done by the spawner."""
+    flags = syscalls.OPEN_TREE_CLONE | (syscalls.AT_RECURSIVE if bind.recursive else 0)
+    try:
+        tree = syscalls.open_tree(bind.source, flags)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, bind.source) from error
+    try:
+        if bind.attributes:
+            syscalls.mount_setattr(tree, add=bind.attributes, recursive=bind.recursive)
+    except OSError:
+        os.close(tree)
+        raise
+    return tree
 
 
 class Devices(NamedTuple):

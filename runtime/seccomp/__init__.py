@@ -9,10 +9,14 @@ from __future__ import annotations
 import errno
 from dataclasses import dataclass
 from functools import cache
+from typing import TYPE_CHECKING
 
 from runtime.errors import SpecError
 from runtime.seccomp.groups import GROUPS
 from runtime.seccomp.library import ALLOW, Builder, Condition, refuse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 #: CLONE_NEW* of clone(2): mount, cgroup, uts, ipc, user, pid, network.
 _CLONE_NAMESPACES = 0x7E020000
@@ -84,15 +88,21 @@ def compile_profile(name: str) -> bytes:
         raise SpecError("linux.seccomp", f"no profile {name!r}; there are {known}")
     profile = PROFILES[name]
     with Builder(refuse(profile.errno)) as builder:
-        for call in profile.calls():
-            builder.rule(ALLOW, call)
-        # clone3 passes its flags by pointer, where a filter cannot look; on ENOSYS libc falls
-        # back to clone, whose flags it can see.
-        builder.rule(refuse(errno.ENOSYS), "clone3")
-        builder.rule(ALLOW, "clone", [Condition(0, _CLONE_NAMESPACES, 0)])
-        for family in profile.socket_families:
-            builder.rule(ALLOW, "socket", [Condition(0, _INT, family)])
-        builder.rule(ALLOW, "socketpair", [Condition(0, _INT, _AF_UNIX)])
-        for persona in _PERSONALITIES:
-            builder.rule(ALLOW, "personality", [Condition(0, _INT, persona)])
+        for action, call, conditions in rules(profile):
+            builder.rule(action, call, conditions)
         return builder.program()
+
+
+def rules(profile: Profile) -> Iterator[tuple[int, str, tuple[Condition, ...]]]:
+    """Every exception to the profile's refusal: action, call, and conditions that must all hold."""
+    for call in profile.calls():
+        yield ALLOW, call, ()
+    # clone3 passes its flags by pointer, where a filter cannot look; on ENOSYS libc falls
+    # back to clone, whose flags it can see.
+    yield refuse(errno.ENOSYS), "clone3", ()
+    yield ALLOW, "clone", (Condition(0, _CLONE_NAMESPACES, 0),)
+    for family in profile.socket_families:
+        yield ALLOW, "socket", (Condition(0, _INT, family),)
+    yield ALLOW, "socketpair", (Condition(0, _INT, _AF_UNIX),)
+    for persona in _PERSONALITIES:
+        yield ALLOW, "personality", (Condition(0, _INT, persona),)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from runtime import syscalls
 from runtime.operations import Operation, decode
+from runtime.operations.mounts import BindMount, open_source
 from runtime.spawner.child import become
 from runtime.spawner.herald import Herald
 from runtime.spawner.instance import Instance
@@ -74,7 +75,7 @@ class Launcher:
             raise
         try:
             self._settle(instance, request, mapping)
-        except BrokenPipeError:
+        except ConnectionError:
             pass  # the child failed meanwhile; its own message says why
         except OSError:
             instance.signal(9)
@@ -140,20 +141,22 @@ class Launcher:
             if target.group and inside < 0:
                 target.group.attach(helper)
             ours.send(b"g")
-            first = ours.recv(4096)
+            heard = _listen(ours)
         finally:
             os.waitpid(helper, 0)
             os.close(helper_fd)
-        if first[:1] != b"p":
+        if heard[-1][:1] != b"p":
             ours.close()
-            text = first[1:].decode("utf-8", "replace").split("\0") if first else []
-            raise OSError(int(text[3]) if text else 0, text[2] if text else "the helper died")
+            raise OSError(_reason(heard))
         stamps = {"requested": request["requested"], "spawned": time.monotonic_ns()}
-        pid = int(first[1:])
-        return Instance(
+        pid = int(heard[-1][1:])
+        instance = Instance(
             request["id"], pid, os.pidfd_open(pid), group=None, reply=reply, control=ours,
             stamps=stamps,
         )  # fmt: skip
+        for message in heard[:-1]:
+            instance.hear(message)
+        return instance
 
     def _spawn(  # one caller, all of it at hand there
         self,
@@ -166,7 +169,14 @@ class Launcher:
         plan = self._plan(request["plan"])
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         inside = group.into_fd() if group else -1
-        pid, pidfd = syscalls.clone3(request["flags"], cgroup_fd=inside)
+        try:
+            for step in plan:
+                if isinstance(step, BindMount):
+                    fields["sources"][step.source] = open_source(step)
+            pid, pidfd = syscalls.clone3(request["flags"], cgroup_fd=inside)
+        except OSError:
+            _close(fields["sources"])
+            raise
         if pid == 0:
             ours.close()  # or the child would never read its end
             fields["control"] = theirs.fileno()
@@ -174,6 +184,7 @@ class Launcher:
             become(plan, fields, targets, time_steps=request["time_steps"])
         stamps = {"requested": request["requested"], "spawned": time.monotonic_ns()}
         theirs.close()
+        _close(fields["sources"])
         return Instance(
             request["id"], pid, pidfd, group=group, reply=reply, control=ours, stamps=stamps
         )
@@ -195,7 +206,30 @@ class Launcher:
             "argv": request["argv"],
             "env": request["env"],
             "filters": self.filters,
+            "sources": {},
         }
+
+
+def _listen(channel: socket.socket) -> list[bytes]:
+    """Messages up to the helper's own, the process's id; the process itself may be faster."""
+    heard: list[bytes] = []
+    while not heard or heard[-1][:1] != b"p":
+        heard.append(channel.recv(4096))
+        if not heard[-1]:
+            break
+    return heard
+
+
+def _reason(heard: list[bytes]) -> str:
+    for message in heard:
+        if message[:1] == b"e":
+            return message.decode("utf-8", "replace").split("\0")[2]
+    return "the helper that enters the container died"
+
+
+def _close(sources: dict[str, int]) -> None:
+    for fd in sources.values():
+        os.close(fd)
 
 
 def _write_oom(pid: int, value: int) -> None:

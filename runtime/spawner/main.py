@@ -106,6 +106,9 @@ class Spawner:
             answer = {"error": (kind, request.get("what", "serve"), reason, error.errno or 0)}
         except KeyError as error:
             answer = {"error": ("KeyError", "find the container", f"unknown: {error}", 2)}
+        except Exception as error:  # noqa: BLE001  # one bad request must not end all containers
+            reason = f"{type(error).__name__}: {error}"
+            answer = {"error": ("Bug", request.get("what", "serve"), reason, 0)}
         finally:
             for fd in fds:
                 os.close(fd)
@@ -269,8 +272,15 @@ def _start(channel: socket.socket, settings: dict[str, Any]) -> tuple[Spawner, d
         own.attach(os.getpid())
     if settings["affinity"]:
         os.sched_setaffinity(0, settings["affinity"])
-    territory = Territory(f"{settings['folder']}/territory", marker)
-    launcher = Launcher(territory, manager, marker, open_init())
+    try:
+        territory = Territory(f"{settings['folder']}/territory", marker)
+        launcher = Launcher(territory, manager, marker, open_init())
+    except OSError:
+        if manager:
+            if own:
+                _leave(own)
+            manager.close()
+        raise
     answer = {
         "pid": os.getpid(),
         "cgroups": manager.paths if manager else {},

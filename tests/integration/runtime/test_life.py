@@ -250,3 +250,38 @@ def test_an_image_below_a_private_directory_works(engine: Engine, tmp_path: Path
     (root / "busybox").chmod(0o755)
     private = profiles.default(rootfs=hidden / "root", args=["/bin/busybox", "echo", "fine"])
     assert output(engine, private) == (0, "fine\n")
+
+
+@pytest.mark.parametrize("option", ["rw", "ro"])
+def test_a_bind_of_a_private_directory(
+    engine: Engine, spec: Spec, tmp_path: Path, option: str
+) -> None:
+    source = tmp_path / "private/data"
+    source.mkdir(parents=True)
+    source.parent.chmod(0o700)
+    source.chmod(0o777)
+    (source / "file").write_text("shared\n")
+    bind = Mount(destination="/data", type="bind", source=str(source), options=("bind", option))
+    script = "cat /data/file; touch /data/new 2>/dev/null && echo written || echo refused"
+    bound = replace(shell(spec, script), mounts=(*spec.mounts, bind))
+    expected = "written" if option == "rw" else "refused"
+    assert output(engine, bound) == (0, f"shared\n{expected}\n")
+
+
+def test_a_missing_bind_source_is_named(engine: Engine, spec: Spec) -> None:
+    bind = Mount(destination="/data", type="bind", source="/no/such/source", options=("bind",))
+    with pytest.raises(SetupError, match="/no/such/source"):
+        engine.run(replace(spec, mounts=(*spec.mounts, bind)))
+
+
+def test_a_mounted_cgroup_file_system_shows_no_group_above_and_is_read_only(
+    engine: Engine, spec: Spec
+) -> None:
+    script = (
+        "cat /sys/fs/cgroup/cgroup.procs >&2; mkdir /sys/fs/cgroup/x; grep ^0: /proc/self/cgroup"
+    )
+    mounts = dict.fromkeys((*spec.mounts, profiles.CGROUP_MOUNT))
+    status, text = output(engine, shell(replace(spec, mounts=tuple(mounts)), script))
+    assert status == 0
+    assert "Read-only file system" in text
+    assert text.endswith("0::/\n")

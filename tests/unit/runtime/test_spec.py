@@ -137,3 +137,13 @@ def test_unknown_technology_lists_the_known(spec: Spec) -> None:
 def test_capability_masks() -> None:
     assert mask(PODMAN) == 0x800405FB
     assert mask(DOCKER) == 0xA80425FB
+
+
+def test_cgroups_are_mounted_only_after_their_namespace_is_made(spec: Spec) -> None:
+    mounted = replace(spec, mounts=(*profiles.MOUNTS, profiles.CGROUP_MOUNT))
+    words = [step.describe() for step in plan.create(mounted)]
+    assert words.index("make a cgroup namespace") < words.index(
+        "mount a fresh cgroup2 on /sys/fs/cgroup"
+    )
+    without = plan.create(profiles.without(mounted, "cgroup"))
+    assert not any("cgroup2" in step.describe() for step in without)
