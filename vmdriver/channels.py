@@ -38,6 +38,7 @@ class Channels:
         stamps: boundary to nanoseconds of CLOCK_MONOTONIC; the first event of a kind counts.
         process: QEMU, once it has connected.
         ended: how QEMU ended, in words; None while it runs.
+        boots: whether the console's bytes are boundaries; those of a restored guest are not.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class Channels:
         self.stamps: dict[str, int] = {}
         self.process: Process | None = None
         self.ended: str | None = None
+        self.boots = True
         self._console = console
         self._receive = receive
         self._on_end = end
@@ -179,8 +181,9 @@ class Channels:
 
     def _on_console(self, data: bytes, now: int) -> None:
         self._console.feed(data)
-        self.stamp("kernel", now)
-        if self._console.init:
+        if self.boots:
+            self.stamp("kernel", now)
+        if self.boots and self._console.init:
             self.stamp("init", now)
 
     def _end(self, _port: str, _stream: socket.socket, now: int) -> None:

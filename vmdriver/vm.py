@@ -112,6 +112,7 @@ class Vm:
     def relaunch(self, saved: Path) -> None:
         """Resumes the guest in ``saved`` and starts the payload in it; the driver's part."""
         payload = self._payload_words()
+        self.channels.boots = False
         self._watch()
         self._domain = self._connection.restore(saved, self.config.name)
         self.channels.stamp("returned")
