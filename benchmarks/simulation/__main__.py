@@ -11,7 +11,7 @@ from benchmarks.errors import BenchmarkError
 from benchmarks.simulation import tables
 from benchmarks.simulation.coverage import coverage
 from benchmarks.simulation.decisions import SIZES, alarms, power
-from benchmarks.simulation.noise import assumed, shapes
+from benchmarks.simulation.noise import assumed, shapes, steady
 from benchmarks.simulation.observed import Observed, observe
 from benchmarks.simulation.stopping import stopping
 
@@ -67,7 +67,7 @@ def _run(part: str, host: Observed, campaigns: int, seed: int) -> str:
         rows = [power(noise, n, host.judged, few, seed) for noise in host.noises for n in sizes]
         return tables.power(rows, host.blocks, host.judged)
     few = max(campaigns // 4, 1)  # each is judged after every block
-    noises = list({noise.name: noise for noise in (host.noises[0], assumed())}.values())
+    noises = list({noise.name: noise for noise in (host.noises[0], assumed(), steady())}.values())
     return tables.stopping(
         [stopping(noise, precision, few, seed) for noise in noises for precision in (0.02, 0.05)]
     )

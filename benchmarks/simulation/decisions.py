@@ -19,7 +19,7 @@ SHIFT = 1.05
 """The true shift to be found: 5 %."""
 
 SIZES = (6, 10, 20, 30, 50, 100)
-_STRICT = 0.01
+_STRICT = 0.005
 
 
 class Alarms(NamedTuple):
@@ -31,7 +31,7 @@ class Alarms(NamedTuple):
         differs: For each margin, a claim that found a difference beyond it.
         changed: A comparison of two runs that called some metric worse or better.
         worse: The same, but only worse: what ends ``tare compare`` with exit code 3.
-        strict: As ``changed``, at a level of 1 % instead of 5 %.
+        strict: As ``changed``, at a level of 0.5 % instead of 5 %.
     """
 
     noise: str

@@ -64,6 +64,11 @@ def assumed() -> Noise:
     )
 
 
+def steady() -> Noise:
+    """Return independent noise of 5 %: where nothing but stopping can spoil an interval."""
+    return Noise("independent, 5 %", partial(_lognormal, own=0.05, shared=0.0))
+
+
 def from_blocks(name: str, values: NDArray[np.float64]) -> Noise:
     """Return noise like that of a run: a smoothed bootstrap of its blocks.
 
