@@ -1,5 +1,6 @@
 """What a VM is made of: its size, its profile, its deadlines. All values, no behaviour."""
 
+import platform
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -95,7 +96,8 @@ class Deadlines:
     The defaults suit an emulated guest on a busy host; none is reached by a healthy one.
 
     Attributes:
-        vmm_s: from the request until QEMU has connected its ports.
+        vmm_s: from libvirt's return until QEMU has connected its ports and taken the payload's
+            words. Before, libvirt's own limit of 30 s holds.
         kernel_s: from there until the kernel's first byte.
         init_s: from there until our init's line.
         main_s: from there until the payload's first byte.
@@ -172,6 +174,8 @@ class VmConfig:
                 f"{self.name!r} cannot name a VM; use 1 to 32 letters, digits and _ . + -"
             )
         self.resolved_profile()
+        if platform.machine() != "x86_64":
+            raise ConfigError(f"VMs are driven on x86-64 only so far, not on {platform.machine()}")
         if self.accelerator not in ACCELERATORS:
             raise ConfigError(
                 f"there is no accelerator {self.accelerator!r}; there are {', '.join(ACCELERATORS)}"

@@ -105,9 +105,7 @@ class Vm:
             f"the VM {self.config.name} (machine {profile.machine}, firmware {profile.firmware}, "
             f"accelerator {self.config.accelerator})",
         )
-        self.channels.stamp("returned")
-        self.channels.stamp("vmm_ready")  # the event came before, unless libvirt's thread is late
-        self._send_control(f"payload {payload}\n".encode(), self.config.deadlines.vmm_s)
+        self._send_payload(f"payload {payload}\n")
 
     def relaunch(self, saved: Path) -> None:
         """Resumes the guest in ``saved`` and starts the payload in it; the driver's part."""
@@ -115,10 +113,8 @@ class Vm:
         self.channels.boots = False
         self._watch()
         self._domain = self._connection.restore(saved, self.config.name)
-        self.channels.stamp("returned")
-        self.channels.stamp("vmm_ready")
         self._agent.ready.set()  # it said so before it was saved
-        self._send_control(f"payload 0 0 {payload}\n".encode(), self.config.deadlines.vmm_s)
+        self._send_payload(f"payload 0 0 {payload}\n")
 
     def save(self, path: Path) -> None:
         """Writes RAM and devices to ``path`` and ends the VM.
@@ -138,6 +134,19 @@ class Vm:
         return words(
             self.config.payload, {"PATH": PATH, **self.config.environment}, self.config.directory
         )
+
+    def _send_payload(self, line: str) -> None:
+        channels, limit = self.channels, self.config.deadlines.vmm_s
+        channels.stamp("returned")
+        channels.stamp("vmm_ready")  # the event came before, unless libvirt's thread is late
+        with channels.changed:
+            # QEMU has connected before libvirt returned; our thread may be late to notice.
+            channels.changed.wait_for(
+                lambda: "connected" in channels.stamps or channels.ended is not None, limit
+            )
+        # A QEMU that has ended already is named by who waits for the next boundary.
+        with contextlib.suppress(VmGoneError, TimeoutError):
+            self._send_control(line.encode(), limit)
 
     def _watch(self) -> None:
         self._connection.watch(

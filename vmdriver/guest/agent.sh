@@ -81,6 +81,7 @@ serve() {
     done
 }
 
+ifconfig lo up
 payload=
 read -r verb words <&4
 if [ "$verb" = payload ]; then

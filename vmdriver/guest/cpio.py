@@ -38,6 +38,11 @@ def file(path: str, content: bytes, permissions: int = 0o644) -> Entry:
     return Entry(path, stat.S_IFREG | permissions, content)
 
 
+def link(path: str, target: str) -> Entry:
+    """A symbolic link."""
+    return Entry(path, stat.S_IFLNK | 0o777, target.encode())
+
+
 def character_device(path: str, major: int, minor: int, permissions: int = 0o600) -> Entry:
     """A character device node."""
     return Entry(path, stat.S_IFCHR | permissions, b"", (major, minor))

@@ -8,7 +8,7 @@ fail() { echo "tare: fail: $*"; exec /bin/busybox poweroff -f; }
 # The shell finds its own applets through /proc, so the first of them is named in full.
 /bin/busybox mount -a -T /etc/fstab.kernel || fail 'cannot mount /proc, /sys and /dev'
 # devtmpfs is one instance however often it is mounted: these stay there for the image's /dev.
-mkdir -p /dev/pts /dev/shm
+cp -a /dev.more/. /dev/
 for module in /modules/*.ko; do
     insmod "$module" || fail "the kernel refused its module $module"
 done

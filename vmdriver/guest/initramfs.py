@@ -28,9 +28,18 @@ sysfs /root/sys sysfs nosuid,nodev,noexec 0 0
 devpts /root/dev/pts devpts nosuid,noexec,gid=5,mode=620,ptmxmode=666 0 0
 shm /root/dev/shm tmpfs nosuid,nodev,mode=1777 0 0
 """
+# What udev would add to devtmpfs, and the mount points in it.
+_DEV_DIRECTORIES = ("pts", "shm")
+_DEV_LINKS = (
+    ("fd", "/proc/self/fd"),
+    ("stdin", "/proc/self/fd/0"),
+    ("stdout", "/proc/self/fd/1"),
+    ("stderr", "/proc/self/fd/2"),
+)
 _DIRECTORIES = (
     ("bin", 0o755),
     ("dev", 0o755),
+    ("dev.more", 0o755),
     ("etc", 0o755),
     ("image", 0o755),
     ("modules", 0o755),
@@ -60,6 +69,8 @@ def build_initramfs(modules: Path, busybox: Path, out: Path) -> None:
         GuestBuildError: a module is missing, or busybox is missing or dynamically linked.
     """
     entries = [cpio.directory(path, permissions) for path, permissions in _DIRECTORIES]
+    entries += [cpio.directory(f"dev.more/{name}") for name in _DEV_DIRECTORIES]
+    entries += [cpio.link(f"dev.more/{name}", target) for name, target in _DEV_LINKS]
     # The kernel opens /dev/console for the first process before anything is mounted.
     entries += [
         cpio.character_device("dev/console", 5, 1),

@@ -116,6 +116,13 @@ def test_only_the_image_s_kernel_file_systems_are_mounted(vm: Vm) -> None:
     }
 
 
+def test_the_guest_has_what_programs_expect(vm: Vm) -> None:
+    assert vm.exec(["cat", "/proc/sys/kernel/hostname"]).stdout == b"shared\n"
+    assert vm.exec(["cat", "/dev/stdin"], stdin=b"fine").stdout == b"fine"
+    ping = vm.run_script("ping -c 1 -w 2 127.0.0.1")
+    assert ping.exit_code == 0, ping
+
+
 def test_the_guest_reaps(vm: Vm) -> None:
     vm.exec(["sh", "-c", "(sleep 0.1 &) & exit 0"])
     time.sleep(0.5)
