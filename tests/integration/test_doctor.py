@@ -44,10 +44,12 @@ def test_looking_leaves_nothing_behind() -> None:
 
 
 def test_without_root_it_ends_with_code_4_and_no_traceback() -> None:
-    nobody = {"user": 65534, "group": 65534, "extra_groups": ()}
+    # Nobody, but able to read where tare is installed, which may be below a private folder.
+    nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+    nobody += ["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
     environment = {**os.environ, "HOME": "/nonexistent"}
     done = subprocess.run(
-        [*TARE, "doctor", "--json"], capture_output=True, check=False, env=environment, **nobody
+        [*nobody, *TARE, "doctor", "--json"], capture_output=True, check=False, env=environment
     )
     assert done.returncode == 4, done.stderr.decode()
     assert b"Traceback" not in done.stderr
