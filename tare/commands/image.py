@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import click
 
@@ -17,11 +18,22 @@ def command() -> None:
 
 
 @command.command("build")
-def build() -> int:
-    """Build the image, unless the cache already has it."""
+@click.option("--refresh", is_flag=True, help="Build anew, with the packages of today.")
+@click.option(
+    "--from",
+    "source",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Take the tree from a directory instead of the distribution's packages.",
+)
+def build(*, refresh: bool, source: Path | None) -> int:
+    """Build the image, unless the cache already has it, and print its digest."""
     from benchmarks import image
 
-    built = image.build(progress=lambda line: click.echo(line, err=True))
+    built = image.build(
+        progress=lambda line: click.echo(line, err=True),
+        source=source,
+        refresh=refresh,
+    )
     click.echo(built.digest)
     return ExitCode.OK
 
@@ -51,6 +63,18 @@ def list_images(*, as_json: bool) -> int:
         click.echo(f"{short}  {size:6.0f} MiB  kernel {image.kernel_release}")
     if not images:
         click.echo("no image; make one with `tare image build`", err=True)
+    return ExitCode.OK
+
+
+@command.command("verify")
+@click.argument("digest")
+def verify(digest: str) -> int:
+    """Tell whether the image whose digest begins with DIGEST is still what it was."""
+    from benchmarks.image import store
+
+    image = store.find(digest)
+    store.verify(image)
+    click.echo(f"{image.digest} is unchanged")
     return ExitCode.OK
 
 
