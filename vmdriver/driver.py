@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from types import TracebackType
@@ -52,6 +53,7 @@ class Driver:
         self._lock = layout.lock()
         self._open.add(layout)
         self._vms: dict[str, Vm] = {}
+        self._admission = threading.Lock()
         self._former_adoption = adopt_orphans(adopt=True)
         self._guardian: subprocess.Popen[bytes] | None = None
         try:
@@ -98,17 +100,7 @@ class Driver:
     def _start(self, config: VmConfig, saved: Path | None) -> Vm:
         requested = time.monotonic_ns()
         config.check()
-        former = self._vms.get(config.name)
-        if former is not None and former.running():
-            raise ConfigError(f"a VM named {config.name} is running already")
-        try:
-            vm = Vm(config, self._layout, self.connection)
-        except OSError as error:
-            raise VmError(
-                f"cannot open the ports or the console of the VM {config.name} below "
-                f"{self._layout.root}: {error.strerror}"
-            ) from error
-        self._vms[config.name] = vm
+        vm = self._admit(config)
         try:
             vm.stamps["requested"] = requested
             if saved is None:
@@ -123,9 +115,25 @@ class Driver:
             raise
         return vm
 
+    def _admit(self, config: VmConfig) -> Vm:
+        """A VM with its ports open, known to this driver until it has ended."""
+        with self._admission:
+            self._vms = {name: vm for name, vm in self._vms.items() if not vm.closed}
+            if config.name in self._vms:
+                raise ConfigError(f"a VM named {config.name} is running already")
+            try:
+                vm = Vm(config, self._layout, self.connection)
+            except OSError as error:
+                raise VmError(
+                    f"cannot open the ports or the console of the VM {config.name} below "
+                    f"{self._layout.root}: {error.strerror}"
+                ) from error
+            self._vms[config.name] = vm
+            return vm
+
     def close(self) -> None:
         """Destroys what still runs and closes the connection; idempotent."""
-        for vm in self._vms.values():
+        for vm in list(self._vms.values()):
             vm.destroy()
         self._vms.clear()
         if self._lock >= 0:

@@ -167,6 +167,11 @@ class Vm:
         """The payload's exit status, 128 + n for signal n; None while it runs."""
         return self._agent.payload_exit
 
+    @property
+    def closed(self) -> bool:
+        """Whether it has been stopped, destroyed or saved."""
+        return self._closed
+
     def running(self) -> bool:
         """Whether QEMU runs."""
         return self.channels.process is not None and self.channels.ended is None
