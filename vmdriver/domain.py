@@ -20,13 +20,14 @@ _KERNEL_PARAMETERS = (
 )
 
 
-def domain_xml(config: VmConfig, sockets: Mapping[str, Path]) -> str:
+def domain_xml(config: VmConfig, sockets: Mapping[str, Path], *, knows_ps2: bool = True) -> str:
     """The XML of ``config``.
 
     Args:
         config: the VM.
         sockets: where QEMU connects the console (`SERIAL`) and each of `PORTS`; we listen first,
             so no byte is lost and the connection itself tells when QEMU runs, and as which process.
+        knows_ps2: whether this libvirt can leave the PS/2 controller out.
     """
     profile = config.resolved_profile()
     kvm = config.accelerator == "kvm"
@@ -35,7 +36,7 @@ def domain_xml(config: VmConfig, sockets: Mapping[str, Path]) -> str:
     _text(domain, "memory", str(config.memory_mib), unit="MiB")
     _vcpus(domain, config)
     _boot(domain, config, profile)
-    _features(domain, profile)
+    _features(domain, profile, knows_ps2=knows_ps2)
     mode = profile.cpu_kvm if kvm else profile.cpu_tcg
     if mode:
         cpu = ET.SubElement(domain, "cpu", mode=mode)
@@ -93,12 +94,12 @@ def _boot(domain: ET.Element, config: VmConfig, profile: Profile) -> None:
     _text(system, "cmdline", kernel_command_line(config))
 
 
-def _features(domain: ET.Element, profile: Profile) -> None:
+def _features(domain: ET.Element, profile: Profile, *, knows_ps2: bool) -> None:
     features = ET.SubElement(domain, "features")
     ET.SubElement(features, "acpi")  # without it the guest cannot power off
     ET.SubElement(features, "apic")
     if profile.bare:
-        for feature in ("vmport", "smm", "ps2"):
+        for feature in ("vmport", "smm", *(("ps2",) if knows_ps2 else ())):
             ET.SubElement(features, feature, state="off")
 
 

@@ -104,7 +104,7 @@ class Driver:
         try:
             vm.stamps["requested"] = requested
             if saved is None:
-                vm.launch(domain_xml(config, vm.sockets))
+                vm.launch(domain_xml(config, vm.sockets, knows_ps2=self.connection.knows_ps2))
                 await_payload(vm)
             else:
                 vm.relaunch(saved)

@@ -109,6 +109,7 @@ class Connection:
     Attributes:
         uri: what was opened.
         probing_s: seconds it took to open it and to learn what QEMU can do, paid once.
+        knows_ps2: whether libvirt can leave out the PS/2 controller (10.0 refuses to be asked).
         version: libvirt's version, as ``11.3.0``.
     """
 
@@ -137,13 +138,14 @@ class Connection:
             ) from error
         try:
             self._connection = self._libvirt.open(self.uri)
-            self._connection.getDomainCapabilities(None, None, None, "qemu")
+            capabilities = self._connection.getDomainCapabilities(None, None, "q35", "qemu")
         except self._libvirt.libvirtError as error:
             raise ConnectError(
                 f"libvirt cannot open {self.uri}: {error}; is libvirt-daemon-driver-qemu "
                 "installed, and no other process at work on the same state directory?"
             ) from error
         self.probing_s = time.monotonic() - began
+        self.knows_ps2 = "<ps2 supported='yes'/>" in capabilities
         number = int(self._connection.getLibVersion())
         self.version = f"{number // 1_000_000}.{number // 1000 % 1000}.{number % 1000}"
         self._resumed: dict[str, Callable[[], None]] = {}

@@ -59,6 +59,12 @@ def test_profiles_differ_where_they_say(config: VmConfig) -> None:
     assert parsed(config).find("devices/video") is None
 
 
+def test_an_older_libvirt_is_not_asked_what_it_does_not_know(config: VmConfig) -> None:
+    sockets = {port: Path(f"/s/{port}") for port in (SERIAL, *PORTS)}
+    assert parsed(config).find("features/ps2") is not None
+    assert "ps2" not in domain_xml(config, sockets, knows_ps2=False)
+
+
 def test_a_profile_of_one_s_own(config: VmConfig) -> None:
     mine = replace(TUNED, name="mine", kernel_parameters=("mitigations=off",))
     command_line = kernel_command_line(replace(config, profile=mine, kernel_parameters=("quiet",)))
