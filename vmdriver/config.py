@@ -3,7 +3,7 @@
 import platform
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 from vmdriver.errors import ConfigError
@@ -13,6 +13,10 @@ ACCELERATORS = ("kvm", "tcg")
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,31}")
 _SMALLEST_MEMORY_MIB = 32
+
+
+SEABIOS = "seabios"
+"""QEMU's own default firmware."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,7 @@ class Profile:
 
     name: str
     machine: str
-    firmware: str = "seabios"
+    firmware: str = SEABIOS
     cpu_kvm: str = "host-passthrough"
     cpu_tcg: str = "maximum"
     bare: bool = False
@@ -157,15 +161,22 @@ class VmConfig:
     console_limit_bytes: int = 1 << 20
 
     def resolved_profile(self) -> Profile:
-        """The profile itself. Raises ConfigError for a name that is none."""
+        """The profile itself; a named one gets SeaBIOS where its own firmware is not installed.
+
+        Raises:
+            ConfigError: for a name that is none.
+        """
         if isinstance(self.profile, Profile):
             return self.profile
         try:
-            return PROFILES[self.profile]
+            profile = PROFILES[self.profile]
         except KeyError:
             raise ConfigError(
                 f"there is no VM profile {self.profile!r}; there are {', '.join(PROFILES)}"
             ) from None
+        if profile.firmware == SEABIOS or Path(profile.firmware).is_file():
+            return profile
+        return replace(profile, firmware=SEABIOS)
 
     def check(self) -> None:
         """Raises ConfigError for what can be seen to fail before anything is started."""

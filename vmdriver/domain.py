@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-from vmdriver.config import Profile, VmConfig
+from vmdriver.config import SEABIOS, Profile, VmConfig
 
 SERIAL = "serial"
 PORTS = ("stamp", "control", "out", "err")
@@ -87,7 +87,7 @@ def _vcpus(domain: ET.Element, config: VmConfig) -> None:
 def _boot(domain: ET.Element, config: VmConfig, profile: Profile) -> None:
     system = ET.SubElement(domain, "os")
     _text(system, "type", "hvm", arch="x86_64", machine=profile.machine)
-    if profile.firmware != "seabios":
+    if profile.firmware != SEABIOS:
         _text(system, "loader", profile.firmware, readonly="yes", type="rom")
     _text(system, "kernel", str(config.kernel))
     _text(system, "initrd", str(config.initrd))

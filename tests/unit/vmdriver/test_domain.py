@@ -59,6 +59,15 @@ def test_profiles_differ_where_they_say(config: VmConfig) -> None:
     assert parsed(config).find("devices/video") is None
 
 
+def test_a_host_without_qboot_gets_seabios(
+    config: VmConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    absent = {"tuned": replace(TUNED, firmware="/nowhere/qboot.rom")}
+    monkeypatch.setattr("vmdriver.config.PROFILES", absent)
+    assert config.resolved_profile().firmware == "seabios"
+    assert parsed(config).find("os/loader") is None
+
+
 def test_an_older_libvirt_is_not_asked_what_it_does_not_know(config: VmConfig) -> None:
     sockets = {port: Path(f"/s/{port}") for port in (SERIAL, *PORTS)}
     assert parsed(config).find("features/ps2") is not None
