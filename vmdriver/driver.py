@@ -32,7 +32,9 @@ class Driver:
         removed: what an earlier crash had left here, in words.
     """
 
+    # libvirt stays in the directory of the process's first driver: all go when the last one does.
     _open: ClassVar[set[Layout]] = set()
+    _ended: ClassVar[set[Layout]] = set()
 
     def __init__(self, state: Path, uri: str | None = None) -> None:
         """Cleans ``state``, starts the guardian and opens libvirt.
@@ -145,8 +147,9 @@ class Driver:
             self._guardian.communicate(b"done")
         adopt_orphans(adopt=self._former_adoption)
         self._open.discard(self._layout)
-        if not self._open:  # else libvirt may be at work for another in this one's directory
-            self._layout.remove_root()
+        self._ended.add(self._layout)
+        while not self._open and self._ended:
+            self._ended.pop().remove_root()
         if self._lock >= 0:
             os.close(self._lock)
         self._lock = -1
