@@ -46,6 +46,10 @@ def choose_resources(campaign: Campaign) -> Resources:
     enforced = {
         "native": "CPU affinity and the memory cgroup of the process that starts it",
         "container": "CPU affinity, CFS quota and memory limit of its own cgroup, pids limit",
+        "oci": "as the container, by the runtime's own control group; CPU affinity alone where the "
+        "name says no-cgroup",
+        "peer": "CPU affinity alone: it knows no control groups",
+        "floor": "as the container; CPU affinity alone where the name says no-cgroup",
         "vm": "number of vCPUs, pinned to the same CPUs, and size of guest RAM",
         "fake": "not at all: nothing runs",
     }

@@ -98,7 +98,7 @@ class SandboxInfo(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         name: Name as used in samples.
-        kind: ``native``, ``container``, ``vm`` or ``fake``.
+        kind: ``native``, ``container``, ``vm``, ``oci``, ``peer``, ``floor`` or ``fake``.
         profile: Profile of the runtime or driver, for example ``default`` or ``tuned``.
         admissible_cpu: False where a software-emulated CPU makes speeds meaningless.
         accelerator: ``kvm``, ``tcg`` or None where there is no guest.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from typing import TYPE_CHECKING
 
 from benchmarks.errors import UnknownSandboxError
@@ -26,11 +27,24 @@ NAMES = (
     "vm",
     "vm:tuned",
     "vm:stock",
+    "oci:crun",
+    "oci:crun:no-cgroup",
+    "oci:runc",
+    "oci:youki",
+    "oci:runsc",
+    "peer:bwrap",
+    "floor",
+    "floor:no-cgroup",
     "fake",
     "fake:slow",
     "fake:broken",
 )
-"""Names a campaign may use; a part behind the colon chooses a profile."""
+"""Names a campaign may use; a part behind the colon chooses a profile.
+
+Beside these, ``oci:NAME`` stands for any program with an OCI runtime's command line.
+"""
+
+_OCI = re.compile(r"oci:[A-Za-z0-9][A-Za-z0-9_.-]*(:no-cgroup)?")
 
 
 def kind_of(name: str) -> str:
@@ -39,7 +53,7 @@ def kind_of(name: str) -> str:
     Raises:
         UnknownSandboxError: There is no such sandbox.
     """
-    if name not in NAMES:
+    if name not in NAMES and not _OCI.fullmatch(name):
         near = difflib.get_close_matches(name, NAMES, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(NAMES)}"
         raise UnknownSandboxError(f"there is no sandbox {name!r}; {hint}")
@@ -62,6 +76,18 @@ def open_sandbox(name: str, setting: Setting) -> Sandbox:
         from benchmarks.sandboxes.vm import VmSandbox
 
         return VmSandbox(name, setting)
+    if kind == "oci":
+        from benchmarks.sandboxes.oci import OciSandbox
+
+        return OciSandbox(name, setting)
+    if kind == "peer":
+        from benchmarks.sandboxes.bwrap import BwrapSandbox
+
+        return BwrapSandbox(name, setting)
+    if kind == "floor":
+        from benchmarks.sandboxes.floor import FloorSandbox
+
+        return FloorSandbox(name, setting)
     from benchmarks.sandboxes.container import ContainerSandbox
 
     return ContainerSandbox(name, setting)

@@ -1,0 +1,138 @@
+"""``peer:bwrap``: bubblewrap, made to isolate what the default profile isolates, as far as it can.
+
+Source: bwrap(1). It knows no control groups; compare it with ``container:no-cgroup``.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import runtime
+from benchmarks.errors import MeasurementError, UnsuitableHostError
+from benchmarks.records import SandboxInfo
+from benchmarks.sandboxes.base import ENVIRONMENT, PAYLOAD, STAMP_DESCRIPTOR, START_TIMEOUT_S
+from benchmarks.sandboxes.capture import FirstByte
+from benchmarks.sandboxes.oci_bundle import expand
+from benchmarks.sandboxes.peer_client import Helper, version
+from benchmarks.sandboxes.peers import PeerSandbox, Started
+from runtime import seccomp, usage
+
+if TYPE_CHECKING:
+    from benchmarks.sandboxes.base import Setting
+    from runtime import Spec
+
+_FILTER = 4
+"""Descriptor on which bubblewrap reads the filter."""
+
+
+class BwrapSandbox(PeerSandbox):
+    """Starts sandboxes by bubblewrap."""
+
+    def __init__(self, name: str, setting: Setting) -> None:
+        """Find the program.
+
+        Raises:
+            UnsuitableHostError: It is not installed.
+        """
+        super().__init__(name, setting)
+        found = shutil.which("bwrap")
+        if found is None:
+            raise UnsuitableHostError(
+                f"the sandbox {name!r} needs bubblewrap, which is not installed; install the "
+                "package bubblewrap, or leave the sandbox out",
+            )
+        self._program = found
+        self._spec = runtime.profiles.default(rootfs=self.image_root, args=list(PAYLOAD))
+        self.info = SandboxInfo(
+            name=name,
+            kind="peer",
+            profile="default",
+            boundaries=("spawned", "main"),
+            details={
+                "runtime": version(found),
+                "program": found,
+                "cpuset": list(setting.resources.cpuset),
+                "boundaries": "spawned: the bwrap command runs. There is no `ready`: bubblewrap "
+                "does not tell",
+                "differs": [
+                    "a command of its own for every start; ours asks a process that runs already",
+                    "no control group: nothing is limited but the CPUs",
+                    "its user namespace maps one id, and that to the host's root",
+                    "/sys is the host's, read-only: bubblewrap mounts no sysfs",
+                    "its own process 1 reaps, and a second process of it stays outside",
+                    "no command can be run in a running instance",
+                ],
+            },
+        )
+
+    def open(self) -> None:
+        """Start the helper, and try bubblewrap once."""
+        self._helper = Helper(self._state, affinity=self.setting.resources.cpuset)
+        assert self._spec.linux.seccomp is not None
+        self._filter = seccomp.compile_profile(self._spec.linux.seccomp)
+        self._argv = (self._program, *arguments(self._spec, self.image_root), "--", *PAYLOAD)
+        with self.start():
+            pass
+
+    def launch(self, name: str) -> Started:
+        """Have the helper run bubblewrap, which stays as the instance's outer process."""
+        output = os.memfd_create("output", os.MFD_CLOEXEC)
+        rules = os.memfd_create("filter", os.MFD_CLOEXEC)
+        os.write(rules, self._filter)
+        os.lseek(rules, 0, os.SEEK_SET)
+        null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            with FirstByte() as first:
+                requested = time.monotonic_ns()
+                answer, fds = self._helper.ask(
+                    "spawn",
+                    (null, output, output, first.child, rules),
+                    argv=self._argv,
+                    env=dict(ENVIRONMENT),
+                    targets=(0, 1, 2, STAMP_DESCRIPTOR, _FILTER),
+                    wait_s=None,
+                    pid_file=None,
+                )
+                first.close_child_end()
+                main = first.stamp(START_TIMEOUT_S)
+            if main is None:
+                os.close(fds[0])
+                said = os.pread(output, 65536, 0).decode(errors="replace").strip()
+                raise MeasurementError(said.replace("\n", "; ") or "its workload never ran")
+        finally:
+            for fd in (output, rules, null):
+                os.close(fd)
+        pid = answer["pid"]
+        below = [other for other in usage.descendants(pid) if other != pid]
+        stamps = {"requested": requested, "spawned": answer["spawned"], "main": main}
+        return Started(name, pid, (fds[0], *map(os.pidfd_open, below)), stamps, {})
+
+
+def arguments(spec: Spec, root: Path) -> list[str]:
+    """Return bubblewrap's options for a specification of ours."""
+    argv = [
+        "--unshare-user", "--uid", "0", "--gid", "0",
+        "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup",
+        "--hostname", spec.hostname or "tare",
+        "--die-with-parent", "--new-session",
+        "--overlay-src", str(root), "--tmp-overlay", "/",
+        "--proc", "/proc", "--ro-bind", "/sys", "/sys",
+        "--dev", "/dev", "--mqueue", "/dev/mqueue",
+        "--chdir", spec.process.cwd, "--cap-drop", "ALL",
+        "--seccomp", str(_FILTER),
+    ]  # fmt: skip
+    for capability in spec.process.capabilities or ():
+        argv += ["--cap-add", capability]
+    for path in spec.linux.readonly_paths:
+        argv += ["--ro-bind-try", path, path]
+    for path in expand(spec.linux.masked_paths):
+        # by what is on the host: the container shows the same kernel's files
+        if Path(path).is_dir():
+            argv += ["--tmpfs", path, "--remount-ro", path]
+        elif Path(path).exists():
+            argv += ["--ro-bind", "/dev/null", path]
+    return argv

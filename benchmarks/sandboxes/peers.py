@@ -1,0 +1,240 @@
+"""What the peers of our runtime have in common: a helper that starts them, and an instance.
+
+A peer is a runtime that others wrote, or the floor. Everything is made by one helper process for
+each sandbox (``peer_helper``), in a mount namespace of its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import signal
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+from benchmarks.errors import MeasurementError, UnsuitableHostError
+from benchmarks.sandboxes import processes
+from benchmarks.sandboxes.peer_client import ended
+from runtime import usage
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+    from types import TracebackType
+
+    from benchmarks.records import SandboxInfo
+    from benchmarks.sandboxes.base import Completed, Setting
+    from benchmarks.sandboxes.peer_client import Helper
+
+PIDS_LIMIT = 512
+"""As the ``container`` sandbox has it."""
+
+_STOP_GRACE_S = 2.0
+_KILL_S = 5.0
+
+
+@dataclass(frozen=True)
+class Started:
+    """What a peer has started.
+
+    Attributes:
+        name: Name of the instance.
+        pid: Its first process, by host pid.
+        pidfds: Of the processes whose end is the instance's end.
+        stamps: Boundary to CLOCK_MONOTONIC nanoseconds.
+        groups: Controller to directory of its own control group; empty without one.
+    """
+
+    name: str
+    pid: int
+    pidfds: tuple[int, ...]
+    stamps: Mapping[str, int]
+    groups: Mapping[str, Path]
+
+
+class PeerInstance:
+    """One instance a peer has started."""
+
+    def __init__(self, sandbox: PeerSandbox, started: Started) -> None:
+        """Take over what was started; its payload has reported its first instruction."""
+        self.started = started
+        self._sandbox = sandbox
+        self._stamps = dict(started.stamps)
+        self._removed = False
+
+    @property
+    def stamps(self) -> Mapping[str, int]:
+        """Boundaries passed so far."""
+        return self._stamps
+
+    def run(self, args: Sequence[str], *, timeout_s: float, stdin: bytes = b"") -> Completed:
+        """Run a command inside and wait for it."""
+        return self._sandbox.execute(self.started, args, timeout_s=timeout_s, stdin=stdin)
+
+    def pids(self) -> list[int]:
+        """Return the host processes of the instance."""
+        if self.started.groups:
+            return usage.group_pids(self.started.groups)
+        return usage.descendants(self.started.pid)
+
+    def cpu_seconds(self) -> float:
+        """Return the CPU time of its group, or of its processes."""
+        groups = self.started.groups
+        return usage.cpu_time_s(groups, () if groups else self.pids())
+
+    def memory(self) -> Mapping[str, float | None]:
+        """Return the ladder over all its processes, and what its group is charged."""
+        charged = usage.memory(self.started.groups)
+        used = charged.usage_bytes if charged is not None else None
+        return {**processes.ladder(self.pids()), "cgroup_bytes": used}
+
+    def stop(self) -> None:
+        """Ask it to end, kill it after the grace, remove it."""
+        if self._removed:
+            return
+        self._stamps["stop_asked"] = time.monotonic_ns()
+        self._sandbox.terminate(self.started)
+        if not self._ended(_STOP_GRACE_S):
+            self._kill()
+            if not self._ended(_KILL_S):
+                raise MeasurementError(f"{self.started.name} outlives SIGKILL")
+        self._stamps["stopped"] = time.monotonic_ns()
+        self._remove()
+
+    def _ended(self, seconds: float) -> bool:
+        deadline = time.monotonic() + seconds
+        return all(ended(pidfd, deadline - time.monotonic()) for pidfd in self.started.pidfds)
+
+    def _kill(self) -> None:
+        for pidfd in self.started.pidfds:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+
+    def _remove(self) -> None:
+        self._removed = True
+        self._sandbox.remove(self.started)
+        for pidfd in self.started.pidfds:
+            os.close(pidfd)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if error is None:
+            self.stop()
+        elif not self._removed:
+            self._kill()
+            self._ended(_KILL_S)
+            self._remove()
+
+
+class PeerSandbox:
+    """Base of the sandboxes that a helper starts; each says how in ``launch`` and ``remove``."""
+
+    info: SandboxInfo
+    _helper: Helper
+
+    def __init__(self, name: str, setting: Setting) -> None:
+        """Check what every peer needs.
+
+        Raises:
+            UnsuitableHostError: Not root, or no image.
+        """
+        if os.geteuid() != 0:
+            raise UnsuitableHostError(f"the sandbox {name!r} needs root; run tare as root")
+        if setting.image_root is None:
+            raise UnsuitableHostError(
+                f"the sandbox {name!r} needs an image; make one with `tare image build`",
+            )
+        self.name = name
+        self.image_root = setting.image_root
+        self.setting = setting
+        self.word = name.replace(":", ".")
+        self._state = setting.state / self.word
+        self._numbers = itertools.count()
+        self._running: set[str] = set()
+
+    def start(self) -> PeerInstance:
+        """Start one and wait for its first instruction."""
+        name = f"{self.word}-{os.getpid()}-{next(self._numbers)}"
+        self._running.add(name)
+        try:
+            return PeerInstance(self, self.launch(name))
+        except MeasurementError as error:
+            self._running.discard(name)
+            raise MeasurementError(
+                f"{self.name} did not start: {error}",
+                timed_out=error.timed_out,
+            ) from error
+
+    def launch(self, name: str) -> Started:
+        """Start an instance; on failure nothing of it is left."""
+        raise NotImplementedError
+
+    def terminate(self, started: Started) -> None:
+        """Ask an instance to end: SIGTERM to its first process."""
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(started.pidfds[0], signal.SIGTERM)
+
+    def remove(self, started: Started) -> None:
+        """Remove what an ended instance leaves."""
+        self._running.discard(started.name)
+
+    def execute(
+        self,
+        started: Started,
+        args: Sequence[str],
+        *,
+        timeout_s: float,
+        stdin: bytes,
+    ) -> Completed:
+        """Run a further command in an instance; most peers cannot."""
+        del started, timeout_s, stdin
+        raise MeasurementError(
+            f"{self.name} cannot run {args[0]} in a running instance: it only starts programs",
+        )
+
+    def leftovers(self) -> list[str]:
+        """Name what is left of instances that should be gone."""
+        groups = [
+            f"control group {found}"
+            for group in self._helper.groups
+            if group.is_dir()
+            for found in group.iterdir()
+            if found.is_dir()
+        ]
+        return [*groups, *(f"instance {name}" for name in sorted(self._running))]
+
+    def open(self) -> None:
+        """Start the helper and have everything made that is made once."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """End what ``open`` has begun, beside the helper."""
+
+    def __enter__(self) -> Self:
+        try:
+            self.open()
+        except MeasurementError as error:
+            self.__exit__(None, None, None)
+            raise UnsuitableHostError(
+                f"the sandbox {self.name!r} cannot be had here: {error}",
+            ) from error
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+        if hasattr(self, "_helper"):
+            self._helper.close()
