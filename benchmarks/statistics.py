@@ -43,7 +43,10 @@ CONFIDENCE = 0.95
 """Confidence of every interval that is shown, and of the stopping rule."""
 
 ALPHA = 0.05
-"""Level of every test, after the correction for having made several."""
+"""Level of every test within one run, after the correction for having made several."""
+
+REGRESSION_ALPHA = 0.005
+"""Level at which two runs are called different; ``docs/statistics.md`` shows why it is stricter."""
 
 _MOST_RESAMPLES = 4_999
 _FEWEST_RESAMPLES = 999

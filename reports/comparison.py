@@ -209,7 +209,7 @@ def _corrected(changes: list[Change], threshold: float) -> list[Change]:
             reason = f"within {units.percent(threshold)}"
         elif not side:
             reason = "the interval leaves both more and less than the threshold open"
-        elif p > statistics.ALPHA:
+        elif p > statistics.REGRESSION_ALPHA:
             reason = f"{units.p_value(p)} after correcting for {len(tested)} metrics"
         elif _contradicted(change, changes, threshold):
             reason = "its parameters disagree in direction"

@@ -48,7 +48,7 @@ def equal(pairs: statistics.Pairs, margin: float) -> bool:
 def changed(
     runs: Sequence[tuple[Sequence[float], Sequence[float]]],
     threshold: float = THRESHOLD,
-    alpha: float = statistics.ALPHA,
+    alpha: float = statistics.REGRESSION_ALPHA,
 ) -> list[int]:
     """Decide for every metric of two runs, given as (base, new), as ``tare compare`` does.
 

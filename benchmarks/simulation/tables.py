@@ -43,7 +43,7 @@ def alarms(rows: Sequence[Alarms], judged: int) -> str:
         "claim, margin 10 %",
         f"compare, {judged} metrics",
         "compare, only worse",
-        "compare at level 0.5 %",
+        "compare at level 5 %",
     ]
     body = [
         [
@@ -51,7 +51,7 @@ def alarms(rows: Sequence[Alarms], judged: int) -> str:
             str(row.n),
             *(
                 _marked(share, good=share <= _ALARMS)
-                for share in (*row.differs, row.changed, row.worse, row.strict)
+                for share in (*row.differs, row.changed, row.worse, row.loose)
             ),
         ]
         for row in rows
