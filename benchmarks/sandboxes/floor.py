@@ -24,8 +24,8 @@ from benchmarks.sandboxes.capture import FirstByte
 from benchmarks.sandboxes.oci_bundle import expand
 from benchmarks.sandboxes.peer_client import Helper
 from benchmarks.sandboxes.peers import PIDS_LIMIT, PeerSandbox, Started
-from runtime import seccomp
-from runtime.cgroups import files, layout, manager, v1
+from runtime import cgroups, seccomp
+from runtime.cgroups import files, layout, v1
 from runtime.spawner.init import CANDIDATES
 
 if TYPE_CHECKING:
@@ -79,13 +79,16 @@ class FloorSandbox(PeerSandbox):
 
     def open(self) -> None:
         """Start the helper, which starts the program in its own mount namespace."""
-        self._helper = Helper(self._state, affinity=self.setting.resources.cpuset)
+        homes = [Path(home) for home in cgroups.homes()] if self._limited else []
+        self._helper = Helper(
+            self._state,
+            affinity=self.setting.resources.cpuset,
+            parents=homes,
+        )
         if self._limited:
-            where = layout.current()
-            self._manager = manager(self._helper.name, where)
+            self._manager = cgroups.manager(self._helper.name, layout.current())
             if self._manager is None:
                 raise MeasurementError("no control group controller can be used")
-            self._helper.groups = [Path(path) for path in self._manager.paths.values()]
         spec = runtime.profiles.default(rootfs=self.image_root, args=list(PAYLOAD))
         mapping = spec.linux.uid_mappings[0]
         line = f"{mapping.container_id} {mapping.host_id} {mapping.size}\n"

@@ -20,6 +20,7 @@ import time
 from typing import Any
 
 from runtime import syscalls, wire
+from runtime.cgroups import files
 from runtime.spawner.territory import Mapping, Territory, enter
 
 _HIGH = 100
@@ -237,6 +238,6 @@ def main(fd: int) -> None:
                 (os.rmdir if os.path.isdir(path) else os.unlink)(path)
         for group in settings["groups"]:
             with contextlib.suppress(OSError):
-                os.rmdir(group)
+                files.remove(group)
         with contextlib.suppress(OSError):
             os.rmdir(settings["folder"])

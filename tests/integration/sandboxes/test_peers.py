@@ -1,0 +1,195 @@
+"""Every peer on the real kernel: what it starts, what it isolates, what it leaves."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from benchmarks.errors import MeasurementError, UnsuitableHostError
+from benchmarks.records import Resources
+from benchmarks.sandboxes import open_sandbox
+from benchmarks.sandboxes.base import Setting
+from runtime import usage
+from runtime.cgroups import layout
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from benchmarks.image import Image
+    from benchmarks.sandboxes.peers import PeerInstance, PeerSandbox
+
+MEMORY = 96 << 20
+LIMITED = ["oci:crun", "oci:runc", "floor"]
+PEERS = [*LIMITED, "oci:crun:no-cgroup", "floor:no-cgroup", "peer:bwrap"]
+NAMESPACES = ("pid", "uts", "mnt", "ipc", "net", "user")
+
+
+@pytest.fixture(scope="module")
+def setting(image: Image) -> Iterator[Setting]:
+    # below /run: a runtime's own id of root must be able to search the way to the bundle
+    state = Path(f"/run/tare-test-{os.getpid()}")
+    cpu = max(os.sched_getaffinity(0))
+    yield Setting(
+        resources=Resources(cpus=1, cpuset=(cpu,), memory_bytes=MEMORY),
+        image_root=image.root,
+        image=image,
+        state=state,
+        logs=state,
+        seed=1,
+    )
+    shutil.rmtree(state, ignore_errors=True)
+
+
+def peer(name: str, setting: Setting) -> PeerSandbox:
+    return open_sandbox(name, setting)  # type: ignore[return-value]
+
+
+def traces() -> set[str]:
+    groups = {
+        str(path)
+        for depth in ("*", "*/*", "*/*/*")
+        for path in Path("/sys/fs/cgroup").glob(f"{depth}/tare-*")
+    }
+    return groups | set(Path("/proc/self/mountinfo").read_text().splitlines())
+
+
+def workload(instance: PeerInstance) -> Path:
+    """The /proc directory of the idle workload, below whatever init there is."""
+    for pid in instance.pids():
+        folder = Path(f"/proc/{pid}")
+        if b"2147483647" in (folder / "cmdline").read_bytes().split(b"\0")[-2:]:
+            return folder
+    raise AssertionError("the workload does not run")
+
+
+def status(folder: Path) -> dict[str, str]:
+    lines = (folder / "status").read_text().splitlines()
+    return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
+
+
+@pytest.mark.parametrize("name", PEERS)
+def test_a_peer_starts_isolates_stops_and_leaves_nothing(name: str, setting: Setting) -> None:
+    before = traces()
+    with peer(name, setting) as box:
+        with box.start() as instance:
+            inside = workload(instance)
+            said = status(inside)
+            for kind in NAMESPACES:
+                ours = Path(f"/proc/self/ns/{kind}").readlink()
+                assert (inside / "ns" / kind).readlink() != ours
+            assert said["Seccomp"] == "2"
+            assert said["NoNewPrivs"] == "1"
+            assert int(said["CapBnd"], 16) == 0x800405FB
+            assert int(said["CapEff"], 16) == 0x800405FB
+            assert (inside / "root/etc/passwd").is_file()
+            assert (inside / "root/dev/null").is_char_device()
+            assert instance.memory()["processes"] in {2, 3}
+            stamps = instance.stamps
+            assert stamps["requested"] < stamps["spawned"] < stamps["main"]
+            instance.stop()
+            assert instance.stamps["stop_asked"] < instance.stamps["stopped"]
+            assert not inside.exists()
+        assert box.leftovers() == []
+    assert traces() == before
+    assert list((setting.state / name.replace(":", ".")).iterdir()) == []
+
+
+@pytest.mark.parametrize("name", LIMITED)
+def test_limits_hold_in_the_instances_own_group(name: str, setting: Setting) -> None:
+    with peer(name, setting) as box, box.start() as instance:
+        groups = instance.started.groups
+        if layout.current().v2:
+            assert (groups["unified"] / "memory.max").read_text().strip() == str(MEMORY)
+            assert (groups["unified"] / "cpu.max").read_text().split() == ["100000", "100000"]
+        else:
+            limit = groups["memory"] / "memory.limit_in_bytes"
+            assert limit.read_text().strip() == str(MEMORY)
+            assert (groups["cpu"] / "cpu.cfs_quota_us").read_text().strip() == "100000"
+            assert (groups["pids"] / "pids.max").read_text().strip() == "512"
+        assert len(instance.pids()) == 2
+        assert usage.memory(groups) is not None
+
+
+@pytest.mark.parametrize("name", ["oci:crun", "oci:runc"])
+def test_a_command_runs_under_the_same_restrictions(name: str, setting: Setting) -> None:
+    with peer(name, setting) as box, box.start() as instance:
+        script = "grep -E 'NoNewPrivs|Seccomp:|CapBnd' /proc/self/status; echo $HOME; exit 7"
+        done = instance.run(["/bin/busybox", "sh", "-c", script], timeout_s=20)
+        assert done.exit_code == 7
+        assert done.stdout.decode().split() == [
+            "CapBnd:", "00000000800405fb", "NoNewPrivs:", "1", "Seccomp:", "2", "/root",
+        ]  # fmt: skip
+        echoed = instance.run(["/bin/busybox", "cat"], timeout_s=20, stdin=b"through")
+        assert echoed.stdout == b"through"
+        with pytest.raises(MeasurementError, match="did not end within"):
+            instance.run(["/bin/busybox", "sleep", "60"], timeout_s=0.5)
+
+
+@pytest.mark.parametrize("name", ["floor", "peer:bwrap"])
+def test_what_cannot_run_a_command_says_so(name: str, setting: Setting) -> None:
+    with (
+        peer(name, setting) as box,
+        box.start() as instance,
+        pytest.raises(MeasurementError, match=f"{name} cannot run /bin/true"),
+    ):
+        instance.run(["/bin/true"], timeout_s=5)
+
+
+def test_a_runtime_that_is_not_installed_is_absent_with_the_reason(setting: Setting) -> None:
+    with pytest.raises(UnsuitableHostError, match="'no-such-runtime', which is not installed"):
+        open_sandbox("oci:no-such-runtime", setting)
+
+
+def test_a_runtime_that_refuses_is_absent_with_its_own_words(
+    setting: Setting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = tmp_path / "grumpy"
+    broken.write_text("#!/bin/sh\necho 'not on a Monday' >&2\nexit 1\n")
+    broken.chmod(0o755)
+    tmp_path.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    before = traces()
+    with pytest.raises(UnsuitableHostError, match="not on a Monday"), peer("oci:grumpy", setting):
+        pass
+    assert traces() == before
+
+
+@pytest.mark.parametrize("name", ["oci:crun", "oci:runc", "floor", "peer:bwrap"])
+def test_a_killed_harness_takes_its_instances_along(name: str, setting: Setting) -> None:
+    before = traces()
+    program = f"""
+import time
+from pathlib import Path
+from benchmarks.records import Resources
+from benchmarks.sandboxes import open_sandbox
+from benchmarks.sandboxes.base import Setting
+resources = Resources(cpus=1, cpuset={setting.resources.cpuset}, memory_bytes={MEMORY})
+state = Path({str(setting.state)!r}) / "killed"
+setting = Setting(resources, Path({str(setting.image_root)!r}), None, state, state, 1)
+with open_sandbox({name!r}, setting) as box, box.start() as instance:
+    print(*instance.pids(), flush=True)
+    time.sleep(60)
+"""
+    harness = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE)
+    assert harness.stdout is not None
+    pids = harness.stdout.readline().split()
+    harness.send_signal(signal.SIGKILL)
+    harness.wait()
+    harness.stdout.close()
+    assert pids
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        alive = [pid for pid in pids if Path(f"/proc/{pid.decode()}").exists()]
+        left = list((setting.state / "killed" / name.replace(":", ".")).iterdir())
+        if not alive and not left and traces() == before:
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"left: {alive} {left} {traces() ^ before}")
