@@ -23,6 +23,17 @@ if TYPE_CHECKING:
     from benchmarks.image import Image
     from benchmarks.sandboxes.base import Sandbox
 
+_ENFORCED = {
+    "native": "CPU affinity and the memory cgroup of the process that starts it",
+    "container": "CPU affinity, CFS quota and memory limit of its own cgroup, pids limit",
+    "oci": "as the container, by the runtime's own control group",
+    "peer": "CPU affinity alone: it knows no control groups",
+    "floor": "as the container",
+    "vm": "number of vCPUs, pinned to the same CPUs, and size of guest RAM",
+    "fake": "not at all: nothing runs",
+}
+_UNLIMITED = "CPU affinity alone: this variant has no control group"
+
 
 def choose_resources(campaign: Campaign) -> Resources:
     """Return the CPUs and memory that every sandbox gets alike.
@@ -43,23 +54,16 @@ def choose_resources(campaign: Campaign) -> Resources:
             f"CPU {missing[0]} of the campaign's cpuset is not allowed here; "
             f"allowed are {', '.join(map(str, allowed))}",
         )
-    enforced = {
-        "native": "CPU affinity and the memory cgroup of the process that starts it",
-        "container": "CPU affinity, CFS quota and memory limit of its own cgroup, pids limit",
-        "oci": "as the container, by the runtime's own control group; CPU affinity alone where the "
-        "name says no-cgroup",
-        "peer": "CPU affinity alone: it knows no control groups",
-        "floor": "as the container; CPU affinity alone where the name says no-cgroup",
-        "vm": "number of vCPUs, pinned to the same CPUs, and size of guest RAM",
-        "fake": "not at all: nothing runs",
-    }
-    kinds = dict.fromkeys(name.partition(":")[0] for name in campaign.sandboxes)
     return Resources(
         cpus=campaign.cpus,
         cpuset=tuple(sorted(chosen)),
         memory_bytes=campaign.memory_mib << 20,
-        enforced={kind: enforced[kind] for kind in kinds},
+        enforced={name: _enforced(name) for name in campaign.sandboxes},
     )
+
+
+def _enforced(name: str) -> str:
+    return _UNLIMITED if name.endswith("no-cgroup") else _ENFORCED[name.partition(":")[0]]
 
 
 def setting(campaign: Campaign, out: Path, image: Image | None, state: Path) -> Setting:

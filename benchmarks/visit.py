@@ -10,6 +10,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import msgspec
 import psutil
 
 from benchmarks import metrics
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from benchmarks.workloads import Workload
 
 _NANOSECONDS = 1e-9
+_CPU_METRICS = ("host_cpu_s", "host_cpu_s_per_event")
 
 type LastAct = Callable[[Instance], None]
 """Something done once on the instance beside the workloads, such as reading the probes."""
@@ -63,7 +65,7 @@ class _Recorder:
 
     def __init__(self, plan: Plan, sandbox: str) -> None:
         self._plan = plan
-        self._sandbox = sandbox
+        self.sandbox = sandbox
         self._started_at = time.time()
         self.samples: list[Sample] = []
 
@@ -86,7 +88,7 @@ class _Recorder:
             Sample(
                 run=self._plan.run,
                 block=self._plan.block,
-                sandbox=self._sandbox,
+                sandbox=self.sandbox,
                 workload=workload,
                 metric=metric,
                 unit=unit,
@@ -99,6 +101,13 @@ class _Recorder:
             ),
         )
 
+    def flag(self, disturbance: str) -> None:
+        """Flag everything recorded so far."""
+        self.samples = [
+            msgspec.structs.replace(sample, flags=(*sample.flags, disturbance))
+            for sample in self.samples
+        ]
+
     def failed(self, headlines: Sequence[MetricInfo], error: MeasurementError) -> None:
         """Record that these metrics could not be measured, and why."""
         status = Status.TIMEOUT if error.timed_out else Status.FAILED
@@ -107,7 +116,11 @@ class _Recorder:
 
 
 def visit(sandbox: Sandbox, plan: Plan) -> list[Sample]:
-    """Carry one visit out and return its samples, failures included."""
+    """Carry one visit out and return its samples, failures included.
+
+    A start that failed is always recorded, also where starts were not asked for. Whatever is left
+    behind fails the stop, and flags everything else the visit measured.
+    """
     record = _Recorder(plan, sandbox.info.name)
     available_before = psutil.virtual_memory().available
     try:
@@ -115,34 +128,53 @@ def visit(sandbox: Sandbox, plan: Plan) -> list[Sample]:
     except MeasurementError as error:
         record.failed(_headlines(plan), error)
         return record.samples
+    stop_failure: MeasurementError | None = None
     try:
         with instance:
-            if plan.startup:
-                _record_start(record, instance)
-            if plan.memory:
-                _record_memory(record, plan, instance, available_before)
-            shuffled = list(plan.workloads)
-            order = random.Random(f"{plan.seed}/{plan.block}/{sandbox.info.name}")  # noqa: S311  # not cryptography
-            order.shuffle(shuffled)
-            for workload in shuffled:
-                _record_workload(record, plan, instance, workload)
-            if plan.last_act is not None:
-                plan.last_act(instance)
+            _measure(record, plan, instance, available_before)
             instance.stop()
     except MeasurementError as error:
-        record.failed([_stop_metric()], error)
-    else:
-        stamps = instance.stamps
-        if plan.startup and "stopped" in stamps:
-            seconds = (stamps["stopped"] - stamps["stop_asked"]) * _NANOSECONDS
-            record.add(metrics.STARTUP, "stop_s", Unit.SECONDS, seconds)
+        stop_failure = error
     left = sandbox.leftovers()
     if left:
-        record.failed(
-            [_stop_metric()],
-            MeasurementError(f"left behind on the host: {'; '.join(left)}"),
-        )
+        said = "; ".join(left)
+        stop_failure = MeasurementError(f"left behind on the host: {said}")
+        record.flag("leftover")
+    _record_stop(record, plan, instance, stop_failure)
     return record.samples
+
+
+def _measure(
+    record: _Recorder,
+    plan: Plan,
+    instance: Instance,
+    available_before: int,
+) -> None:
+    if plan.startup:
+        _record_start(record, instance)
+    if plan.memory:
+        _record_memory(record, plan, instance, available_before)
+    shuffled = list(plan.workloads)
+    order = random.Random(f"{plan.seed}/{plan.block}/{record.sandbox}")  # noqa: S311  # not cryptography
+    order.shuffle(shuffled)
+    for workload in shuffled:
+        _record_workload(record, plan, instance, workload)
+    if plan.last_act is not None:
+        plan.last_act(instance)
+
+
+def _record_stop(
+    record: _Recorder,
+    plan: Plan,
+    instance: Instance,
+    failure: MeasurementError | None,
+) -> None:
+    stamps = instance.stamps
+    if failure is not None:
+        record.failed([_metric("stop_s")], failure)
+    elif plan.startup and "stopped" in stamps:
+        seconds = (stamps["stopped"] - stamps["stop_asked"]) * _NANOSECONDS
+        record.add(metrics.STARTUP, "stop_s", Unit.SECONDS, seconds)
 
 
 def _record_start(record: _Recorder, instance: Instance) -> None:
@@ -183,28 +215,33 @@ def _record_workload(
 ) -> None:
     record.begin()
     try:
-        cpu_before = instance.cpu_seconds()
+        before = instance.cpu_seconds()
         completed = instance.run(workload.args(plan.resources), timeout_s=workload.timeout_s)
-        host_cpu_s = instance.cpu_seconds() - cpu_before
-        results = workload.read(completed, host_cpu_s)
+        after = instance.cpu_seconds()
+        accounted = before is not None and after is not None
+        results = workload.read(completed, (after or 0.0) - (before or 0.0))
     except MeasurementError as error:
         record.failed(workload.metrics(), error)
         return
     for info in workload.metrics():
-        record.add(workload.name, info.metric, info.unit, results[info.metric])
+        if info.metric in _CPU_METRICS and not accounted:
+            record.add(
+                workload.name,
+                info.metric,
+                info.unit,
+                None,
+                status=Status.UNSUPPORTED,
+                detail="nothing accounts for this sandbox's CPU time: it has no control group",
+            )
+        else:
+            record.add(workload.name, info.metric, info.unit, results[info.metric])
 
 
 def _headlines(plan: Plan) -> list[MetricInfo]:
     """Return the metrics that stand for everything a visit would have measured."""
-    wanted = [("startup_main_s", plan.startup), ("rss_bytes", plan.memory)]
-    built_in = [
-        info
-        for info in metrics.catalogue()
-        for metric, asked in wanted
-        if asked and info.metric == metric
-    ]
+    built_in = [_metric("startup_main_s"), *([_metric("rss_bytes")] if plan.memory else [])]
     return [*built_in, *(info for workload in plan.workloads for info in workload.metrics())]
 
 
-def _stop_metric() -> MetricInfo:
-    return next(info for info in metrics.catalogue() if info.metric == "stop_s")
+def _metric(name: str) -> MetricInfo:
+    return next(info for info in metrics.catalogue() if info.metric == name)

@@ -35,6 +35,9 @@ ENVIRONMENT = {
 }
 """Environment of every command in every sandbox."""
 
+STOP_GRACE_S = 10.0
+"""How long an instance may take to stop when asked, before it is killed."""
+
 START_TIMEOUT_S = 60.0
 """Longest wait for a workload's first instruction before the start counts as failed."""
 
@@ -91,8 +94,11 @@ class Instance(Protocol):
             MeasurementError: It could not be run, or did not end in time.
         """
 
-    def cpu_seconds(self) -> float:
-        """Return the host CPU time the instance has used so far, all its threads, in seconds."""
+    def cpu_seconds(self) -> float | None:
+        """Return the host CPU time the instance has used so far, all its threads, in seconds.
+
+        None where nothing accounts for it; only differences mean something.
+        """
 
     def memory(self) -> Mapping[str, float | None]:
         """Return the memory ladder: metric name to bytes (or count), None where unknown."""
@@ -101,7 +107,7 @@ class Instance(Protocol):
         """Stop it, stamping ``stop_asked`` and ``stopped``; a second call does nothing.
 
         Raises:
-            MeasurementError: Something of it is still there.
+            MeasurementError: It had to be killed after ``STOP_GRACE_S``, or is still there.
         """
 
     def __enter__(self) -> Self: ...

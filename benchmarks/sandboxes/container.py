@@ -13,6 +13,8 @@ import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Self
 
+import msgspec
+
 import runtime
 from benchmarks import audit
 from benchmarks.errors import MeasurementError, UnsuitableHostError
@@ -23,6 +25,7 @@ from benchmarks.sandboxes.base import (
     PAYLOAD,
     STAMP_DESCRIPTOR,
     START_TIMEOUT_S,
+    STOP_GRACE_S,
     Completed,
 )
 from benchmarks.sandboxes.capture import FirstByte, Pipes
@@ -35,7 +38,6 @@ if TYPE_CHECKING:
     from benchmarks.sandboxes.base import Setting
 
 _PIDS_LIMIT = 512
-_STOP_GRACE_S = 2.0
 
 
 class ContainerInstance:
@@ -60,21 +62,28 @@ class ContainerInstance:
                 process = self._container.exec(args, env=ENVIRONMENT, stdio=pipes.stdio)
             except runtime.ContainerError as error:
                 raise MeasurementError(f"cannot run {what}: {error}") from error
-            try:
-                out, err = pipes.collect(timeout_s, what)
-                left = timeout_s - (time.monotonic_ns() - started) / 1e9
-                code = process.wait(max(left, 0.1))
-            except (MeasurementError, runtime.ContainerError):
-                process.kill()
-                raise
-        ended = time.monotonic_ns()
-        if code is None:
-            process.kill()
-            raise MeasurementError(f"{what} did not end within {timeout_s:g} s", timed_out=True)
+            with process:
+                try:
+                    out, err = pipes.collect(timeout_s, what)
+                    left = timeout_s - (time.monotonic_ns() - started) / 1e9
+                    code = process.wait(max(left, 0.1))
+                except runtime.ContainerError as error:
+                    process.kill()
+                    raise MeasurementError(f"cannot follow {what}: {error}") from error
+                except BaseException:
+                    process.kill()
+                    raise
+                ended = time.monotonic_ns()
+                if code is None:
+                    process.kill()
+                    raise MeasurementError(
+                        f"{what} did not end within {timeout_s:g} s",
+                        timed_out=True,
+                    )
         return Completed(code, out, err, (ended - started) / 1e9)
 
-    def cpu_seconds(self) -> float:
-        """Return the CPU time charged to the container."""
+    def cpu_seconds(self) -> float | None:
+        """Return the CPU time charged to the container; None without a group of its own."""
         try:
             return self._container.cpu_time_s()
         except runtime.ContainerError as error:
@@ -93,11 +102,16 @@ class ContainerInstance:
     def stop(self) -> None:
         """Stop and delete it."""
         try:
-            self._container.stop(_STOP_GRACE_S)
+            self._container.stop(STOP_GRACE_S)
             self._stamps.update(self._container.stamps)
             self._container.delete()
         except runtime.ContainerError as error:
             raise MeasurementError(f"the container did not stop: {error}") from error
+        if getattr(self._container, "forced", False):
+            raise MeasurementError(
+                f"the container did not stop within {STOP_GRACE_S:g} s and was killed",
+                timed_out=True,
+            )
 
     def __enter__(self) -> Self:
         return self
@@ -139,6 +153,7 @@ class ContainerSandbox:
         self._setting = setting
         self._numbers = itertools.count()
         self._stack = ExitStack()
+        self._opened = False
         variant = name.partition(":")[2] or "default"
         self._profile = "native" if self._native else variant
         resources = setting.resources
@@ -174,7 +189,8 @@ class ContainerSandbox:
     @property
     def info(self) -> SandboxInfo:
         """What the run folder says of it."""
-        return self._info
+        notes = tuple(self._engine.notes) if self._opened else ()
+        return msgspec.structs.replace(self._info, caveats=(*self._info.caveats, *notes))
 
     def start(self) -> ContainerInstance:
         """Start one and wait for its first instruction."""
@@ -219,6 +235,7 @@ class ContainerSandbox:
                 ),
             )
             self._engine.prepare(self._spec)
+            self._opened = True
         except runtime.ContainerError as error:
             raise UnsuitableHostError(
                 f"the sandbox {self._name!r} cannot be had here: {error}",

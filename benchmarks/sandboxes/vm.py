@@ -13,15 +13,13 @@ from benchmarks.errors import MeasurementError, UnsuitableHostError
 from benchmarks.image import Image
 from benchmarks.records import SandboxInfo
 from benchmarks.sandboxes import processes
-from benchmarks.sandboxes.base import ENVIRONMENT, PAYLOAD, Completed
+from benchmarks.sandboxes.base import ENVIRONMENT, PAYLOAD, STOP_GRACE_S, Completed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from types import TracebackType
 
     from benchmarks.sandboxes.base import Setting
-
-_STOP_GRACE_S = 10.0
 
 
 class VmInstance:
@@ -78,9 +76,14 @@ class VmInstance:
     def stop(self) -> None:
         """Ask the guest to power off, and end QEMU by force where it does not."""
         try:
-            self._vm.stop(_STOP_GRACE_S)
+            self._vm.stop(STOP_GRACE_S)
         except vmdriver.VmError as error:
             raise MeasurementError(f"the guest did not stop: {error}") from error
+        if self._vm.forced:
+            raise MeasurementError(
+                f"the guest did not stop within {STOP_GRACE_S:g} s and was killed",
+                timed_out=True,
+            )
 
     def __enter__(self) -> Self:
         return self
@@ -130,6 +133,7 @@ class VmSandbox:
             reasons = "; ".join(f"{found.name}: {found.reason}" for found in audited)
             raise UnsuitableHostError(f"no accelerator of QEMU can run a guest here: {reasons}")
         self._accelerator = usable[0].name
+        self._cpu_features_off = usable[0].cpu_features_off
         accelerates = usable[0].verdict == "accelerates"
         self._info = SandboxInfo(
             name=name,
@@ -173,6 +177,7 @@ class VmSandbox:
             vcpus=resources.cpus,
             memory_mib=resources.memory_bytes >> 20,
             accelerator=self._accelerator,
+            cpu_features_off=self._cpu_features_off,
             profile=self._profile,
             cpuset=frozenset(resources.cpuset),
             payload=PAYLOAD,
