@@ -3,14 +3,18 @@
 ``/dev/kvm`` can exist, and libvirt list it, where KVM interprets the guest's kernel instruction by
 instruction: nested hosts do that. A guest of a few instructions, given to QEMU as its firmware,
 counts a loop; the same loop is counted on the host. Both within a hard time limit.
+
+Nothing of it can outlive the caller: both processes get SIGKILL when the thread that started them
+ends (PR_SET_PDEATHSIG, prctl(2)), a limit of CPU seconds ends one whose parent died even before it
+could ask for that, and the guest is handed over in memory.
 """
 
 import os
 import platform
 import selectors
+import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +32,8 @@ QEMU = "/usr/bin/qemu-system-x86_64"
 _NATIVE_S = 0.04
 _LIMIT_S = 0.9
 _ENOUGH_S = 0.15
+_NATIVE_LIMIT_S = 5.0
+_NOT_ORPHANED = ("setpriv", "--pdeathsig", "KILL", "--", "prlimit", "--cpu=5", "--")
 _CPU_FIXUPS: tuple[tuple[str, ...], ...] = ((), ("arch-capabilities",))
 
 
@@ -73,15 +79,23 @@ def audit(accelerators: tuple[str, ...] = ("kvm", "tcg"), *, qemu: str = QEMU) -
 
 
 def native_loops_per_s() -> float | None:
-    """The host's own loops a second; None where it is no x86-64 or refuses executable memory."""
+    """The host's own loops a second.
+
+    None where it is no x86-64, refuses executable memory, or does not get to it within 5 s.
+    """
     if platform.machine() != "x86_64":
         return None
-    done = subprocess.run(
-        [sys.executable, "-I", "-S", native.__file__, microguest.NATIVE.hex(), str(_NATIVE_S)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    code, seconds = microguest.NATIVE.hex(), str(_NATIVE_S)
+    try:
+        done = subprocess.run(
+            [*_NOT_ORPHANED, sys.executable, "-I", "-S", native.__file__, code, seconds],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_NATIVE_LIMIT_S,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
     return float(str(done.stdout)) if done.returncode == 0 else None
 
 
@@ -94,13 +108,15 @@ def _audit_one(name: str, qemu: str, own: float | None) -> Accelerator:
             else "there is no /dev/kvm: no hardware virtualization, or its module is not loaded"
         )
         return _unusable(name, own, reason)
+    if shutil.which(qemu) is None:
+        return _unusable(name, own, f"{qemu} cannot be run; install qemu-system-x86")
     fixups: tuple[str, ...] = ()
     run = _Run(None, 0, "")
     for fixups in _CPU_FIXUPS if name == "kvm" else ((),):
         try:
             run = _run(name, qemu, fixups)
         except OSError as error:
-            return _unusable(name, own, f"{qemu} cannot be run: {error.strerror}")
+            return _unusable(name, own, f"{qemu} cannot be run: {error}")
         if run.bytes_seen:
             break
     if not run.bytes_seen:
@@ -123,14 +139,15 @@ def _unusable(name: str, own: float | None, reason: str) -> Accelerator:
 
 
 def _run(name: str, qemu: str, features_off: tuple[str, ...]) -> _Run:
-    with tempfile.NamedTemporaryFile(prefix="tare-audit-") as rom:
-        rom.write(microguest.rom())
-        rom.flush()
-        cpu = ",".join(["host", *(f"{feature}=off" for feature in features_off)])
+    cpu = ",".join(["host", *(f"{feature}=off" for feature in features_off)])
+    rom = os.memfd_create("tare-audit")
+    try:
+        os.write(rom, microguest.rom())
         command = [
-            *(qemu, "-accel", name, "-machine", "q35", "-cpu", cpu if name == "kvm" else "max"),
+            *(*_NOT_ORPHANED, qemu, "-accel", name, "-machine", "q35"),
+            *("-cpu", cpu if name == "kvm" else "max"),
             *("-nodefaults", "-no-user-config", "-display", "none", "-m", "16"),
-            *("-bios", rom.name, "-chardev", "stdio,id=out,signal=off"),
+            *("-bios", f"/proc/self/fd/{rom}", "-chardev", "stdio,id=out,signal=off"),
             *("-device", "isa-debugcon,iobase=0xe9,chardev=out"),
         ]
         with subprocess.Popen(
@@ -139,6 +156,7 @@ def _run(name: str, qemu: str, features_off: tuple[str, ...]) -> _Run:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             process_group=0,
+            pass_fds=(rom,),
         ) as process:
             try:
                 stamps = _stamps(process)
@@ -146,6 +164,8 @@ def _run(name: str, qemu: str, features_off: tuple[str, ...]) -> _Run:
                 process.kill()
             assert process.stderr is not None
             words = process.stderr.read().decode(errors="replace")
+    finally:
+        os.close(rom)
     return _Run(_speed(stamps), len(stamps), _own_words(words))
 
 

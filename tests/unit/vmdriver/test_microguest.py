@@ -1,5 +1,9 @@
+import os
 import platform
+import select
 import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -40,6 +44,26 @@ def test_a_qemu_that_is_not_there_is_a_verdict() -> None:
     (found,) = audit(("tcg",), qemu="/nowhere/qemu")
     assert found.verdict == "unusable"
     assert "/nowhere/qemu" in found.reason
+
+
+def test_a_killed_audit_leaves_neither_process_nor_file(tmp_path: Path) -> None:
+    fake = tmp_path / "qemu"
+    fake.write_text("#!/bin/sh\necho $$ > $0.pid\nwhile :; do :; done\n")
+    fake.chmod(0o755)
+    harness = f"from vmdriver import audit; audit(('tcg',), qemu={str(fake)!r})"
+    with subprocess.Popen(
+        [sys.executable, "-c", harness], env={**os.environ, "TMPDIR": str(tmp_path)}
+    ) as process:
+        pid = tmp_path / "qemu.pid"
+        until = time.monotonic() + 10
+        while not (pid.exists() and pid.read_text().endswith("\n")):
+            assert time.monotonic() < until
+            time.sleep(0.005)
+        pidfd = os.pidfd_open(int(pid.read_text()))
+        process.kill()
+        assert select.select([pidfd], [], [], 5)[0], "the audit's QEMU runs on"
+        os.close(pidfd)
+    assert sorted(tmp_path.iterdir()) == [fake, pid]
 
 
 def test_the_words_of_a_failing_qemu_are_kept(tmp_path: Path) -> None:
