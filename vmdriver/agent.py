@@ -16,6 +16,7 @@ Standard output and error travel on two ports of their own, raw. A guest's write
 when QEMU has taken the bytes, so once ``exited`` is here, all output is in our sockets.
 """
 
+import contextlib
 import re
 import threading
 import time
@@ -27,6 +28,7 @@ from vmdriver.errors import (
     CommandTimeoutError,
     ConfigError,
     GuestHungError,
+    VmError,
     VmGoneError,
 )
 
@@ -44,9 +46,11 @@ class Completed:
         exit_code: its exit status; 128 + n when signal n ended it; 127 when it is not in the image.
         stdout: what it wrote to standard output.
         stderr: what it wrote to standard error.
-        started_ns: its process exists in the guest, as seen on the host (CLOCK_MONOTONIC).
-        ended_ns: it has ended, likewise.
-        requested_ns: the request left the host.
+        started_ns: the host saw that its process exists in the guest; exec follows. Like the next
+            two, nanoseconds of the host's CLOCK_MONOTONIC.
+        ended_ns: the host saw that it has ended.
+        requested_ns: the request was about to be sent. From here to ``ended_ns`` is what a caller
+            waits; a command that waited for an earlier one's end counts from its own turn.
     """
 
     exit_code: int
@@ -54,7 +58,7 @@ class Completed:
     stderr: bytes
     started_ns: int
     ended_ns: int
-    requested_ns: int = 0
+    requested_ns: int
 
 
 @dataclass
@@ -206,7 +210,9 @@ class Agent:
             self._request(running, script, stdin)
             in_time = running.ended.wait(timeout_s)
         except BaseException:
-            self._kill(running)
+            # What is on its way (Ctrl-C, above all) says more than a guest that cannot kill.
+            with contextlib.suppress(VmError):
+                self._kill(running)
             raise
         if not in_time:
             self._kill(running)

@@ -1,3 +1,4 @@
+import signal
 import subprocess
 import threading
 import time
@@ -107,6 +108,18 @@ def test_a_guest_that_cannot_kill() -> None:
 
     with pytest.raises(GuestHungError, match="did not end"):
         Guest(never).agent.run("true", timeout_s=0.05)
+
+
+def test_an_interrupt_is_not_hidden_by_a_guest_that_cannot_kill() -> None:
+    def interrupted(guest: Guest, verb: str) -> None:
+        if verb == "run":
+            guest.say("started 1 77")
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+    guest = Guest(interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        guest.agent.run("sleep")
+    assert guest.sent[-1] == b"kill 77\n"
 
 
 def test_a_vm_that_dies_under_a_command() -> None:
