@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 import re
 import tomllib
 from pathlib import Path
@@ -18,6 +19,8 @@ BUILT_IN = (metrics.STARTUP, metrics.MEMORY, metrics.LEAKS, metrics.CONTROLS)
 """Workloads that are measured by the harness itself and have no TOML file."""
 
 DEFAULT_MEMORY_MIB = 512
+_LEAST_MEMORY_MIB = 64
+"""No guest boots with less."""
 
 
 class Campaign(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -64,16 +67,17 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
                 raise ValueError(f"{key}: name at least one")
             if len(set(given)) != len(given):
                 raise ValueError(f"{key}: the same name stands twice")
-        if not 1 <= self.blocks_min <= self.blocks_max:
-            raise ValueError("blocks_min: must be at least 1 and at most blocks_max")
-        if not 0 < self.precision < 1:
-            raise ValueError("precision: must be a fraction between 0 and 1, for example 0.05")
-        if self.budget_s <= 0 or self.settle_s < 0:
-            raise ValueError("budget_s: must be above 0, and settle_s not below 0")
-        if self.cpus < 1 or self.memory_mib < 64:  # noqa: PLR2004  # no guest boots with less
-            raise ValueError("cpus: must be at least 1, and memory_mib at least 64")
-        if self.cpuset and len(set(self.cpuset)) != self.cpus:
-            raise ValueError("cpuset: must name as many different CPUs as cpus says")
+        for key, right, rule in (
+            ("blocks_min", 1 <= self.blocks_min <= self.blocks_max, "1 to blocks_max"),
+            ("precision", 0 < self.precision < 1, "a fraction between 0 and 1, such as 0.05"),
+            ("budget_s", 0 < self.budget_s < math.inf, "a number of seconds above 0"),
+            ("settle_s", 0 <= self.settle_s < math.inf, "a number of seconds, 0 or more"),
+            ("cpus", self.cpus >= 1, "1 or more"),
+            ("memory_mib", self.memory_mib >= _LEAST_MEMORY_MIB, f"{_LEAST_MEMORY_MIB} or more"),
+            ("cpuset", len(set(self.cpuset)) in {0, self.cpus}, "as many CPUs as cpus says"),
+        ):
+            if not right:
+                raise ValueError(f"{key}: must be {rule}")
 
 
 def presets() -> list[str]:
@@ -108,15 +112,27 @@ def load(preset_or_path: str, **overrides: Any) -> Campaign:
     _refuse_unknown_keys(path, text, data)
     given = {key: value for key, value in overrides.items() if value is not None}
     try:
-        campaign = msgspec.convert(data | given, Campaign)
-        for name in campaign.sandboxes:
-            sandboxes.kind_of(name)
-        workloads.load_all([name for name in campaign.workloads if name not in BUILT_IN])
+        campaign = convert(data | given)
     except (msgspec.ValidationError, UnknownSandboxError, WorkloadError) as error:
         said = _plain(error)
         if _comes_from(said, given):
             raise CampaignError(f"an option cannot be used: {said}") from error
         raise CampaignError(f"{_place(path, text, said)}: {said}") from error
+    return campaign
+
+
+def convert(data: dict[str, Any]) -> Campaign:
+    """Make a campaign of plain data, and check that what it names exists.
+
+    Raises:
+        msgspec.ValidationError: A value is wrong.
+        UnknownSandboxError: There is no such sandbox.
+        WorkloadError: There is no such workload, or its definition is wrong.
+    """
+    campaign = msgspec.convert(data, Campaign)
+    for name in campaign.sandboxes:
+        sandboxes.kind_of(name)
+    workloads.load_all([name for name in campaign.workloads if name not in BUILT_IN])
     return campaign
 
 

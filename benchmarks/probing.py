@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from benchmarks import metrics, probes, runfolder
-from benchmarks.errors import MeasurementError
+from benchmarks.errors import MeasurementError, RunFolderError
 from benchmarks.records import Direction, MetricInfo, Sample, Status, Unit
 
 if TYPE_CHECKING:
@@ -61,9 +61,9 @@ class Probing:
         Returns:
             One sample a probe and control; an erring probe is a failed sample.
         """
-        kept = self._kept(sandbox)
-        if kept is None:
+        if not self._asked:
             return []
+        kept = self._kept(sandbox) or _unread("the sandbox did not start")
         guests = [name for name in names if name.partition(":")[0] == "vm" and name != sandbox]
         third = next((guest.sandbox for name in guests if (guest := self._kept(name))), None)
         samples = []
@@ -108,10 +108,15 @@ class Probing:
         runfolder.write_atomically(self._path(sandbox), msgspec.json.encode(examination))
 
     def _kept(self, sandbox: str) -> probes.Examination | None:
+        path = self._path(sandbox)
         try:
-            return msgspec.json.decode(self._path(sandbox).read_bytes(), type=probes.Examination)
+            return msgspec.json.decode(path.read_bytes(), type=probes.Examination)
         except FileNotFoundError:
             return None
+        except msgspec.DecodeError as error:
+            raise RunFolderError(
+                f"{path} is damaged ({error}); start a new run, or restore the file from a copy",
+            ) from error
 
 
 def metric_infos(campaign: Campaign) -> list[MetricInfo]:
@@ -139,3 +144,9 @@ def _read(instance: Instance) -> probes.Examination:
             raise probes.UnreadableAgentError(f"the agent could not be run: {error}") from error
 
     return probes.examine(run)
+
+
+def _unread(why: str) -> probes.Examination:
+    """Return an examination under which every probe is an error, and none safe."""
+    nothing = probes.Reading(format=1, values={})
+    return probes.Examination(before=nothing, sandbox=None, after=nothing, error=why)

@@ -146,7 +146,7 @@ def campaign_lock(path: Path, holder: str) -> Iterator[None]:
                 "each other, so wait until it has ended",
             ) from error
         os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{holder}\n".encode(), 0)
+        os.pwrite(descriptor, f"{holder}\n".encode(errors="backslashreplace"), 0)
         yield
         os.ftruncate(descriptor, 0)
     finally:

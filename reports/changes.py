@@ -91,6 +91,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
         reason: Why nothing was judged, or the outcome in one line.
         changes: Every metric both runs have.
         words: Probes and controls whose word changed.
+        lost: What the base run measured and the new run tried in vain, as sandbox and workload.
         notes: What else differs between the runs.
     """
 
@@ -101,6 +102,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     changes: tuple[Change, ...] = ()
     words: tuple[WordChange, ...] = ()
+    lost: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
 
     @classmethod
@@ -110,8 +112,10 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def regressed(self) -> bool:
-        """Whether anything is worse."""
-        return bool(self.regressions) or any(one.effect is Effect.WORSE for one in self.words)
+        """Whether anything is worse, or can no longer be measured."""
+        return bool(self.regressions or self.lost) or any(
+            one.effect is Effect.WORSE for one in self.words
+        )
 
     @property
     def regressions(self) -> tuple[Change, ...]:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from benchmarks import host, metrics, statistics
-from benchmarks.records import Direction, Unit
+from benchmarks.records import Direction, Status, Unit
 from reports import summary, units
 from reports.changes import Change, Comparison, Effect
 from reports.claims import declared
@@ -80,7 +80,8 @@ def compare(base: Run, new: Run, threshold: float) -> Comparison:
         if key in known[1] and known[0][key].direction is not Direction.NEITHER
     ]
     words = word_changes(*(summary.words(*one) for one in runs))
-    if not changes and not words:
+    lost = _lost(base, new)
+    if not changes and not words and not lost:
         reason = "the runs have no sandbox and metric in common"
         return Comparison.refused(base.info.run, new.info.run, threshold, reason)
     judged = _corrected(changes, threshold)
@@ -89,9 +90,10 @@ def compare(base: Run, new: Run, threshold: float) -> Comparison:
         new=new.info.run,
         threshold=threshold,
         comparable=True,
-        reason=_summary(judged, sum(one.effect is Effect.WORSE for one in words)),
+        reason=_summary(judged, len(lost) + sum(one.effect is Effect.WORSE for one in words)),
         changes=tuple(judged),
         words=words,
+        lost=lost,
         notes=tuple(_notes(base.info, new.info)),
     )
 
@@ -114,6 +116,23 @@ def _refusal(base: RunInfo, new: RunInfo) -> str | None:
     if changed:
         return f"{', '.join(changed)} ran with another accelerator"
     return None
+
+
+def _lost(base: Run, new: Run) -> tuple[tuple[str, str], ...]:
+    """Return what was measured before and was asked for in vain this time."""
+    before, after = (
+        {(one.sandbox, one.workload) for one in run.samples if one.status is Status.OK}
+        for run in (base, new)
+    )
+    sandboxes = {box.name for box in new.info.sandboxes} | set(new.info.absent)
+    workloads = {info.workload for info in new.info.metrics}
+    return tuple(
+        sorted(
+            (sandbox, workload)
+            for sandbox, workload in before - after
+            if sandbox in sandboxes and workload in workloads
+        )
+    )
 
 
 def _notes(base: RunInfo, new: RunInfo) -> list[str]:

@@ -40,6 +40,8 @@ def text(comparison: Comparison) -> str:
         console.print(
             f"{word.effect.value}: {word.title}, in {word.sandbox}: {word.base} became {word.new}",
         )
+    for sandbox, workload in comparison.lost:
+        console.print(f"worse: {workload}, in {sandbox}: measured before, and now in vain")
     for note in comparison.notes:
         console.print(note)
     verdict = "regressed" if comparison.regressed else "no regression found"

@@ -131,7 +131,8 @@ def _code(error: Exception) -> ExitCode:
 
 
 def _say(message: str, code: ExitCode) -> ExitCode:
-    click.echo(f"tare: {message}", err=True)
+    # A path that is no text stands in a message as surrogates, which no terminal can be sent.
+    click.echo(f"tare: {message.encode(errors='backslashreplace').decode()}", err=True)
     return code
 
 

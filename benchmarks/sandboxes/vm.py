@@ -46,7 +46,7 @@ class VmInstance:
             raise MeasurementError(str(error), timed_out=True) from error
         except vmdriver.VmError as error:
             raise MeasurementError(f"cannot run {args[0]} in the guest: {error}") from error
-        seconds = (done.ended_ns - done.started_ns) / 1e9
+        seconds = (done.ended_ns - done.requested_ns) / 1e9
         return Completed(done.exit_code, done.stdout, done.stderr, seconds)
 
     def cpu_seconds(self) -> float:

@@ -77,7 +77,22 @@ def command(
         _explain(run, explain)
     else:
         _print_table(run)
-    return ExitCode.OK if known is None else _judge(run, known)
+    silent = _silent(run)
+    for name, why in silent.items():
+        click.echo(f"tare: {name} could not be examined: {why}", err=True)
+    code = ExitCode.OK if known is None else _judge(run, known)
+    return ExitCode.ERROR if silent and code is ExitCode.OK else code
+
+
+def _silent(run: Run) -> dict[str, str]:
+    """Return the sandboxes of which nothing at all was read, with the reason."""
+    read = {sample.sandbox for sample in run.samples if sample.status is Status.OK}
+    failed = {s.sandbox: s.detail or "no reason given" for s in reversed(run.samples)}
+    asked = [box.name for box in run.info.sandboxes]
+    return {
+        **run.info.absent,
+        **{name: failed.get(name, "it was not read") for name in asked if name not in read},
+    }
 
 
 def _read_baseline(path: Path) -> set[tuple[str, ...]]:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from benchmarks import campaign as campaigns
-from benchmarks.campaign import Campaign
-from benchmarks.errors import CampaignError
+from benchmarks.errors import BenchmarkError, CampaignError
+from benchmarks.records import Status
 from tare import __version__
 from tare.errors import ExitCode
 from tare.settings import new_run_folder, state_folder
+
+if TYPE_CHECKING:
+    from benchmarks.campaign import Campaign
+    from benchmarks.runfolder import Run
 
 
 @click.command("run")
@@ -79,10 +84,10 @@ def _campaign_of(folder: Path) -> Campaign:
 
     info = runfolder.load_info(folder)
     try:
-        return msgspec.convert(info.campaign, Campaign)
-    except msgspec.ValidationError as error:
+        return campaigns.convert(info.campaign)
+    except (msgspec.ValidationError, BenchmarkError) as error:
         raise CampaignError(
-            f"{folder / 'run.json'}: its campaign cannot be used: {error}"
+            f"{folder / 'run.json'}: its campaign cannot be used: {error}",
         ) from error
 
 
@@ -120,9 +125,21 @@ def _conclude(folder: Path, *, report: bool) -> int:
     if report:
         reports.write(run, "json", folder / "summary.json")
         path = reports.write(run, "html", folder / "report.html")
-        click.echo(f"report: {path}")
+        click.echo(f"report: {click.format_filename(path)}")
     else:
-        click.echo(f"run: {folder}")
+        click.echo(f"run: {click.format_filename(folder)}")
+    return _judge(run)
+
+
+def _judge(run: Run) -> int:
+    """Tell a run that measured nothing from one that did, whole or in part."""
+    measured = {sample.sandbox for sample in run.samples if sample.status is Status.OK}
+    silent = [box.name for box in run.info.sandboxes if box.name not in measured]
+    if not measured:
+        click.echo("tare: nothing could be measured; the failures are in the report", err=True)
+        return ExitCode.ERROR
+    for name in silent:
+        click.echo(f"tare: {name} could not be measured; see the report", err=True)
     return ExitCode.OK
 
 
@@ -133,7 +150,7 @@ def _print_plan(campaign: Campaign, folder: Path) -> None:
     resources = choose_resources(campaign)
     cpus = ", ".join(map(str, resources.cpuset))
     click.echo(f"campaign   {campaign.name}")
-    click.echo(f"run folder {folder}")
+    click.echo(f"run folder {click.format_filename(folder)}")
     click.echo(f"workloads  {', '.join(campaign.workloads)}")
     click.echo(f"resources  {resources.cpus} CPU (host CPU {cpus}), {campaign.memory_mib} MiB")
     click.echo(

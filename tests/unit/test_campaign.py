@@ -40,7 +40,11 @@ def test_options_take_the_place_of_the_file(tmp_path: Path) -> None:
         ("budgets = 3", r"mine\.toml:6: there is no key 'budgets'; did you mean 'budget_s'\?"),
         ('precision = "high"', r"mine\.toml:6: precision: Expected `float`, got `str`"),
         ("precision = 5", r"mine\.toml:6: precision: must be a fraction"),
-        ("blocks_min = 0", r"mine\.toml:6: blocks_min: must be at least 1"),
+        ("precision = nan", r"mine\.toml:6: precision: must be a fraction"),
+        ("settle_s = inf", r"mine\.toml:6: settle_s: must be a number of seconds"),
+        ("memory_mib = 1", r"mine\.toml:6: memory_mib: must be 64 or more"),
+        ("cpuset = [0, 1]", r"mine\.toml:6: cpuset: must be as many CPUs as cpus says"),
+        ("blocks_min = 0", r"mine\.toml:6: blocks_min: must be 1 to blocks_max"),
         ("cpus = ", r"mine\.toml is not TOML.*line 6"),
     ],
 )
@@ -73,7 +77,9 @@ def test_an_unknown_preset_names_the_nearest() -> None:
 
 
 def test_a_wrong_option_is_not_blamed_on_the_file() -> None:
-    with pytest.raises(CampaignError, match=r"^an option cannot be used: budget_s: must be above"):
+    with pytest.raises(
+        CampaignError, match=r"^an option cannot be used: budget_s: must be a number"
+    ):
         campaign.load("quick", budget_s=-1.0)
 
 

@@ -13,6 +13,7 @@ import msgspec
 import pytest
 
 from benchmarks.journal import JournalWriter, read
+from benchmarks.records import Status
 from tare import cli
 
 if TYPE_CHECKING:
@@ -77,6 +78,64 @@ def test_runs_of_two_hosts_are_not_compared(tare: Tare, fake_run: Path, tmp_path
     assert "different hosts" in out
 
 
+def test_what_can_no_longer_be_measured_is_a_regression(
+    tare: Tare,
+    fake_run: Path,
+    tmp_path: Path,
+) -> None:
+    shutil.copytree(fake_run, tmp_path / "new")
+    file = tmp_path / "new" / "run.json"
+    run = json.loads(file.read_text())
+    run["sandboxes"] = [box for box in run["sandboxes"] if box["name"] != "fake:slow"]
+    run["absent"] = {"fake:slow": "it is gone"}
+    file.write_text(json.dumps(run))
+    journal = tmp_path / "new" / "samples.jsonl"
+    content = read(journal)
+    journal.unlink()
+    with JournalWriter(journal) as writer:
+        for visit in content.visits:
+            if visit.sandbox == "fake":
+                kept = [s for s in content.samples if (s.block, s.sandbox) == (visit.block, "fake")]
+                writer.append(kept, visit)
+    code, out, _ = tare("compare", fake_run, tmp_path / "new")
+    assert code == 3
+    assert "worse: startup, in fake:slow: measured before, and now in vain" in out
+
+
+def test_a_run_in_which_nothing_could_be_measured_is_an_error(tare: Tare, tmp_path: Path) -> None:
+    code, _, err = tare("run", "smoke", "-s", "fake:broken", "--out", tmp_path / "run")
+    assert code == 1
+    assert "nothing could be measured" in err
+
+
+def test_probes_of_a_sandbox_that_never_started_are_errors_and_not_safe(
+    tare: Tare,
+    tmp_path: Path,
+) -> None:
+    args = ("-s", "fake", "-s", "fake:broken", "-w", "leaks", "-w", "controls", "-w", "startup")
+    code, _, err = tare("run", "smoke", *args, "--out", tmp_path / "run")
+    assert "fake:broken could not be measured" in err
+    assert code == 0
+    broken = [s for s in read(tmp_path / "run" / "samples.jsonl").samples if "broken" in s.sandbox]
+    probes = [s for s in broken if s.workload in {"leaks", "controls"}]
+    assert len(probes) > 100
+    assert all(s.status is not Status.OK and s.text is None for s in probes)
+
+
+def test_an_odd_folder_name_is_used_as_it_is(tare: Tare, tmp_path: Path) -> None:
+    out = tmp_path / "a b\udcff \N{SNOWMAN}"
+    assert tare("run", "smoke", "-s", "fake", "-w", "startup", "--out", out, "--no-report")[0] == 0
+    assert (out / "run.json").exists()
+
+
+def test_resuming_a_run_of_an_unknown_sandbox_is_one_sentence(tare: Tare, fake_run: Path) -> None:
+    file = fake_run / "run.json"
+    file.write_text(file.read_text().replace('"fake:slow"', '"fake:slaw"'))
+    code, _, err = tare("run", "--resume", fake_run)
+    assert code == 2
+    assert "did you mean 'fake:slow'" in err
+
+
 def slower(journal: Path, factor: float) -> None:
     """Rewrite a journal as if everything had taken longer."""
     content = read(journal)
@@ -106,6 +165,7 @@ def test_a_dry_run_prints_the_plan_and_makes_nothing(tare: Tare, tmp_path: Path)
         (("run", "quik"), 2, "did you mean 'quick'?"),
         (("run", "smoke", "-s", "contaner"), 2, "did you mean 'container'?"),
         (("run", "smoke", "--budget", "-1"), 2, "budget_s"),
+        (("run", "smoke", "--budget", "nan"), 2, "budget_s"),
         (("run", "none.toml"), 2, "No such file"),
         (("report", "/nonexistent"), 1, "is not a run folder"),
         (("compare", "/nonexistent", "/nonexistent"), 1, "is not a run folder"),
