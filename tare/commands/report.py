@@ -28,5 +28,8 @@ def command(run: Path, *, form: str, out: Path | None) -> int:
     loaded = runfolder.load(run)
     target = out or (run / "report.html" if form == "html" else None)
     written = reports.write(loaded, form, target)
-    click.echo(f"report: {click.format_filename(written)}" if isinstance(written, Path) else written.rstrip("\n"))
+    if isinstance(written, Path):
+        click.echo(f"report: {click.format_filename(written)}")
+    else:
+        click.echo(written.rstrip("\n"))
     return ExitCode.OK
