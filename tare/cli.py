@@ -85,10 +85,9 @@ def main(args: list[str] | None = None) -> None:
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         code: Any = cli.main(args, prog_name="tare", standalone_mode=False)
-    except click.exceptions.Abort:
-        sys.exit(_say("stopped", ExitCode.INTERRUPTED))
-    except KeyboardInterrupt as error:
-        sys.exit(_say(str(error) or "stopped", ExitCode.INTERRUPTED))
+    except click.exceptions.Abort as error:
+        # click's own wrapping of a KeyboardInterrupt, whose message says how to go on
+        sys.exit(_say(str(error.__cause__ or "") or "stopped", ExitCode.INTERRUPTED))
     except click.ClickException as error:
         error.show()
         sys.exit(ExitCode.USAGE if isinstance(error, click.UsageError) else ExitCode.ERROR)

@@ -133,6 +133,40 @@ def test_a_killed_campaign_leaves_no_process_and_resumes(image: Image, tmp_path:
     assert not any(state_folder().glob("*/*.json"))
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_campaign_that_is_asked_to_stop_does_so_in_the_middle_of_a_workload(
+    image: Image,
+    tmp_path: Path,
+    number: signal.Signals,
+) -> None:
+    del image
+    out = tmp_path / "run"
+    args = ["run", "smoke", "-s", "native", "-s", "container", "-w", "sysbench-cpu"]
+    process = subprocess.Popen(
+        [*TARE, *args, "--out", str(out)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert wait_until(lambda: working(process.pid), 60)
+    family = psutil.Process(process.pid).children(recursive=True)
+    process.send_signal(number)
+    _, said = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert f"tare run --resume {out}" in said
+    assert "Traceback" not in said
+    assert wait_until(lambda: not ours(family), 5), ours(family)
+    assert tare("clean").stdout == ""
+    assert tare("run", "--resume", out).returncode == 0
+    assert len(runfolder.load(out).visits) == 6
+
+
+def working(pid: int) -> bool:
+    """Tell whether a workload runs in a sandbox of this campaign."""
+    names = [child.name() for child in psutil.Process(pid).children(recursive=True)]
+    return "sysbench" in names
+
+
 def ours(family: list[psutil.Process]) -> list[str]:
     """Name what is still running of a killed campaign: its children, and any guest of its own."""
     state = str(state_folder())
