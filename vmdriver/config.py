@@ -12,6 +12,7 @@ ACCELERATORS = ("kvm", "tcg")
 """Hardware virtualization, and QEMU's own translation."""
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,31}")
+_HOSTNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,62}")
 _SMALLEST_MEMORY_MIB = 32
 
 
@@ -137,6 +138,8 @@ class VmConfig:
             one byte, ``m``, first. Its output goes to the console.
         environment: the payload's environment.
         directory: the payload's working directory.
+        hostname: the guest's; the same in every guest, as it is in every container, so that
+            it tells nothing of the host.
         kernel_parameters: appended after the profile's.
         deadlines: when to give up.
         console_limit_bytes: what of the console is kept on disk.
@@ -156,6 +159,7 @@ class VmConfig:
     environment: Mapping[str, str] = field(default_factory=dict)
     directory: str = "/"
     disk_type: str = "erofs"
+    hostname: str = "tare"
     kernel_parameters: tuple[str, ...] = ()
     deadlines: Deadlines = field(default_factory=Deadlines)
     console_limit_bytes: int = 1 << 20
@@ -180,10 +184,7 @@ class VmConfig:
 
     def check(self) -> None:
         """Raises ConfigError for what can be seen to fail before anything is started."""
-        if not _NAME.fullmatch(self.name):
-            raise ConfigError(
-                f"{self.name!r} cannot name a VM; use 1 to 32 letters, digits and _ . + -"
-            )
+        self._check_names()
         self.resolved_profile()
         if platform.machine() != "x86_64":
             raise ConfigError(f"VMs are driven on x86-64 only so far, not on {platform.machine()}")
@@ -204,3 +205,13 @@ class VmConfig:
                 raise ConfigError(f"the {what} {path} is not there; build the image first")
             if path.stat().st_size == 0:
                 raise ConfigError(f"the {what} {path} is empty; build the image again")
+
+    def _check_names(self) -> None:
+        if not _NAME.fullmatch(self.name):
+            raise ConfigError(
+                f"{self.name!r} cannot name a VM; use 1 to 32 letters, digits and _ . + -"
+            )
+        if not _HOSTNAME.fullmatch(self.hostname):
+            raise ConfigError(
+                f"{self.hostname!r} cannot name a host; use 1 to 63 letters, digits and - or ."
+            )

@@ -58,7 +58,7 @@ def kernel_command_line(config: VmConfig) -> str:
         (
             *_KERNEL_PARAMETERS,
             f"tare.fs={config.disk_type}",
-            f"hostname={config.name}",
+            f"hostname={config.hostname}",
             *config.resolved_profile().kernel_parameters,
             *config.kernel_parameters,
         )

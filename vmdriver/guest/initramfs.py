@@ -26,10 +26,11 @@ devtmpfs /root/dev devtmpfs nosuid 0 0
 proc /root/proc proc nosuid,nodev,noexec 0 0
 sysfs /root/sys sysfs nosuid,nodev,noexec 0 0
 devpts /root/dev/pts devpts nosuid,noexec,gid=5,mode=620,ptmxmode=666 0 0
-shm /root/dev/shm tmpfs nosuid,nodev,mode=1777 0 0
+shm /root/dev/shm tmpfs nosuid,nodev,noexec,mode=1777 0 0
+mqueue /root/dev/mqueue mqueue nosuid,nodev,noexec 0 0
 """
 # What udev would add to devtmpfs, and the mount points in it.
-_DEV_DIRECTORIES = ("pts", "shm")
+_DEV_DIRECTORIES = ("mqueue", "pts", "shm")
 _DEV_LINKS = (
     ("fd", "/proc/self/fd"),
     ("stdin", "/proc/self/fd/0"),

@@ -106,6 +106,7 @@ def test_only_the_image_s_kernel_file_systems_are_mounted(vm: Vm) -> None:
     assert points == {
         "/": "overlay",
         "/dev": "devtmpfs",
+        "/dev/mqueue": "mqueue",
         "/dev/pts": "devpts",
         "/dev/shm": "tmpfs",
         "/proc": "proc",
@@ -114,7 +115,9 @@ def test_only_the_image_s_kernel_file_systems_are_mounted(vm: Vm) -> None:
 
 
 def test_the_guest_has_what_programs_expect(vm: Vm) -> None:
-    assert vm.exec(["cat", "/proc/sys/kernel/hostname"]).stdout == b"shared\n"
+    assert vm.exec(["cat", "/proc/sys/kernel/hostname"]).stdout == b"tare\n"
+    links = vm.exec(["readlink", "/dev/fd", "/dev/stdin", "/dev/stdout", "/dev/stderr"]).stdout
+    assert links.decode().split() == ["/proc/self/fd", *(f"/proc/self/fd/{n}" for n in range(3))]
     assert vm.exec(["cat", "/dev/stdin"], stdin=b"fine").stdout == b"fine"
     ping = vm.run_script("ping -c 1 -w 2 127.0.0.1")
     assert ping.exit_code == 0, ping
