@@ -1,4 +1,4 @@
-"""Every workload that comes with tare, run once with its real tool, natively and in a container."""
+"""Every workload that comes with tare, run once with its real tool in every kind of sandbox."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def idle_processes() -> dict[Instance, float | None]:
     return {}
 
 
-@pytest.fixture(scope="module", params=["native", "container"])
+@pytest.fixture(scope="module", params=["native", "container", "vm"])
 def instance(
     request: pytest.FixtureRequest,
     image: Image,
