@@ -7,7 +7,7 @@ control group, and as the source of every mount of ours, which makes it visible 
 
 from __future__ import annotations
 
-import json
+import errno
 import os
 import re
 import signal
@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from runtime import record as records
 from runtime.cgroups import files
-from runtime.engine import start_time
 
 _NAME = re.compile(r"tare-[0-9a-f]{12}")
 _DEATH_S = 5.0
@@ -54,24 +54,44 @@ def clean(state: Path) -> list[str]:
     """
     removed = []
     for wreck in _wrecks(state):
-        deadline = time.monotonic() + _DEATH_S
-        while (pids := _processes(wreck)) and time.monotonic() < deadline:
-            for pid in pids:
-                try:
-                    os.kill(pid, signal.SIGKILL)
-                except ProcessLookupError:
-                    continue
-                removed.append(f"process {pid} of {wreck.name}")
-            time.sleep(0.02)
-        removed += [f"control group {path}" for path in wreck.cgroups if files.remove(path)]
-        for name in ("engine.json", "engine.json.part"):
-            (wreck.folder / name).unlink(missing_ok=True)
-        # rmdir, never a recursive removal: nothing but empty directories can be lost
-        for folder in (wreck.folder / "territory", wreck.folder):
-            if folder.is_dir():
-                folder.rmdir()
-        removed.append(f"state directory {wreck.folder}")
+        removed += _remove(wreck)
     return list(dict.fromkeys(removed))
+
+
+def clean_up(folder: Path) -> None:
+    """Remove what the engine of this directory left behind; its spawner must have ended.
+
+    Raises:
+        OSError: something resists.
+    """
+    _remove(_Wreck(folder, tuple(_groups(folder.name, records.read(folder)))))
+
+
+def _remove(wreck: _Wreck) -> list[str]:
+    removed = []
+    deadline = time.monotonic() + _DEATH_S
+    while pids := _processes(wreck):
+        if time.monotonic() > deadline:
+            # the record stays, or nobody would find them any more
+            raise OSError(
+                errno.ETIMEDOUT,
+                f"process {pids[0]} of {wreck.name} outlives SIGKILL; see its stack",
+            )
+        for pid in pids:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+            removed.append(f"process {pid} of {wreck.name}")
+        time.sleep(0.02)
+    removed += [f"control group {path}" for path in wreck.cgroups if files.remove(path)]
+    records.remove(wreck.folder)
+    # rmdir, never a recursive removal: nothing but empty directories can be lost
+    for folder in (wreck.folder / "territory", wreck.folder):
+        if folder.is_dir():
+            folder.rmdir()
+    removed.append(f"state directory {wreck.folder}")
+    return removed
 
 
 def _wrecks(state: Path) -> list[_Wreck]:
@@ -82,8 +102,8 @@ def _wrecks(state: Path) -> list[_Wreck]:
     for folder in sorted(root.iterdir()):
         if not _NAME.fullmatch(folder.name):
             continue
-        record = _record(folder)
-        if record and start_time(record["pid"]) == record["started"] is not None:
+        record = records.read(folder)
+        if record and records.spawner_lives(record):
             continue
         if record is None and time.time() - folder.stat().st_mtime < _YOUNG_S:
             continue  # an engine that is just beginning or ending
@@ -96,16 +116,8 @@ def _groups(name: str, record: dict[str, Any] | None) -> list[str]:
     from runtime import cgroups  # read when it matters
 
     guesses = [f"{folder}/{name}" for folder in cgroups.homes()]
-    known = list((record or {}).get("cgroups", {}).values())
+    known = list((record["cgroups"] if record else {}).values())
     return [path for path in dict.fromkeys(known + guesses) if Path(path).is_dir()]
-
-
-def _record(folder: Path) -> dict[str, Any] | None:
-    try:
-        record = json.loads((folder / "engine.json").read_text())
-    except (OSError, ValueError):
-        return None
-    return record if isinstance(record, dict) and "pid" in record else None
 
 
 def _processes(wreck: _Wreck) -> list[int]:

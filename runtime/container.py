@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import marshal
 import os
 import select
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from runtime import operations, plan, usage
-from runtime.errors import ContainerError, StateError
+from runtime.errors import ContainerError, SetupError, StateError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -81,17 +82,46 @@ class _Member:
         return bool(poll.poll(None if timeout_s is None else max(0, timeout_s) * 1000))
 
     def _forget(self, what: str) -> None:
+        """Have the spawner end and forget it, and all that was executed into it."""
+        statuses: dict[str, int | None] = {}
+        try:
+            answer, _ = self._engine._ask({"verb": "delete", "what": what, "id": self.id})  # noqa: SLF001  # likewise
+            statuses = answer["statuses"]
+        except SetupError as error:
+            if error.errno == errno.ETIMEDOUT:  # the spawner still has it
+                raise
+            self.let_go(statuses)
+            raise
+        except BaseException:
+            self.let_go(statuses)
+            raise
+        self.let_go(statuses)
+
+    def let_go(self, statuses: Mapping[str, int | None]) -> None:
+        """Close what this process holds of it, which the spawner knows no more.
+
+        Args:
+            statuses: how it ended, by id, where that is known.
+        """
         if self._deleted:
             return
-        try:
-            self._engine._ask({"verb": "delete", "what": what, "id": self.id})  # noqa: SLF001  # likewise
-        finally:
-            self._deleted = True
-            os.close(self.pidfd)
+        self._deleted = True
+        os.close(self.pidfd)
+        if self._status is None:
+            self._status = statuses.get(self.id)
 
 
 class ContainerProcess(_Member):
-    """A process executed into a running container."""
+    """A process executed into a running container; a context manager whose end closes it.
+
+    Holds a descriptor here and one in the spawner until it is closed or its container is deleted.
+    """
+
+    def __init__(
+        self, container: Container, engine: Engine, name: str, answer: dict[str, Any], pidfd: int
+    ) -> None:
+        super().__init__(engine, name, answer, pidfd)
+        self._container = container
 
     def __enter__(self) -> Self:
         return self
@@ -105,7 +135,13 @@ class ContainerProcess(_Member):
 
     def close(self) -> None:
         """Kill it where it still runs and let go of it; idempotent."""
-        self._forget(f"forget {self.id}")
+        if not self._deleted:
+            self._forget(f"forget {self.id}")
+
+    def let_go(self, statuses: Mapping[str, int | None]) -> None:
+        """Close what this process holds of it; how it ended stays known."""
+        super().let_go(statuses)
+        self._container.executed.pop(self.id, None)
 
 
 class Container(_Member):
@@ -115,6 +151,9 @@ class Container(_Member):
         spec: what it was made from.
         cgroup_paths: controller ("unified" on cgroup v2) to directory; empty for native.
         steps: name and time of each step of the set-up, where `run` was asked for them.
+        executed: processes executed into it that are not closed yet, by id.
+        forced: whether `stop` had to SIGKILL the first process after the grace, so that the time
+            between `stop_asked` and `stopped` tells nothing of the container.
     """
 
     def __init__(
@@ -126,7 +165,9 @@ class Container(_Member):
             key: Path(value) for key, value in answer["cgroups"].items()
         }
         self.steps: list[tuple[str, int]] = answer["steps"]
-        self._executed = 0
+        self.executed: dict[str, ContainerProcess] = {}
+        self.forced = False
+        self._executions = 0
         self._prepared = False
 
     def __enter__(self) -> Self:
@@ -160,8 +201,8 @@ class Container(_Member):
             env=self.spec.process.env if env is None else env,
             cwd=self.spec.process.cwd if cwd is None else cwd,
         )
-        self._executed += 1
-        name = f"{self.id}/{self._executed}"
+        self._executions += 1
+        name = f"{self.id}/{self._executions}"
         joined = plan.join_flags(self.spec)
         message = {
             "verb": "exec",
@@ -171,42 +212,66 @@ class Container(_Member):
             "requested": requested,
             "plan": marshal.dumps(operations.encode(plan.execute(self.spec, workload))),
             "namespaces": joined,
-            "image": str(self.spec.root.path),
+            "image": str(self.spec.root.path.absolute()),
             "shared_root": self.spec.linux.namespace("mount") is None,
             "argv": workload.args,
             "env": tuple(f"{key}={value}" for key, value in workload.env.items()),
         }
         answer, fds = self._engine._start(message, stdio, extra_fds)  # noqa: SLF001  # one package
-        return ContainerProcess(self._engine, name, answer, fds[0])
+        process = ContainerProcess(self, self._engine, name, answer, fds[0])
+        self.executed[name] = process
+        return process
 
     def pids(self) -> list[int]:
-        """Host pids of every process in it."""
+        """Host pids of every process in it, those executed into it included."""
         if self.cgroup_paths:
             return usage.group_pids(self.cgroup_paths)
+        if self._deleted:
+            return []
         if self.spec.linux.namespace("pid"):
             return usage.namespace_pids(self.pid)
-        return usage.descendants(self.pid)
+        pids: list[int] = self._tell("pids", "list the processes of")
+        return pids
 
-    def cpu_time_s(self) -> float:
-        """CPU seconds used so far, children that ended included.
+    def cpu_time_s(self) -> float | None:
+        """CPU seconds used so far, children that ended included; None where nobody counts them.
 
         Without a group of its own this is the engine's account where it has one, which every
-        native instance and the spawner share: only its differences mean something.
+        native instance and the spawner share: only its differences mean something. Else, in a pid
+        namespace, it is the sum over its processes, in clock ticks, and over those executed into
+        it that have ended. Without any of these, processes that outlived their parent are lost to
+        every count.
         """
         groups = self.cgroup_paths
         if not groups and self._engine.inherits_group:
             groups = self._engine.cgroup_paths
-        return usage.cpu_time_s(groups, () if groups else self.pids())
+        if groups:
+            return usage.group_cpu_s(groups)
+        if self._deleted or not self.spec.linux.namespace("pid"):
+            return None
+        ended: float = self._tell("cpu_s", "read the CPU time of", verb="cpu")
+        return ended + usage.processes_cpu_s(self.pids())
+
+    def _tell(self, field: str, what: str, *, verb: str | None = None) -> Any:
+        message = {"verb": verb or field, "what": f"{what} {self.id}", "id": self.id}
+        return self._engine._ask(message)[0][field]  # noqa: SLF001  # one package, two halves
 
     def memory(self) -> usage.CgroupMemory | None:
         """Memory charged to its group; None without one."""
         return usage.memory(self.cgroup_paths)
 
     def stop(self, grace_s: float = 10.0) -> int | None:
-        """SIGTERM, then after the grace SIGKILL to all; stamps `stop_asked` and `stopped`.
+        """SIGTERM to the first process, after the grace SIGKILL to all.
+
+        Whatever outlives the first process is killed at once, as a pid namespace has it, also
+        where there is none. Stamps `stop_asked`, and `stopped` when nothing of it is left; sets
+        `forced` where the grace was not enough.
 
         Returns:
-            The exit status, None where it was deleted before.
+            The exit status; where it was deleted before, None if that was lost with the spawner.
+
+        Raises:
+            ContainerError: a process outlives SIGKILL.
         """
         if self._deleted:
             return self._status
@@ -215,11 +280,27 @@ class Container(_Member):
             self._await_init()
         self.send_signal(signal.SIGTERM)
         if not self._ended(grace_s):
+            self.forced = True
             self.kill()
-            if not self._ended(_KILL_S):
-                raise ContainerError(f"{self.id} (pid {self.pid}) outlives SIGKILL; see its stack")
-        self.stamps.setdefault("stopped", time.monotonic_ns())
+        self.stamps.setdefault("stopped", self._await_nothing())
         return self.wait()
+
+    def _await_nothing(self) -> int:
+        """Wait until no process of it lives; the time (ns) of the look that found none.
+
+        The first process of a pid namespace ends after all others in it (pid_namespaces(7)).
+        """
+        if not self._ended(_KILL_S):
+            raise ContainerError(f"{self.id} (pid {self.pid}) outlives SIGKILL; see its stack")
+        seen = time.monotonic_ns()
+        deadline = time.monotonic() + _KILL_S
+        while not self.spec.linux.namespace("pid") and (left := self.pids()):
+            if time.monotonic() > deadline:
+                raise ContainerError(f"process {left[0]} of {self.id} outlives SIGKILL")
+            self.kill()
+            time.sleep(0.001)
+            seen = time.monotonic_ns()
+        return seen
 
     def _await_init(self) -> None:
         """Wait until the init takes signals, at most a tenth of a second after its exec.
@@ -241,30 +322,25 @@ class Container(_Member):
         self._prepared = True
 
     def kill(self) -> None:
-        """SIGKILL every process in it; returns at once."""
-        if self._deleted:
-            return
-        self._kill_strays()
-        self._engine._ask({"verb": "kill", "what": f"kill {self.id}", "id": self.id})  # noqa: SLF001  # one package
+        """SIGKILL every process in it."""
+        if not self._deleted:
+            self._engine._ask({"verb": "kill", "what": f"kill {self.id}", "id": self.id})  # noqa: SLF001  # one package
 
     def delete(self) -> None:
         """Kill what still runs and remove every trace; idempotent.
 
+        Processes executed into it are closed along with it and keep their exit status.
+
         Raises:
-            SetupError: a group cannot be removed.
+            SetupError: a process outlives SIGKILL, or a group cannot be removed.
         """
         if self._deleted:
             return
-        self._kill_strays()
         self._forget(f"delete {self.id}")
-        self._engine._containers.pop(self.id, None)  # noqa: SLF001  # one package
 
-    def _kill_strays(self) -> None:
-        """Without a group and a pid namespace, children have to be found one by one."""
-        if self.cgroup_paths or self.spec.linux.namespace("pid"):
-            return
-        for pid in usage.descendants(self.pid):
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                continue
+    def let_go(self, statuses: Mapping[str, int | None]) -> None:
+        """Close what this process holds of it and of what was executed into it."""
+        super().let_go(statuses)
+        for process in list(self.executed.values()):
+            process.let_go(statuses)
+        self._engine._containers.pop(self.id, None)  # noqa: SLF001  # one package

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import contextlib
 import marshal
 import os
 import re
@@ -16,9 +16,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from runtime import operations, plan, wire
+from runtime import cgroups, operations, plan, record, wire
 from runtime.container import Container
 from runtime.errors import CgroupError, EngineError, ExecError, SetupError, StateError
+from runtime.record import start_time as start_time  # noqa: PLC0414  # other users look here
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -31,6 +32,8 @@ _BOOT = (
 )
 _ID = re.compile(r"[A-Za-z0-9_+-][A-Za-z0-9_+.-]{0,127}")
 _START_S = 20.0
+#: Longer than any answer takes; past it the spawner hangs.
+_ANSWER_S = 60.0
 _PLANS_KEPT = 256
 Stdio = tuple[int, int, int]
 
@@ -44,6 +47,14 @@ class Engine:
         state: directory for what `runtime.clean` needs to know; made where it is missing.
         affinity: CPUs the spawner and hence everything without a cpuset of its own runs on.
         memory_limit_bytes: limit that the spawner and all native instances share.
+
+    Attributes:
+        name: random, in the path of everything the engine makes.
+        folder: its own directory below `state`.
+        cgroup_paths: controller ("unified" on cgroup v2) to the engine's group; empty without one.
+        has_init: whether an init program was found on this host.
+        notes: sentences, one for each thing that this host lacks and its containers hence do
+            without; what concerns an image comes with its `prepare`. Belongs into every report.
 
     Raises:
         EngineError: the spawner could not start; says why.
@@ -64,7 +75,6 @@ class Engine:
         self._filters: set[str] = set()
         self._containers: dict[str, Container] = {}
         self._count = 0
-        self.notes: list[str] = []
         try:
             (self.folder / "territory").mkdir(parents=True)
         except OSError as error:
@@ -72,33 +82,43 @@ class Engine:
                 f"cannot make the state directory {self.folder}: {error.strerror}"
             ) from error
         self._channel, self._process = self._start_process()
-        settings = {
-            "marker": self.name,
-            "folder": str(self.folder),
-            "affinity": tuple(affinity or ()),
-            "memory_limit_bytes": memory_limit_bytes,
-        }
-        self._record({})
         try:
-            wire.send(self._channel, settings)
-            answer, _ = wire.receive(self._channel)
-        except (OSError, EOFError) as error:
-            self._process.kill()
-            self._process.wait()
-            self._channel.close()
-            raise EngineError(f"the spawner died while starting: {error}") from error
-        if "error" in answer:
-            self.close()
-            raise EngineError(
-                f"the spawner cannot start: {answer['error']}; containers need root, and mount "
-                "namespaces allowed"
+            answer = self._set_up(
+                {
+                    "marker": self.name,
+                    "folder": str(self.folder),
+                    "affinity": tuple(affinity or ()),
+                    "memory_limit_bytes": memory_limit_bytes,
+                }
             )
-        self._channel.settimeout(None)
+        except BaseException:
+            with contextlib.suppress(EngineError):
+                self.close()
+            raise
         self.cgroup_paths: dict[str, Path] = {k: Path(v) for k, v in answer["cgroups"].items()}
         self.has_init: bool = answer["has_init"]
         #: Whether the spawner, and so every instance without a group of its own, is in the group.
         self.inherits_group = memory_limit_bytes is not None and bool(self.cgroup_paths)
-        self._record(answer["cgroups"])
+        self.notes: list[str] = cgroups.losses(self.cgroup_paths)
+
+    def _set_up(self, settings: dict[str, Any]) -> dict[str, Any]:
+        try:
+            record.write(self.folder, self._process.pid, {})
+            wire.send(self._channel, settings)
+            answer, _ = wire.receive(self._channel)
+            if "error" not in answer:
+                record.write(self.folder, self._process.pid, answer["cgroups"])
+        except (OSError, EOFError) as error:
+            raise EngineError(
+                f"the spawner with the state directory {self.folder} died while starting: {error}"
+            ) from error
+        if "error" in answer:
+            raise EngineError(
+                f"the spawner cannot start: {answer['error']}; containers need root, and mount "
+                "namespaces allowed"
+            )
+        self._channel.settimeout(_ANSWER_S)
+        return dict(answer)
 
     @property
     def spawner_pid(self) -> int:
@@ -112,21 +132,30 @@ class Engine:
         self.close()
 
     def close(self) -> None:
-        """End the spawner, which kills and removes all that is left; idempotent."""
+        """End the spawner, which kills and removes all that is left; idempotent.
+
+        Raises:
+            EngineError: something outlives it; the record stays, so that `runtime.clean` finds it.
+        """
+        for container in list(self._containers.values()):
+            container.let_go({})
+        self._containers.clear()
         self._channel.close()
         try:
             self._process.wait(_START_S)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        for name in ("engine.json", "territory"):
-            path = self.folder / name
-            if path.is_dir():
-                path.rmdir()
-            else:
-                path.unlink(missing_ok=True)
         if self.folder.is_dir():
-            self.folder.rmdir()
+            from runtime.cleanup import clean_up  # seldom: the spawner itself removes it
+
+            try:
+                clean_up(self.folder)
+            except OSError as error:
+                raise EngineError(
+                    f"the engine {self.name} leaves something behind ({error}); "
+                    "run 'tare clean' later"
+                ) from error
 
     def prepare(self, spec: Spec) -> None:
         """Mount the image for this kind of container, so that no measured start has to.
@@ -135,7 +164,7 @@ class Engine:
         """
         spec.validate()
         shared = spec.linux.namespace("mount") is None
-        image = str(spec.root.path.resolve())
+        image = _image(spec)
         key = (image, shared, repr(spec.linux.uid_mappings))
         name = spec.linux.seccomp
         if key in self._prepared and (name is None or name in self._filters):
@@ -155,7 +184,7 @@ class Engine:
                 "filters": filters,
             }
         )
-        self.notes = answer["notes"]
+        self.notes += [note for note in answer["notes"] if note not in self.notes]
         self._prepared.add(key)
         self._filters.update(filters)
 
@@ -202,7 +231,7 @@ class Engine:
             "plan": encoded,
             "flags": plan.clone_flags(spec),
             "mapping": _mapping(spec),
-            "image": str(spec.root.path),
+            "image": _image(spec),
             "shared_root": spec.linux.namespace("mount") is None,
             "resources": asdict(spec.linux.resources) if spec.linux.cgroup else None,
             "oom_score_adj": process.oom_score_adj,
@@ -249,11 +278,17 @@ class Engine:
         self, message: dict[str, Any], fds: tuple[int, ...] = ()
     ) -> tuple[dict[str, Any], list[int]]:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        ours.settimeout(_ANSWER_S)
         with ours:
             try:
                 with theirs, self._sending:
                     wire.send(self._channel, message, (theirs.fileno(), *fds))
                 answer, received = wire.receive(ours)
+            except TimeoutError as error:
+                raise EngineError(
+                    f"the spawner (pid {self.spawner_pid}) does not answer for {_ANSWER_S:g} s "
+                    f"(cannot {message['what']}); see its stack, then close the engine"
+                ) from error
             except (EOFError, OSError) as error:
                 raise EngineError(
                     f"the spawner is gone (cannot {message['what']}); start a new engine and run "
@@ -276,28 +311,10 @@ class Engine:
             )
         return ours, process
 
-    def _record(self, cgroups: dict[str, str]) -> None:
-        """Write down what a later `clean` needs; replaced in one step."""
-        record = {
-            "engine": self.name,
-            "pid": self._process.pid,
-            "started": start_time(self._process.pid),
-            "boot_id": Path("/proc/sys/kernel/random/boot_id").read_text().strip(),
-            "cgroups": cgroups,
-        }
-        part = self.folder / "engine.json.part"
-        part.write_text(json.dumps(record))
-        part.replace(self.folder / "engine.json")
 
-
-def start_time(pid: int) -> int | None:
-    """Start of a process in clock ticks since boot (field 22 of stat), None where it has ended."""
-    try:
-        text = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return None
-    fields = text.rpartition(")")[2].split()
-    return None if fields[0] in "ZX" else int(fields[19])
+def _image(spec: Spec) -> str:
+    """The tree as the spawner, whose working directory is another, has to name it."""
+    return str(spec.root.path.absolute())
 
 
 def _mapping(spec: Spec) -> tuple[str, str]:

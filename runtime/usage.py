@@ -65,18 +65,30 @@ def _memory_v1(folder: Path) -> CgroupMemory:
     )
 
 
-def cpu_time_s(groups: Mapping[str, Path], pids: Iterable[int]) -> float:
-    """CPU seconds used: the group's count, or without one the processes' and what they reaped."""
+def group_cpu_s(groups: Mapping[str, Path]) -> float | None:
+    """CPU seconds that a group was charged; None where no controller counts them."""
     if "unified" in groups:
-        return _table(groups["unified"] / "cpu.stat").get("usage_usec", 0) / 1e6
+        used = _table(groups["unified"] / "cpu.stat").get("usage_usec")
+        return None if used is None else used / 1e6
     if "cpuacct" in groups:
-        return (_number(groups["cpuacct"] / "cpuacct.usage") or 0) / _NS
+        used = _number(groups["cpuacct"] / "cpuacct.usage")
+        return None if used is None else used / _NS
+    return None
+
+
+def processes_cpu_s(pids: Iterable[int]) -> float:
+    """CPU seconds of these processes and of the children they reaped, in clock ticks."""
     ticks = 0
     for pid in pids:
         fields = _stat(pid)
         if fields:
             ticks += sum(int(value) for value in fields[11:15])
     return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def cpu_time_s(groups: Mapping[str, Path], pids: Iterable[int]) -> float:
+    """CPU seconds of the group, 0 where it does not count them; without one, of the processes."""
+    return (group_cpu_s(groups) or 0.0) if groups else processes_cpu_s(pids)
 
 
 def group_pids(groups: Mapping[str, Path]) -> list[int]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from runtime.cgroups import layout, v1, v2
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Container, Mapping
 
 
 class Group(Protocol):
@@ -71,3 +71,25 @@ def homes() -> list[str]:
     """The groups in which the groups of engines stand, for this process."""
     where = layout.current()
     return [v2.place(where.v2)] if where.v2 else list(where.v1.values())
+
+
+def losses(groups: Container[str]) -> list[str]:
+    """Sentences for what containers do without where an engine has only these groups.
+
+    Args:
+        groups: the names of `Manager.paths`.
+    """
+    if "unified" in groups:
+        return []
+    wanted = {
+        "freezer": "containers are killed process by process",
+        "cpuacct": "the CPU time of containers is not known",
+        "memory": "the memory of containers is neither limited nor known",
+        "cpu": "the CPU time of containers cannot be limited",
+        "pids": "the number of their processes cannot be limited",
+    }
+    return [
+        f"this host gives no cgroup controller {name!r}: {loss}"
+        for name, loss in wanted.items()
+        if name not in groups
+    ]

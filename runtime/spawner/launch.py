@@ -40,6 +40,11 @@ class Launcher:
             self._herald.close()
 
     @property
+    def helpers(self) -> tuple[int, ...]:
+        """Processes of the spawner's own that belong to no container."""
+        return (self._herald.pid,) if self._herald else ()
+
+    @property
     def has_init(self) -> bool:
         """Whether an init program was found on the host."""
         return self._init_fd >= 0
@@ -78,9 +83,7 @@ class Launcher:
         except ConnectionError:
             pass  # the child failed meanwhile; its own message says why
         except OSError:
-            instance.signal(9)
-            instance.reap()
-            os.close(instance.pidfd)
+            instance.abandon()
             if group:
                 group.remove()
             raise
@@ -186,7 +189,15 @@ class Launcher:
         theirs.close()
         _close(fields["sources"])
         return Instance(
-            request["id"], pid, pidfd, group=group, reply=reply, control=ours, stamps=stamps
+            request["id"],
+            pid,
+            pidfd,
+            group=group,
+            reply=reply,
+            control=ours,
+            stamps=stamps,
+            shares_pids=not request["flags"] & syscalls.CLONE_NEWPID,
+            image=request["image"] if request["shared_root"] else "",
         )
 
     def _plan(self, encoded: bytes) -> list[Operation]:

@@ -7,17 +7,19 @@ for each other and a slow start blocks nobody.
 from __future__ import annotations
 
 import contextlib
+import errno
 import gc
 import os
 import resource
 import select
 import signal
 import socket
-import time
+import sys
 from typing import TYPE_CHECKING, Any
 
 from runtime import cgroups, syscalls, wire
 from runtime.cgroups import layout
+from runtime.spawner.family import Family
 from runtime.spawner.init import open_init
 from runtime.spawner.launch import Launcher
 from runtime.spawner.territory import Mapping, Territory, enter
@@ -28,7 +30,9 @@ if TYPE_CHECKING:
     from runtime.cgroups import Group
     from runtime.spawner.instance import Instance
 
-_DEATH_S = 5.0
+_DELETED = ("Died", "start it", "it was deleted meanwhile", 0)
+#: Descriptors a spawner needs for itself, and a few containers' worth.
+_LEAST_DESCRIPTORS = 256
 
 
 class Spawner:
@@ -38,7 +42,8 @@ class Spawner:
         self._channel = channel
         self._launcher = launcher
         self._own = own
-        self._instances: dict[str, Instance] = {}
+        self._family = Family(launcher.helpers)
+        self._instances = self._family.instances
         self._poll = select.epoll()
         self._handlers: dict[int, Callable[[], None]] = {}
         self._watch(channel.fileno(), self._on_request)
@@ -56,26 +61,19 @@ class Spawner:
                 if handler:
                     handler()
 
-    def close(self) -> None:
-        """Kill everything, wait for it, remove the groups."""
-        for instance in self._instances.values():
-            with contextlib.suppress(OSError):
-                instance.signal(signal.SIGKILL)
-                if instance.group:
-                    instance.group.kill()
+    def close(self) -> bool:
+        """Kill everything, wait for it, remove the groups; whether nothing is left."""
         self._launcher.close()
-        deadline = time.monotonic() + _DEATH_S
-        with contextlib.suppress(ChildProcessError):
-            while time.monotonic() < deadline:
-                pid, _ = os.waitpid(-1, os.WNOHANG)
-                if not pid:
-                    time.sleep(0.001)
+        complete = not self._family.end_all()
         manager = self._launcher.manager
         if manager:
             if self._own:
                 _leave(self._own)
-            with contextlib.suppress(OSError):
+            try:
                 manager.close()
+            except OSError:
+                complete = False
+        return complete
 
     def leave_territory(self) -> None:
         """Unmount and remove the scratch directory."""
@@ -136,26 +134,30 @@ class Spawner:
             elif request["image"]:
                 territory.lower(request["image"], Mapping(*request["mapping"]))
             return {"notes": territory.notes}
-        instance = self._instances[request["id"]]
+        return self._serve_known(verb, self._instances[request["id"]])
+
+    def _serve_known(self, verb: str, instance: Instance) -> dict[str, Any]:
+        """What is asked about, or done to, something that exists."""
+        self._on_deaths()
         if verb == "status":
-            self._on_deaths()
             return {"status": instance.status}
-        if verb == "kill":
-            if instance.group:
-                instance.group.kill()
-            instance.signal(signal.SIGKILL)
-            return {}
+        if verb == "pids":
+            return {"pids": self._family.population(instance)}
+        if verb == "cpu":
+            return {"cpu_s": instance.executed_cpu_s}
         if verb == "delete":
-            self._delete(instance)
-            return {}
-        raise OSError(22, f"unknown request {verb!r}")
+            return {"statuses": self._delete(instance)}
+        if verb != "kill":
+            raise OSError(errno.EINVAL, f"unknown request {verb!r}")
+        self._family.kill(instance)
+        return {}
 
     def _admit(self, name: str) -> None:
         if name in self._instances:
             raise FileExistsError(17, f"the id {name!r} is in use")
 
     def _adopt(self, instance: Instance) -> None:
-        self._instances[instance.name] = instance
+        self._family.adopt(instance)
         assert instance.control is not None
         self._watch(instance.control.fileno(), lambda: self._on_child(instance))
 
@@ -180,46 +182,56 @@ class Spawner:
         if reply is None:
             return
         if instance.failure is None:
-            self._reply(reply, instance.answer(), (instance.pidfd,))
+            if not self._reply(reply, instance.answer(), (instance.pidfd,)):
+                self._discard(instance)  # nobody waits for it any more, so nobody would delete it
         else:
-            instance.signal(signal.SIGKILL)
-            self._delete(instance)
+            self._discard(instance)
             self._reply(reply, {"error": instance.failure})
 
     def _on_deaths(self) -> None:
-        """Reap: our own instances keep their status, orphans of native ones are just let go."""
         with contextlib.suppress(BlockingIOError):
             os.read(self._deaths, 4096)
-        known = {instance.pid: instance for instance in self._instances.values()}
-        with contextlib.suppress(ChildProcessError):
-            while ended := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT):
-                instance = known.get(ended.si_pid)
-                if instance is not None and instance.status is None:
-                    instance.reap()
-                else:
-                    os.waitpid(ended.si_pid, 0)
+        self._family.reap()
 
-    def _delete(self, instance: Instance) -> None:
-        """Kill what is left, then forget the instance and remove its group."""
-        if instance.group:
-            instance.group.kill()
-        instance.signal(signal.SIGKILL)
-        if instance.status is None:
-            instance.reap()
-        if instance.control is not None:
-            self._unwatch(instance.control.fileno())
-            instance.control.close()
-            instance.control = None
-        os.close(instance.pidfd)
-        del self._instances[instance.name]
+    def _discard(self, instance: Instance) -> None:
+        with contextlib.suppress(OSError):
+            self._delete(instance)
+
+    def _delete(self, instance: Instance) -> dict[str, int | None]:
+        """Kill what is left, forget it and what was executed into it, remove its group.
+
+        Returns:
+            The exit status of everything that is forgotten, by name.
+        """
+        self._family.end(instance)
+        members = self._family.members(instance)
+        for member in members:
+            if member.control is not None:
+                self._unwatch(member.control.fileno())
+                member.control.close()
+                member.control = None
+            if member.reply is not None:
+                self._reply(member.reply, {"error": member.failure or _DELETED})
+                member.reply = None
+            os.close(member.pidfd)
+            del self._instances[member.name]
         if instance.group:
             instance.group.remove()
+        image = instance.image
+        if image and all(other.image != image for other in self._instances.values()):
+            self._launcher.territory.renew(image)
+        return {member.name: member.status for member in members}
 
     def _reply(
         self, reply: socket.socket, answer: dict[str, Any], fds: tuple[int, ...] = ()
-    ) -> None:
-        with reply, contextlib.suppress(BrokenPipeError):
-            wire.send(reply, answer, fds)
+    ) -> bool:
+        """Answer a request; whether anybody was there to hear it."""
+        with reply:
+            try:
+                wire.send(reply, answer, fds)
+            except (BrokenPipeError, ConnectionResetError):
+                return False
+        return True
 
 
 def _leave(own: Group) -> None:
@@ -245,14 +257,19 @@ def main(fd: int) -> None:
     gc.collect()
     gc.freeze()
     gc.disable()
+    complete = False
     try:
         spawner.loop()
     finally:
-        spawner.close()
-        with contextlib.suppress(OSError):
-            spawner.leave_territory()
-            os.unlink(f"{settings['folder']}/engine.json")
-            os.rmdir(settings["folder"])
+        # What is left keeps its mounts and the record, by which `runtime.clean` finds it.
+        complete = spawner.close()
+        if complete:
+            with contextlib.suppress(OSError):
+                spawner.leave_territory()
+                os.unlink(f"{settings['folder']}/engine.json")
+                os.rmdir(settings["folder"])
+    if not complete:
+        sys.exit(1)
 
 
 def _start(channel: socket.socket, settings: dict[str, Any]) -> tuple[Spawner, dict[str, Any]]:
@@ -260,6 +277,12 @@ def _start(channel: socket.socket, settings: dict[str, Any]) -> tuple[Spawner, d
     where = layout.current()
     enter()
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard < _LEAST_DESCRIPTORS:
+        raise OSError(
+            errno.EMFILE,
+            f"the limit on open descriptors (RLIMIT_NOFILE, ulimit -n) is {hard}; the spawner "
+            f"needs {_LEAST_DESCRIPTORS}",
+        )
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     syscalls.prctl(syscalls.PR_SET_CHILD_SUBREAPER, 1)
     manager = cgroups.manager(marker, where)

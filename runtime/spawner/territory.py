@@ -127,18 +127,34 @@ class Territory:
             folder = f"native/{len(self._natives)}"
             for sub in ("", "/layer", "/root"):
                 os.mkdir(folder + sub)
-            syscalls.mount(self._marker, f"{folder}/layer", "tmpfs", 0, "mode=0755")
-            os.mkdir(f"{folder}/layer/upper")
-            os.mkdir(f"{folder}/layer/work")
-            layers = f"upperdir={folder}/layer/upper,workdir={folder}/layer/work"
-            root = f"{folder}/root"
-            syscalls.mount(self._marker, root, "overlay", 0, f"lowerdir={image},{layers}")
-            handle = os.open(root, _O_PATH)
-            for name in ("proc", "sys", "dev"):
-                self._bind(handle, name)
-            os.close(handle)
-            self._natives[image] = root
+            self._mount_native(image, folder)
+            self._natives[image] = f"{folder}/root"
         return self._natives[image]
+
+    def renew(self, image: str) -> None:
+        """Give the chroot of an image a fresh writable layer, as every container gets one.
+
+        Called after the last process in it has ended, so that no start has to wait for it.
+        """
+        root = self._natives.get(image)
+        if root is None:
+            return
+        folder = os.path.dirname(root)
+        syscalls.umount(root)
+        syscalls.umount(f"{folder}/layer")
+        self._mount_native(image, folder)
+
+    def _mount_native(self, image: str, folder: str) -> None:
+        syscalls.mount(self._marker, f"{folder}/layer", "tmpfs", 0, "mode=0755")
+        os.mkdir(f"{folder}/layer/upper")
+        os.mkdir(f"{folder}/layer/work")
+        layers = f"upperdir={folder}/layer/upper,workdir={folder}/layer/work"
+        root = f"{folder}/root"
+        syscalls.mount(self._marker, root, "overlay", 0, f"lowerdir={image},{layers}")
+        handle = os.open(root, _O_PATH)
+        for name in ("proc", "sys", "dev"):
+            self._bind(handle, name)
+        os.close(handle)
 
     @staticmethod
     def _bind(root_fd: int, name: str) -> None:

@@ -1,0 +1,74 @@
+"""What an engine writes down about itself, so that a later `clean` knows it from others."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+_FILE = "engine.json"
+_PART = "engine.json.part"
+
+
+def write(folder: Path, pid: int, cgroups: dict[str, str]) -> None:
+    """Write the record of the engine in `folder`, named like it; replaced in one step.
+
+    Args:
+        folder: the engine's directory.
+        pid: of its spawner.
+        cgroups: controller to its group.
+
+    Raises:
+        OSError: the directory cannot be written.
+    """
+    record = {
+        "engine": folder.name,
+        "pid": pid,
+        "started": start_time(pid),
+        "boot_id": boot_id(),
+        "cgroups": cgroups,
+    }
+    part = folder / _PART
+    part.write_text(json.dumps(record))
+    part.replace(folder / _FILE)
+
+
+def read(folder: Path) -> dict[str, Any] | None:
+    """The record, its `cgroups` always a mapping; None where there is none that can be used."""
+    try:
+        record = json.loads((folder / _FILE).read_text())
+    except (OSError, ValueError):
+        return None
+    if not isinstance(record, dict) or not isinstance(record.get("pid"), int):
+        return None
+    if not isinstance(record.get("cgroups"), dict):
+        record["cgroups"] = {}
+    return record
+
+
+def remove(folder: Path) -> None:
+    """Remove it, half-written ones too."""
+    for name in (_FILE, _PART):
+        (folder / name).unlink(missing_ok=True)
+
+
+def spawner_lives(record: dict[str, Any]) -> bool:
+    """Whether its spawner runs: the same pid, start and boot of the host."""
+    started = start_time(record["pid"])
+    same_boot = record.get("boot_id", boot_id()) == boot_id()
+    return same_boot and started is not None and started == record.get("started")
+
+
+def boot_id() -> str:
+    """Random name of this boot of the host: pids and start times of another mean nothing."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
+def start_time(pid: int) -> int | None:
+    """Start of a process in clock ticks since boot (field 22 of stat), None where it has ended."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return None
+    fields = text.rpartition(")")[2].split()
+    return None if fields[0] in "ZX" else int(fields[19])
