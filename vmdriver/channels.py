@@ -8,8 +8,10 @@ spins with interrupts off until the host takes the bytes (Linux ``drivers/char/v
 ``__send_to_port``).
 
 Resolution of a stamp: the thread is woken by the kernel when a byte arrives and reads the clock
-before anything else; measured 0.05 to 0.3 ms on an idle host, plus the time another Python thread
-holds the interpreter (at most the switch interval, 5 ms, when the harness computes meanwhile).
+before anything else, median 0.03 to 0.08 ms later. Bytes that come between the stamp and the read
+share it. A thread of the harness that computes meanwhile makes both much worse: it is asked for the
+interpreter only every 5 ms, and gives it when the host lets it run. Measured figures:
+docs/vmdriver.md, by ``benchmarks/suites/test_stamps.py``.
 """
 
 import contextlib

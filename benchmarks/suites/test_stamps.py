@@ -1,0 +1,62 @@
+"""How late the VM driver's stamps are: another process notes the time, then writes to a port.
+
+Both read CLOCK_MONOTONIC, so the difference holds the write, the wake-up of the driver's thread and
+its own reading of the clock. `computes`: another thread of the harness wants the interpreter too.
+"""
+
+from __future__ import annotations
+
+import struct
+import subprocess
+import sys
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+
+from benchmarks.suites.clock import stamped_clock
+from vmdriver.channels import Channels
+from vmdriver.console import Console
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pytest_benchmark.fixture import BenchmarkFixture
+
+WRITES = 2000
+STAMP = struct.Struct("=q")
+WRITER = """
+import socket, sys, time
+port = socket.socket(socket.AF_UNIX)
+port.connect(sys.argv[1])
+for _ in range(int(sys.argv[2])):
+    time.sleep(0.005)
+    port.send(time.monotonic_ns().to_bytes(8, sys.byteorder))
+"""
+
+
+@pytest.mark.benchmark(group="stamp: written to stamped", timer=stamped_clock)
+@pytest.mark.parametrize("harness", ["waits", "computes"])
+def test_stamp(benchmark: BenchmarkFixture, tmp_path: Path, harness: str) -> None:
+    found: list[tuple[int, int]] = []
+
+    def receive(_port: str, data: bytes, now: int) -> None:
+        # The first woke the thread; what came before the read shares its stamp.
+        (written,) = STAMP.unpack(data[: STAMP.size])
+        found.append((written, now))
+
+    port = tmp_path / "control"
+    console = Console(tmp_path / "log", 0)
+    with closing(Channels({"control": port}, console, receive)) as channels:
+        writer = [sys.executable, "-I", "-c", WRITER, str(port), str(WRITES)]
+        with subprocess.Popen(writer) as process:
+            while harness == "computes" and process.poll() is None:
+                sum(range(2000))
+        with channels.changed:
+            assert channels.changed.wait_for(lambda: channels.ended is not None, 10)
+    stamps = iter(found)
+    benchmark.pedantic(lambda: stamped_clock.advance(*next(stamps)), rounds=len(found))
+    took = sorted((now - written) / 1e6 for written, now in found)
+    assert len(took) > WRITES / 4
+    benchmark.extra_info["p95_ms"] = took[int(0.95 * len(took))]
+    benchmark.extra_info["p99_ms"] = took[int(0.99 * len(took))]
