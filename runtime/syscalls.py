@@ -15,7 +15,7 @@ from ctypes import c_char_p, c_int, c_long, c_size_t, c_uint, c_uint16, c_uint32
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
 # Flags of clone(2).
 CLONE_NEWTIME = 0x00000080
@@ -263,6 +263,16 @@ def join_session_keyring() -> None:
 def close_range_on_exec(first: int) -> None:
     """Mark every descriptor from `first` on close-on-exec (close_range(2))."""
     _close_range(first, 0xFFFFFFFF, CLOSE_RANGE_CLOEXEC)
+
+
+def close_all_but(kept: Iterable[int]) -> None:
+    """Close every descriptor above 2 that is not kept, at once (close_range(2))."""
+    first = 3
+    for number in sorted(set(kept)):
+        if number > first:
+            _close_range(first, number - 1, 0)
+        first = max(first, number + 1)
+    _close_range(first, 0xFFFFFFFF, 0)
 
 
 def load_seccomp(program: bytes) -> None:

@@ -31,13 +31,17 @@ def become(
 
     Args:
         plan: the steps.
-        fields: of the Context.
+        fields: of the Context; and "undumpable", whether to close /proc/PID to all but the host's
+            root until the exec. Not where the spawner has to write an id mapping: /proc/PID/uid_map
+            would belong to the host's root, which a spawner in a user namespace is not.
         descriptors: number in the workload to number here.
         time_steps: send the clock after every step, for benchmarks.
     """
     control: int = fields["control"]
     step: Operation | None = None
     try:
+        if fields["undumpable"]:
+            syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)
         # Until the identity steps do it for good: nothing half-made outlives the spawner.
         syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
         if control <= max(descriptors, default=-1):

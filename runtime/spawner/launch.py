@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import signal
 import socket
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Never
 
 from runtime import syscalls
 from runtime.operations import Operation, decode
@@ -122,35 +124,23 @@ class Launcher:
         inside = target.group.into_fd() if target.group else -1
         helper, helper_fd = syscalls.clone3(0, cgroup_fd=inside)
         if helper == 0:
-            try:
-                ours.close()
-                theirs.recv(1)
-                if request["namespaces"]:
-                    os.setns(target.pidfd, request["namespaces"])
-                pid, _ = syscalls.clone3(syscalls.CLONE_PARENT)
-                if pid == 0:
-                    fields["control"] = theirs.fileno()
-                    targets = dict(zip(request["targets"], fds, strict=True))
-                    become(plan, fields, targets, time_steps=False)
-                theirs.send(b"p%d" % pid)
-                os._exit(0)
-            except OSError as error:
-                reason = error.strerror or str(error)
-                theirs.send(f"eJoin\0join the container\0{reason}\0{error.errno}".encode())
-            finally:
-                os._exit(125)
+            _join(target.pidfd, request, fds, fields, plan=plan, control=theirs)
         theirs.close()
         try:
             if target.group and inside < 0:
                 target.group.attach(helper)
             ours.send(b"g")
             heard = _listen(ours)
+        except OSError:
+            ours.close()
+            raise
         finally:
+            signal.pidfd_send_signal(helper_fd, signal.SIGKILL)  # it may wait for our word
             os.waitpid(helper, 0)
             os.close(helper_fd)
         if heard[-1][:1] != b"p":
             ours.close()
-            raise OSError(_reason(heard))
+            raise OSError(*_reason(heard))
         stamps = {"requested": request["requested"], "spawned": time.monotonic_ns()}
         pid = int(heard[-1][1:])
         instance = Instance(
@@ -218,7 +208,54 @@ class Launcher:
             "env": request["env"],
             "filters": self.filters,
             "sources": {},
+            "undumpable": not any(request.get("mapping", ())),
         }
+
+
+def _join(
+    target: int,
+    request: dict[str, Any],
+    fds: list[int],
+    fields: dict[str, Any],
+    *,
+    plan: list[Operation],
+    control: socket.socket,
+) -> Never:
+    """Enter the container and make the process in it; runs in the helper.
+
+    What is half-made in the container must be of no use to whoever is in there already
+    (CVE-2019-5736, CVE-2016-9962): it is not dumpable, so /proc/PID/exe, which is still the
+    spawner's interpreter, and /proc/PID/fd cannot be opened until the exec makes it dumpable
+    again; and it holds no descriptor but the workload's own and the way to the spawner.
+
+    Args:
+        target: pidfd of the container's first process.
+        request: the engine's.
+        fds: what the workload is to have.
+        fields: of the Context.
+        plan: steps of the new process.
+        control: the helper's end of the socket to the spawner.
+    """
+    try:
+        syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)
+        syscalls.close_all_but((target, control.fileno(), *fds))
+        if not control.recv(1):
+            os._exit(125)  # the spawner is gone
+        if request["namespaces"]:
+            os.setns(target, request["namespaces"])
+        os.close(target)
+        pid, _ = syscalls.clone3(syscalls.CLONE_PARENT)
+        if pid == 0:
+            fields["control"] = control.fileno()
+            targets = dict(zip(request["targets"], fds, strict=True))
+            become(plan, fields, targets, time_steps=False)
+        control.send(b"p%d" % pid)
+        os._exit(0)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        control.send(f"eJoin\0join the container\0{reason}\0{error.errno}".encode())
+    finally:
+        os._exit(125)
 
 
 def _listen(channel: socket.socket) -> list[bytes]:
@@ -231,11 +268,12 @@ def _listen(channel: socket.socket) -> list[bytes]:
     return heard
 
 
-def _reason(heard: list[bytes]) -> str:
+def _reason(heard: list[bytes]) -> tuple[int, str]:
     for message in heard:
         if message[:1] == b"e":
-            return message.decode("utf-8", "replace").split("\0")[2]
-    return "the helper that enters the container died"
+            _, what, reason, number = message[1:].decode("utf-8", "replace").split("\0")
+            return int(number), f"{what}: {reason}"
+    return errno.ECHILD, "the helper that enters the container died"
 
 
 def _close(sources: dict[str, int]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -163,3 +164,59 @@ def test_each_ablation_runs_and_opens_what_it_should(
     # what else opens with it is the host's file system that stands in, nothing more
     companions = {"mnt": {"masks", "pid"}, "masks": set(), "pid": set()}.get(technology, set())
     assert {name for name, is_open in opened.items() if is_open} <= companions
+
+
+#: Tries to open what every process inside executes and has open, while others are executed.
+READER = """
+import os, sys, time
+def ours(name, fd):
+    try:
+        return os.path.samestat(os.stat(name), os.fstat(fd))
+    except OSError:
+        return False
+seen, looks, end = set(), 0, time.monotonic() + float(sys.argv[1])
+print("reading", flush=True)
+while time.monotonic() < end:
+    for pid in os.listdir("/proc"):
+        if not pid.isdigit() or int(pid) in (1, os.getpid()):
+            continue
+        looks += 1
+        for what in ("exe", "cwd", "root", "fd"):
+            try:
+                if what == "fd":
+                    found = [f"/proc/{pid}/fd/{n}" for n in os.listdir(f"/proc/{pid}/fd")]
+                else:
+                    found = [f"/proc/{pid}/{what}"]
+            except OSError:
+                continue
+            for path in found:
+                try:
+                    name = os.readlink(path)
+                    fd = os.open(path, os.O_PATH)
+                except OSError:
+                    continue
+                # pipes, sockets and the like are not anywhere in a file system
+                if name.startswith("/") and not ours(name, fd):
+                    seen.add((what, name))
+                os.close(fd)
+print(looks, sorted(seen))
+"""
+
+
+@pytest.mark.parametrize("profile", ["docker-like", "default", "bare"])
+def test_a_process_being_executed_shows_nothing_of_the_host(
+    engine: Engine, image: Image, profile: str
+) -> None:
+    spec = profiles.PROFILES[profile](rootfs=image.root, args=["sleep", "1000"])
+    with engine.run(spec) as container:
+        ours, theirs = os.pipe()
+        reader = container.exec(["python3", "-I", "-S", "-c", READER, "2"], stdio=(theirs,) * 3)
+        os.close(theirs)
+        with os.fdopen(ours) as pipe:
+            assert pipe.readline() == "reading\n"
+            while reader.running:
+                with container.exec(["true"]) as process:
+                    process.wait(5)
+            looks, _, seen = pipe.read().partition(" ")
+        assert int(looks) > 20
+        assert seen == "[]\n"
