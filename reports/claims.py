@@ -24,6 +24,7 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         factor: Margin of a ratio, as a fraction; None where no ratio decides.
         limit_s: Limit of an absolute time, in seconds, or None.
         probes: Probes that decide.
+        features: Technologies that decide.
     """
 
     id: str
@@ -33,6 +34,7 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     factor: float | None = None
     limit_s: float | None = None
     probes: tuple[str, ...] = ()
+    features: tuple[str, ...] = ()
 
 
 class Rules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -17,6 +17,8 @@ from reports.judge_numbers import verdict
 from reports.model import Evidence, Judgement, Verdict
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from benchmarks.records import SandboxInfo
     from reports.case import Case
     from reports.claims import Claim
@@ -38,38 +40,59 @@ def technologies(claim: Claim, case: Case) -> Judgement:
         reason = "the run switches no single isolation feature off, so none can be credited"
         return verdict(claim, Verdict.NOT_TESTABLE, "needs an ablation", reason)
     with_it = _exposed(case, whole)
-    evidence, silent, unread = [], [], []
+    evidence: list[Evidence] = []
+    opened: dict[str, list[str] | None] = {}
     for box in variants:
         feature = box.profile.removeprefix(_WITHOUT)
-        without_it = _exposed(case, box)
-        both = with_it.keys() & without_it.keys()
-        opened = [
-            probe
-            for workload, probe in without_it
-            if (workload, probe) in both
-            and without_it[workload, probe]
-            and not with_it[workload, probe]
-        ]
-        if not both:
-            unread.append(feature)
-        elif not opened:
-            silent.append(feature)
-        shown = f"opens {len(opened)} of {len(both)}" + (f": {', '.join(opened)}" if opened else "")
-        evidence.append(Evidence(observation=f"without {feature}", result=shown))
+        opened[feature] = _opened(with_it, _exposed(case, box))
+        evidence += _shown(feature, opened[feature], decides=feature in claim.features)
         evidence += _cost(case, box, whole, feature)
-    counted = f"{len(variants) - len(silent) - len(unread)} of {len(variants)} features"
-    if unread:
-        reason = f"no probe was read without {', '.join(unread)}"
-        return verdict(claim, Verdict.INCONCLUSIVE, _ABLATION, reason, *evidence)
-    if silent:
-        # Probes can show that a feature closes something, never that it closes nothing.
-        reason = (
-            f"{counted} close something that is probed; without {', '.join(silent)} nothing "
-            "opens: either the others cover for it or no probe asks"
-        )
-        return verdict(claim, Verdict.INCONCLUSIVE, _ABLATION, reason, *evidence)
-    reason = f"each of {len(variants)} features, switched off, opens something it had closed"
+    doubt = _doubt(claim.features, opened)
+    if doubt is not None:
+        return verdict(claim, Verdict.INCONCLUSIVE, _ABLATION, doubt, *evidence)
+    count = len(claim.features)
+    reason = f"each of the {count} features named, switched off, opens something it had closed"
     return verdict(claim, Verdict.SUPPORTED, _ABLATION, reason, *evidence)
+
+
+def _doubt(features: Sequence[str], opened: Mapping[str, list[str] | None]) -> str | None:
+    """Say what keeps the claim undecided, or None."""
+    if lacking := [name for name in features if name not in opened]:
+        return f"the run does not switch off {', '.join(lacking)}"
+    if unread := [name for name in features if opened[name] is None]:
+        return f"no probe was read without {', '.join(unread)}"
+    if silent := [name for name in features if not opened[name]]:
+        # Probes can show that a feature closes something, never that it closes nothing.
+        return (
+            f"without {', '.join(silent)} nothing opens: either the others cover for it or no "
+            "probe asks"
+        )
+    return None
+
+
+def _opened(
+    with_it: dict[tuple[str, str], bool],
+    without_it: dict[tuple[str, str], bool],
+) -> list[str] | None:
+    """Return what is exposed only without the feature; None where nothing was read in both."""
+    both = with_it.keys() & without_it.keys()
+    if not both:
+        return None
+    return [
+        probe
+        for workload, probe in without_it
+        if (workload, probe) in both
+        and without_it[workload, probe]
+        and not with_it[workload, probe]
+    ]
+
+
+def _shown(feature: str, opened: list[str] | None, *, decides: bool) -> list[Evidence]:
+    if opened is None:
+        result = "no probe was read"
+    else:
+        result = f"opens {len(opened)}" + (f": {', '.join(opened)}" if opened else "")
+    return [Evidence(observation=f"without {feature}", result=result, decides=decides)]
 
 
 def _exposed(case: Case, box: SandboxInfo) -> dict[tuple[str, str], bool]:

@@ -242,22 +242,47 @@ def test_technologies_need_an_ablation(synthetic: Synthetic) -> None:
     assert judged(synthetic, "technologies").verdict is Verdict.NOT_TESTABLE
 
 
+NAMED = ("pid", "uts", "mnt", "ipc", "net", "user", "cgroup")
+
+
+def ablated(synthetic: Synthetic, *features: str) -> None:
+    """Let the run switch these off, each opening a probe of its own."""
+    variants = [f"container:no-{feature}" for feature in features]
+    synthetic.sandboxes = ("container", *variants, "vm")
+    synthetic.opened = dict.fromkeys(variants, {"hostname"})
+
+
 def test_a_feature_is_credited_with_what_opens_without_it(synthetic: Synthetic) -> None:
-    synthetic.sandboxes = ("container", "container:no-uts", "container:no-pid", "vm")
-    synthetic.opened = {"container:no-uts": {"hostname"}, "container:no-pid": {"processes"}}
+    ablated(synthetic, *NAMED)
     found = judged(synthetic, "technologies")
     assert found.verdict is Verdict.SUPPORTED
     shown = {row.observation: row.result for row in found.evidence}
-    assert shown["without uts"] == "opens 1 of 13: hostname"
+    assert shown["without uts"] == "opens 1: hostname"
     assert any("start without pid" in observation for observation in shown)
 
 
 def test_a_feature_without_a_probe_is_neither_credited_nor_refuted(synthetic: Synthetic) -> None:
-    synthetic.sandboxes = ("container", "container:no-uts", "container:no-pid")
-    synthetic.opened = {"container:no-uts": {"hostname"}}
+    ablated(synthetic, *NAMED)
+    del synthetic.opened["container:no-pid"]
     found = judged(synthetic, "technologies")
     assert found.verdict is Verdict.INCONCLUSIVE
-    assert "without pid" in found.reason
+    assert "without pid" in found.reason.lower()
+
+
+def test_features_the_claim_does_not_name_are_context(synthetic: Synthetic) -> None:
+    ablated(synthetic, *NAMED, "capabilities")
+    del synthetic.opened["container:no-capabilities"]
+    found = judged(synthetic, "technologies")
+    assert found.verdict is Verdict.SUPPORTED
+    row = next(row for row in found.evidence if row.observation == "without capabilities")
+    assert not row.decides
+
+
+def test_an_ablation_that_leaves_a_feature_out_decides_nothing(synthetic: Synthetic) -> None:
+    ablated(synthetic, *NAMED[1:])
+    found = judged(synthetic, "technologies")
+    assert found.verdict is Verdict.INCONCLUSIVE
+    assert "does not switch off pid" in found.reason
 
 
 def test_variants_of_a_sandbox_do_not_stand_for_it(synthetic: Synthetic) -> None:
