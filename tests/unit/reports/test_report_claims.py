@@ -249,7 +249,7 @@ def ablated(synthetic: Synthetic, *features: str) -> None:
     """Let the run switch these off, each opening a probe of its own."""
     variants = [f"container:no-{feature}" for feature in features]
     synthetic.sandboxes = ("container", *variants, "vm")
-    synthetic.opened = dict.fromkeys(variants, {"hostname"})
+    synthetic.opened = {key: {"hostname"} for key in variants}
 
 
 def test_a_feature_is_credited_with_what_opens_without_it(synthetic: Synthetic) -> None:
