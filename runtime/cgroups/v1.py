@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import time
 from typing import TYPE_CHECKING, Any
 
 from runtime.cgroups import files
@@ -14,7 +15,9 @@ if TYPE_CHECKING:
 
 PERIOD_US = 100_000
 _SHARES_PER_WEIGHT = 1024 / 100
-_KILL_ROUNDS = 100
+_KILL_S = 2.0
+_FREEZE_S = 0.5
+_PAUSE_S = 0.001
 
 
 class LegacyGroup:
@@ -66,24 +69,31 @@ class LegacyGroup:
             files.write(f"{folder}/cgroup.procs", str(pid))
 
     def kill(self) -> None:
-        """Freeze, kill all, thaw: nothing can fork its way out between the two."""
+        """Freeze, kill all, thaw, until nothing is left: nothing forks its way out in between.
+
+        Freezing takes its time (freezer-subsystem.rst: FREEZING until every task has stopped), and
+        a process that is being made joins the group meanwhile. Whoever hangs in the kernel never
+        stops, so all waits are bounded; what outlives them shows when it is awaited.
+        """
         freezer = self.paths.get("freezer")
         folder = freezer or next(iter(self.paths.values()))
-        with contextlib.suppress(OSError):
+        deadline = time.monotonic() + _KILL_S
+        while files.pids(folder):
             if freezer:
-                files.write(f"{freezer}/freezer.state", "FROZEN")
-        try:
-            for _ in range(1 if freezer else _KILL_ROUNDS):
-                found = files.pids(folder)
-                if not found:
-                    break
-                for pid in found:
+                with contextlib.suppress(OSError):
+                    files.write(f"{freezer}/freezer.state", "FROZEN")
+                    _await_frozen(freezer)
+            try:
+                for pid in files.pids(folder):
                     with contextlib.suppress(ProcessLookupError):
                         os.kill(pid, signal.SIGKILL)
-        finally:
-            with contextlib.suppress(OSError):
+            finally:
                 if freezer:
-                    files.write(f"{freezer}/freezer.state", "THAWED")
+                    with contextlib.suppress(OSError):
+                        files.write(f"{freezer}/freezer.state", "THAWED")
+            if time.monotonic() > deadline:
+                return
+            time.sleep(_PAUSE_S)
 
     def remove(self) -> None:
         """Remove the groups; EBUSY is retried."""
@@ -132,9 +142,25 @@ class LegacyManager:
         return LegacyGroup(made)
 
     def close(self) -> None:
-        """Remove the engine's groups and all below them."""
+        """Remove the engine's groups and all below them.
+
+        Raises:
+            CgroupOSError: one is still busy; the others are removed.
+        """
+        failure: OSError | None = None
         for folder in self.paths.values():
-            files.remove(folder)
+            try:
+                files.remove(folder)
+            except OSError as error:
+                failure = error
+        if failure:
+            raise failure
+
+
+def _await_frozen(freezer: str) -> None:
+    deadline = time.monotonic() + _FREEZE_S
+    while files.read(f"{freezer}/freezer.state") != "FROZEN" and time.monotonic() < deadline:
+        time.sleep(_PAUSE_S)
 
 
 def _inherit_cpuset(above: str, path: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import time
 from typing import TYPE_CHECKING, Any
 
 from runtime.cgroups import files
@@ -14,6 +15,7 @@ from runtime.cgroups.v1 import PERIOD_US
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_PAUSE_S = 0.001
 _NEEDED = ("memory", "cpu", "pids")
 
 
@@ -78,6 +80,7 @@ class UnifiedGroup:
                 for pid in found:
                     with contextlib.suppress(ProcessLookupError):
                         os.kill(pid, 9)
+                time.sleep(_PAUSE_S)
 
     def remove(self) -> None:
         """Remove the group; EBUSY is retried."""

@@ -106,6 +106,77 @@ def test_half_made_v1_groups_are_unwound(tmp_path: Path) -> None:
     assert not (tmp_path / "memory/tare-0/a").exists()
 
 
+class Freezer:
+    """A group with one process that freezes at the third look and dies when it is killed.
+
+    While it is not frozen, a kill brings a new one forth.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.looks = 0
+        self.log: list[str] = []
+        (folder / "cgroup.procs").write_text("1111\n")
+        (folder / "freezer.state").write_text("THAWED\n")
+
+    def read(self, path: str) -> str:
+        if path.endswith("freezer.state"):
+            self.looks += 1
+            return "FROZEN" if self.looks >= 3 else "FREEZING"
+        return (self.folder / "cgroup.procs").read_text().strip()
+
+    def write(self, path: str, text: str) -> None:
+        assert path == str(self.folder / "freezer.state")
+        self.log.append(text)
+
+    def kill(self, pid: int, _: int) -> None:
+        self.log.append(f"kill {pid}")
+        left = "" if self.looks >= 3 else "2222\n"
+        (self.folder / "cgroup.procs").write_text(left)
+
+
+def test_v1_kill_waits_until_the_group_is_frozen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    posed = Freezer(tmp_path)
+    monkeypatch.setattr(files, "read", posed.read)
+    monkeypatch.setattr(files, "write", posed.write)
+    monkeypatch.setattr("os.kill", posed.kill)
+    v1.LegacyGroup({"freezer": str(tmp_path)}).kill()
+    assert posed.log == ["FROZEN", "kill 1111", "THAWED"]
+
+
+def test_v1_kill_repeats_until_nothing_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    posed = Freezer(tmp_path)
+    monkeypatch.setattr(v1, "_FREEZE_S", 0)  # never gets it frozen at once
+    monkeypatch.setattr(files, "read", posed.read)
+    monkeypatch.setattr(files, "write", posed.write)
+    monkeypatch.setattr("os.kill", posed.kill)
+    v1.LegacyGroup({"freezer": str(tmp_path)}).kill()
+    kills = [line for line in posed.log if line.startswith("kill")]
+    assert kills == ["kill 1111", "kill 2222", "kill 2222"]
+    assert posed.log[-1] == "THAWED"
+
+
+def test_v1_close_removes_what_it_can(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "_RETRIES", 1)
+    for name in ("memory", "pids"):
+        (tmp_path / name).mkdir()
+    manager = v1.LegacyManager("tare-0", {n: str(tmp_path / n) for n in ("memory", "pids")})
+    (tmp_path / "memory/tare-0/busy").write_text("")
+    with pytest.raises(files.CgroupOSError, match="memory/tare-0"):
+        manager.close()
+    assert not (tmp_path / "pids/tare-0").exists()
+
+
+def test_missing_controllers_are_said() -> None:
+    assert cgroups.losses({"unified"}) == []
+    assert len(cgroups.losses({"freezer", "memory", "cpu", "pids"})) == 1
+    assert "'cpuacct'" in cgroups.losses({"freezer", "memory", "cpu", "pids"})[0]
+
+
 @pytest.fixture
 def unified(tmp_path: Path) -> Path:
     (tmp_path / "cgroup.controllers").write_text("cpu memory pids hugetlb\n")
