@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _socket
+import errno
 import fcntl
 import os
 import struct
@@ -27,10 +28,15 @@ class NewKeyring(NamedTuple):
         try:
             syscalls.join_session_keyring()
         except OSError as error:
-            # ENOSYS: a kernel without keys; EDQUOT: the user's quota is used up by others'
-            # keyrings. Neither leaves a key of the host reachable by the session keyring's id.
-            if error.errno not in (38, 122):
-                raise
+            if error.errno == errno.ENOSYS:  # a kernel without keys has none to show
+                return
+            if error.errno == errno.EDQUOT:
+                raise OSError(
+                    errno.EDQUOT,
+                    "the quota of keys is used up, and the container would keep the host's "
+                    "keyring; see /proc/key-users and /proc/sys/kernel/keys/root_maxkeys",
+                ) from error
+            raise
 
 
 class LoopbackUp(NamedTuple):

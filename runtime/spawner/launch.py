@@ -68,6 +68,7 @@ class Launcher:
         else:
             fields["lower"] = self.territory.lower(request["image"], mapping)
         group: Group | None = None
+        _check_limits(request["resources"] or {}, self.manager)
         try:
             if request["resources"] is not None and self.manager is not None:
                 group = self.manager.create(request["id"])
@@ -256,6 +257,15 @@ def _join(
         control.send(f"eJoin\0join the container\0{reason}\0{error.errno}".encode())
     finally:
         os._exit(125)
+
+
+def _check_limits(resources: dict[str, Any], manager: Manager | None) -> None:
+    """Refuse limits that nothing would enforce; the profiles' own pids limit is let pass."""
+    wanted = [k for k, v in resources.items() if v is not None and k != "pids_limit"]
+    if wanted and manager is None:
+        raise OSError(
+            errno.ENODEV, f"this host gives no cgroup controller to enforce {', '.join(wanted)}"
+        )
 
 
 def _listen(channel: socket.socket) -> list[bytes]:
