@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from runtime import Engine, EngineError, Spec, clean, leftovers, plan
+from runtime import Engine, EngineError, Spec, clean, leftovers, plan, record
 from tests.integration.runtime.conftest import traces
 
 if TYPE_CHECKING:
@@ -124,3 +124,35 @@ def test_clean_kills_native_orphans(state: Path, image: Image) -> None:
 
 def test_clean_of_nothing_is_nothing(tmp_path: Path) -> None:
     assert clean(tmp_path / "absent") == []
+
+
+def test_a_low_limit_on_descriptors_is_named(state: Path) -> None:
+    program = (
+        "import sys; from pathlib import Path; from runtime import Engine\n"
+        "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (60, 60))\n"
+        "Engine(Path(sys.argv[1]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(state)], capture_output=True, text=True, check=False
+    )
+    assert "RLIMIT_NOFILE" in done.stderr
+    assert "is 60" in done.stderr
+    assert leftovers(state) == []
+    assert list(state.iterdir()) == []
+
+
+def test_a_record_that_cannot_be_written_leaves_no_spawner(
+    state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pids = []
+
+    def full(_: Path, pid: int, __: object) -> None:
+        pids.append(pid)
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(record, "write", full)
+    with pytest.raises(EngineError, match="No space left"):
+        Engine(state)
+    assert list(state.iterdir()) == []
+    with pytest.raises(ProcessLookupError):
+        os.kill(pids[0], 0)
