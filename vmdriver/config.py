@@ -133,6 +133,8 @@ class VmConfig:
         accelerator: ``kvm`` or ``tcg``.
         profile: a name in `PROFILES`, or a profile of one's own.
         cpuset: host CPUs all of QEMU's threads may use; None leaves them free.
+        cgroups: directories of existing cgroups, one of each hierarchy, that QEMU is moved into
+            before its guest runs. Who made them removes them.
         cpu_features_off: CPU features this host's KVM cannot give; the audit finds them.
         payload: program and arguments; file descriptor 3 is the stamp port, to which it writes
             one byte, ``m``, first. Its output goes to the console.
@@ -154,6 +156,7 @@ class VmConfig:
     accelerator: str = "tcg"
     profile: str | Profile = "tuned"
     cpuset: frozenset[int] | set[int] | None = None
+    cgroups: tuple[Path, ...] = ()
     cpu_features_off: tuple[str, ...] = ()
     payload: tuple[str, ...] = ("sh", "-c", "echo m >&3")
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -200,11 +203,7 @@ class VmConfig:
             )
         if not self.payload:
             raise ConfigError("a VM needs a payload: a program and its arguments")
-        for what, path in (("kernel", self.kernel), ("initrd", self.initrd), ("disk", self.disk)):
-            if not path.is_file():
-                raise ConfigError(f"the {what} {path} is not there; build the image first")
-            if path.stat().st_size == 0:
-                raise ConfigError(f"the {what} {path} is empty; build the image again")
+        self._check_files()
 
     def _check_names(self) -> None:
         if not _NAME.fullmatch(self.name):
@@ -215,3 +214,13 @@ class VmConfig:
             raise ConfigError(
                 f"{self.hostname!r} cannot name a host; use 1 to 63 letters, digits and - or ."
             )
+
+    def _check_files(self) -> None:
+        for what, path in (("kernel", self.kernel), ("initrd", self.initrd), ("disk", self.disk)):
+            if not path.is_file():
+                raise ConfigError(f"the {what} {path} is not there; build the image first")
+            if path.stat().st_size == 0:
+                raise ConfigError(f"the {what} {path} is empty; build the image again")
+        for group in self.cgroups:
+            if not (group / "cgroup.procs").exists():
+                raise ConfigError(f"{group} is no cgroup; make one for the VM {self.name} first")

@@ -12,7 +12,7 @@ from vmdriver.channels import Channels
 from vmdriver.config import VmConfig
 from vmdriver.console import Console
 from vmdriver.domain import PORTS, SERIAL
-from vmdriver.errors import AgentMissingError, VmError, VmGoneError
+from vmdriver.errors import AgentMissingError, RefusedError, VmError, VmGoneError
 from vmdriver.hypervisor import Connection, Domain
 from vmdriver.memory import QemuMemory, qemu_memory
 from vmdriver.process import Process
@@ -60,7 +60,11 @@ class Vm:
             self._send_control, self._drain, self._payload_ended, config.deadlines.agent_s
         )
         self.channels = Channels(
-            self.sockets, self.console_state, self._agent.receive, self._agent.abandon
+            self.sockets,
+            self.console_state,
+            self._agent.receive,
+            self._agent.abandon,
+            config.cgroups,
         )
 
     @property
@@ -144,6 +148,8 @@ class Vm:
             channels.changed.wait_for(
                 lambda: "connected" in channels.stamps or channels.ended is not None, limit
             )
+        if channels.unplaced:
+            raise RefusedError(f"the VM {self.config.name} was refused: {channels.unplaced}")
         # A QEMU that has ended already is named by who waits for the next boundary.
         with contextlib.suppress(VmGoneError, TimeoutError):
             self._send_control(line.encode(), limit)

@@ -96,6 +96,7 @@ def test_kvm_gives_the_host_s_cpu_less_what_it_cannot(config: VmConfig) -> None:
     [
         ({"name": "a/b"}, "cannot name a VM"),
         ({"name": "x" * 33}, "cannot name a VM"),
+        ({"cgroups": (Path("/nowhere"),)}, "/nowhere is no cgroup"),
         ({"hostname": "a b"}, "cannot name a host"),
         ({"profile": "fast"}, "no VM profile 'fast'"),
         ({"accelerator": "xen"}, "no accelerator 'xen'"),
