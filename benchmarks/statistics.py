@@ -131,7 +131,7 @@ def relative_half_width(values: Values, confidence: float = CONFIDENCE) -> float
     return (high - low) / 2 / abs(estimate)
 
 
-def ratio(pairs: Pairs, confidence: float = CONFIDENCE, *, seed: int = 0) -> Interval:
+def ratio(pairs: Pairs, confidence: float = CONFIDENCE) -> Interval:
     """Return the median of the blocks' ratios, numerator / denominator, with its interval.
 
     Ratios are averaged in their logarithm, so that it does not matter which of the two is the
@@ -141,11 +141,9 @@ def ratio(pairs: Pairs, confidence: float = CONFIDENCE, *, seed: int = 0) -> Int
     Args:
         pairs: Numerator and denominator of each block, in the order of the blocks.
         confidence: The confidence asked for.
-        seed: Not used: nothing is resampled. All effects are asked for in one way.
     """
     import numpy as np  # here and below: the command starts without it
 
-    del seed
     n = len(pairs)
     if n == 0:
         return Interval(None, None, None, 0, confidence)
@@ -181,7 +179,7 @@ def p_below(pairs: Pairs, bound: float) -> float:
     return _at_least(wins, len(pairs))
 
 
-def equivalence(pairs: Pairs, margin: float, *, seed: int = 0, alpha: float = ALPHA) -> Equivalence:
+def equivalence(pairs: Pairs, margin: float, *, alpha: float = ALPHA) -> Equivalence:
     """Test whether a ratio stays within a margin, by two one-sided tests.
 
     Both tests pass at level ``alpha`` exactly when the (1 - 2 alpha) interval lies within
@@ -190,7 +188,7 @@ def equivalence(pairs: Pairs, margin: float, *, seed: int = 0, alpha: float = AL
     """
     lower, upper = 1 / (1 + margin), 1 + margin
     return Equivalence(
-        interval=ratio(pairs, 1 - 2 * alpha, seed=seed),
+        interval=ratio(pairs, 1 - 2 * alpha),
         lower=lower,
         upper=upper,
         p=max(p_above(pairs, lower), p_below(pairs, upper)),

@@ -140,11 +140,11 @@ class Case:
             few = f"{above.name} and {below.name}: only {_blocks(len(pairs))} with both"
             needs = f"an interval needs {statistics.fewest()}"
             return Contrast(above, below, Outcome.UNUSABLE, f"{few}, {needs}")
-        effect = Estimate.of(statistics.ratio(pairs, seed=self.info.seed))
+        effect = Estimate.of(statistics.ratio(pairs))
         if effect.low is None or effect.high is None:
             zero = f"{below.name} is not reliably above zero"
             return Contrast(above, below, Outcome.UNUSABLE, zero)
-        outcome, p = _decide(pairs, effect, factor, self.info.seed)
+        outcome, p = _decide(pairs, effect, factor)
         return Contrast(above, below, outcome, self._sentence(above, below, effect), effect, p)
 
     def _sentence(self, above: Side, below: Side, effect: Estimate) -> str:
@@ -168,7 +168,7 @@ def _blocks(count: int) -> str:
 
 
 def _decide(
-    pairs: statistics.Pairs, effect: Estimate, factor: float, seed: int
+    pairs: statistics.Pairs, effect: Estimate, factor: float
 ) -> tuple[Outcome, float | None]:
     assert effect.low is not None  # the caller has looked
     assert effect.high is not None
@@ -176,7 +176,7 @@ def _decide(
         return Outcome.ABOVE, statistics.p_above(pairs, 1 + factor)
     if effect.high < 1 / (1 + factor):
         return Outcome.BELOW, statistics.p_below(pairs, 1 / (1 + factor))
-    equal = statistics.equivalence(pairs, factor, seed=seed)
+    equal = statistics.equivalence(pairs, factor)
     if equal.inside:
         return Outcome.WITHIN, equal.p
     return Outcome.UNDECIDED, None

@@ -43,7 +43,7 @@ def numbers(
         if against_native and native is not None and sandbox != NATIVE:
             pairs = paired(samples, native)
             if pairs:
-                to_native = Estimate.of(statistics.ratio(pairs, seed=info.seed))
+                to_native = Estimate.of(statistics.ratio(pairs))
         rows.append(
             NumberRow(
                 sandbox=sandbox,
