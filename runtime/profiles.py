@@ -131,7 +131,11 @@ def native(
     env: Mapping[str, str] | None = None,
     cwd: str = "/",
 ) -> Spec:
-    """The same image under chroot, nothing else: what everything is weighed against."""
+    """The same image under chroot, nothing else: what everything is weighed against.
+
+    Its root, an overlay, stands ready before the start. Instances that run at the same time share
+    its writable layer, which is replaced when the last of them is deleted.
+    """
     return Spec(
         profile="native",
         root=Root(path=rootfs),

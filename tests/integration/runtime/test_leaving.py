@@ -22,8 +22,10 @@ if TYPE_CHECKING:
 
     from benchmarks.image import Image
 
+#: Arguments that no other sleep on the host has, not even another run of these tests.
+MARK, OTHER = f"{1_000_000 + os.getpid()}.1", f"{1_000_000 + os.getpid()}.2"
 #: Leaves a child of its own, a session of its own, and both without their parent.
-STRAYS = "sleep 4711 & setsid sleep 4711 & (setsid sleep 4711 &) ; sleep 4711"
+STRAYS = f"sleep {MARK} & setsid sleep {MARK} & (setsid sleep {MARK} &) ; sleep {MARK}"
 
 
 @pytest.fixture
@@ -31,7 +33,7 @@ def native(image: Image) -> Spec:
     return profiles.native(rootfs=image.root, args=["sh", "-c", STRAYS])
 
 
-def sleepers(parameter: str = "4711") -> list[int]:
+def sleepers(parameter: str = MARK) -> list[int]:
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
@@ -119,14 +121,16 @@ def test_no_stray_of_a_native_instance_survives(state: Path, native: Spec, end: 
 
 
 def test_deleting_one_native_instance_leaves_another_alone(engine: Engine, native: Spec) -> None:
-    other = replace(native, process=replace(native.process, args=("sh", "-c", "sleep 4712 & wait")))
+    other = replace(
+        native, process=replace(native.process, args=("sh", "-c", f"sleep {OTHER} & wait"))
+    )
     with engine.run(other) as kept, engine.run(native) as gone:
-        assert becomes(lambda: len(sleepers()) == 4 and len(sleepers("4712")) == 1)
+        assert becomes(lambda: len(sleepers()) == 4 and len(sleepers(OTHER)) == 1)
         gone.delete()
-        assert len(sleepers("4712")) == 1
+        assert len(sleepers(OTHER)) == 1
         assert kept.running
         assert len(kept.pids()) >= 2
-    assert sleepers() == sleepers("4712") == []
+    assert sleepers() == sleepers(OTHER) == []
 
 
 @pytest.mark.parametrize("limit", ["None", "1 << 29"])
@@ -173,6 +177,23 @@ def test_an_engine_whose_spawner_was_killed_cleans_up_when_it_is_closed(
     assert sleepers() == []
     assert leftovers(state) == []
     assert traces(engine.name) == []
+
+
+def test_the_record_stays_while_a_group_is_busy(state: Path) -> None:
+    engine = Engine(state, memory_limit_bytes=1 << 29)
+    folder = next(iter(engine.cgroup_paths.values()))
+    with subprocess.Popen(["sleep", MARK]) as foreign:  # no child of the spawner's
+        (folder / "spawner/cgroup.procs").write_text(str(foreign.pid))
+        engine._channel.close()
+        assert engine._process.wait(20) == 1
+        found = leftovers(state)
+        assert f"process {foreign.pid} of {engine.name}" in found
+        assert any("control group" in line for line in found)
+        clean(state)
+        assert foreign.wait(5) == -signal.SIGKILL
+    assert leftovers(state) == []
+    assert traces(engine.name) == []
+    engine.close()
 
 
 def test_a_native_instance_finds_what_no_other_has_written(engine: Engine, native: Spec) -> None:
@@ -228,10 +249,10 @@ def test_cpu_time_that_nobody_counts_is_none(engine: Engine, native: Spec) -> No
 @pytest.mark.parametrize("lacking", ["", "pid", "cgroup"])
 def test_stopped_means_that_nothing_is_left(engine: Engine, spec: Spec, lacking: str) -> None:
     chosen = profiles.without(spec, lacking) if lacking else spec
-    script = "sleep 4711 & exec sleep 4711"
+    script = f"sleep {MARK} & exec sleep {MARK}"
     chosen = replace(chosen, process=replace(chosen.process, args=("sh", "-c", script)))
     with engine.run(chosen) as container:
-        container.exec(["sh", "-c", "trap '' TERM; sleep 4711; sleep 4711"])
+        container.exec(["sh", "-c", f"trap '' TERM; sleep {MARK}; sleep {MARK}"])
         assert becomes(lambda: len(sleepers()) == 3)
         container.stop(3)
         assert sleepers() == []
@@ -248,3 +269,13 @@ def test_a_forced_stop_says_so(engine: Engine, spec: Spec) -> None:
         assert container.forced
     os.close(ours)
     os.close(theirs)
+
+
+def test_an_image_whose_owners_cannot_be_mapped_is_noted(engine: Engine) -> None:
+    assert engine.notes == [] or "controller" in engine.notes[0]
+    before = list(engine.notes)
+    strange = profiles.default(rootfs=Path("/sys/kernel"), args=["true"])  # sysfs has no idmaps
+    for _ in range(2):
+        engine.prepare(strange)
+        (note,) = (note for note in engine.notes if note not in before)
+        assert "cannot map the owners of /sys/kernel" in note
