@@ -21,11 +21,12 @@ def test_a_slip_in_a_peers_name_is_answered_with_the_nearest() -> None:
         sandboxes.kind_of("peer:bwarp")
 
 
-def test_every_kind_says_how_it_is_limited_and_how_often_the_suite_starts_it() -> None:
+def test_every_peer_says_how_it_is_limited_and_how_often_the_suite_starts_it() -> None:
     chosen = campaign.load("peers")
-    kinds = {sandboxes.kind_of(name) for name in chosen.sandboxes}
-    assert opening.choose_resources(chosen).enforced.keys() == kinds
-    assert kinds <= ROUNDS.keys()
+    said = opening.choose_resources(chosen).enforced
+    assert said.keys() == set(chosen.sandboxes)
+    assert said["peer:bwrap"] != said["oci:crun"] != said["oci:crun:no-cgroup"]
+    assert {sandboxes.kind_of(name) for name in chosen.sandboxes} <= ROUNDS.keys()
 
 
 def test_the_preset_compares_each_peer_with_what_has_the_same_limits() -> None:
