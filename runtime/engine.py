@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import marshal
 import os
 import re
@@ -113,10 +114,10 @@ class Engine:
                 f"the spawner with the state directory {self.folder} died while starting: {error}"
             ) from error
         if "error" in answer:
-            raise EngineError(
-                f"the spawner cannot start: {answer['error']}; containers need root, and mount "
-                "namespaces allowed"
-            )
+            hint = ""
+            if answer["errno"] in {errno.EPERM, errno.EACCES}:
+                hint = "; containers need root, and mount namespaces allowed"
+            raise EngineError(f"the spawner cannot start: {answer['error']}{hint}")
         self._channel.settimeout(_ANSWER_S)
         return dict(answer)
 

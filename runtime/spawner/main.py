@@ -250,7 +250,7 @@ def main(fd: int) -> None:
     try:
         spawner, answer = _start(channel, settings)
     except OSError as error:
-        wire.send(channel, {"error": error.strerror or str(error)})
+        wire.send(channel, {"error": error.strerror or str(error), "errno": error.errno})
         return
     wire.send(channel, answer)
     # Objects made so far never move to the collector's lists again: no start touches their pages.
