@@ -107,7 +107,7 @@ class ContainerInstance:
             self._container.delete()
         except runtime.ContainerError as error:
             raise MeasurementError(f"the container did not stop: {error}") from error
-        if getattr(self._container, "forced", False):
+        if self._container.forced:
             raise MeasurementError(
                 f"the container did not stop within {STOP_GRACE_S:g} s and was killed",
                 timed_out=True,
