@@ -42,9 +42,13 @@ _EMBEDDED_DIRECTORIES = ("etc", "lib/qemu", "run/qemu", "log/qemu", "cache/qemu"
 def _libvirt(log: Path | None = None) -> Any:
     """Imports libvirt, quiet on standard error, with its event loop running in a thread."""
     global _loop_runs  # noqa: PLW0603  # libvirt's event loop is one a process, whatever we prefer
-    if log is not None:
-        os.environ.setdefault("LIBVIRT_LOG_OUTPUTS", f"3:file:{log}")
+    ours = log is not None and "LIBVIRT_LOG_OUTPUTS" not in os.environ
+    if ours:
+        os.environ["LIBVIRT_LOG_OUTPUTS"] = f"3:file:{log}"
     import libvirt  # 40 ms and a shared library: not for those who only build XML
+
+    if ours:  # read when the library was loaded; children have no business with our log
+        del os.environ["LIBVIRT_LOG_OUTPUTS"]
 
     with _loop_lock:
         if not _loop_runs:

@@ -170,6 +170,8 @@ def test_each_ablation_runs_and_opens_what_it_should(
 READER = """
 import os, sys, time
 def ours(name, fd):
+    if os.fstat(fd).st_rdev == os.makedev(1, 3):
+        return True  # the null device is standard input where none was given
     try:
         return os.path.samestat(os.stat(name), os.fstat(fd))
     except OSError:

@@ -235,7 +235,9 @@ def test_a_killed_harness_takes_its_vm_along(configure: Configure, tmp_path: Pat
     assert leftovers(tmp_path / "s") == []
 
 
-FULL = 'mount -t tmpfs -o "$1" none "$2" && shift 2 && exec "$@"'
+FULL = (
+    'mount --make-rprivate / 2>/dev/null; mount -t tmpfs -o "$1" none "$2" && shift 2 && exec "$@"'
+)
 
 START = """
 import sys
@@ -270,7 +272,8 @@ def test_a_full_disk(configure: Configure, size: str, words: str) -> None:
     with tempfile.TemporaryDirectory(prefix="tare-full-") as state:
         done = subprocess.run(
             [
-                *("unshare", "--mount", "sh", "-c", FULL, "sh", size, state),
+                *("unshare", "--mount", "--propagation", "unchanged"),
+                *("sh", "-c", FULL, "sh", size, state),
                 *(sys.executable, "-c", START, state),
                 *(config.kernel, config.initrd, config.disk),
             ],
