@@ -37,7 +37,7 @@ def technologies(claim: Claim, case: Case) -> Judgement:
         if box.kind == "container" and box.profile.startswith(_WITHOUT)
     ]
     if whole is None or whole.profile != "default" or not variants:
-        reason = "the run switches no single feature off; `tare run ablation` measures what each does"
+        reason = "the run switches no single feature off; `tare run ablation` does"
         return verdict(claim, Verdict.NOT_TESTABLE, "needs an ablation", reason)
     with_it = _exposed(case, whole)
     evidence: list[Evidence] = []
