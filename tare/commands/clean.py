@@ -12,21 +12,31 @@ from tare.settings import state_folder
 @click.command("clean")
 @click.option("--dry-run", is_flag=True, help="Only name what would be removed.")
 def command(*, dry_run: bool) -> int:
-    """Remove containers, cgroups, guests and files that a killed tare left on this host."""
+    """Remove what a killed tare left: containers, cgroups, guests, files, halves of images."""
+    found = [*_of_campaigns(dry_run=dry_run), *_of_images(dry_run=dry_run)]
+    for line in dict.fromkeys(found):
+        click.echo(line)
+    if not found:
+        click.echo("nothing was left behind", err=True)
+    return ExitCode.OK
+
+
+def _of_campaigns(*, dry_run: bool) -> list[str]:
     import runtime
     import vmdriver
 
     state = state_folder()
     if not state.exists():
-        click.echo("nothing was left behind", err=True)
-        return ExitCode.OK
+        return []
+    found: list[str] = []
     with runfolder.campaign_lock(state / "campaign.lock", "tare clean"):
-        removed: list[str] = []
         for folder in sorted(path for path in state.iterdir() if path.is_dir()):
             for package in (runtime, vmdriver):
-                removed += package.leftovers(folder) if dry_run else package.clean(folder)
-    for line in dict.fromkeys(removed):
-        click.echo(line)
-    if not removed:
-        click.echo("nothing was left behind", err=True)
-    return ExitCode.OK
+                found += package.leftovers(folder) if dry_run else package.clean(folder)
+    return found
+
+
+def _of_images(*, dry_run: bool) -> list[str]:
+    from benchmarks.image import store
+
+    return [f"half an image at {path}" for path in (store.leftovers if dry_run else store.clean)()]
