@@ -1,0 +1,98 @@
+"""What a container is to be: frozen dataclasses in the vocabulary of the OCI runtime-spec.
+
+Source: opencontainers/runtime-spec, config.md and config-linux.md.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from runtime.spec.filesystem import IdMapping, Mount, Root
+from runtime.spec.linux import (
+    DEFAULT_HOST_ID,
+    DEFAULT_ID_COUNT,
+    NAMESPACES,
+    Device,
+    Landlock,
+    Linux,
+    Namespace,
+)
+from runtime.spec.process import (
+    CapabilitySets,
+    Hook,
+    Hooks,
+    IoPriority,
+    Process,
+    Rlimit,
+    Scheduler,
+    User,
+)
+from runtime.spec.resources import DeviceRule, HugepageLimit, IoLimit, Resources
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = [
+    "DEFAULT_HOST_ID",
+    "DEFAULT_ID_COUNT",
+    "NAMESPACES",
+    "CapabilitySets",
+    "Device",
+    "DeviceRule",
+    "Hook",
+    "Hooks",
+    "HugepageLimit",
+    "IdMapping",
+    "IoLimit",
+    "IoPriority",
+    "Landlock",
+    "Linux",
+    "Mount",
+    "Namespace",
+    "Process",
+    "Resources",
+    "Rlimit",
+    "Root",
+    "Scheduler",
+    "Spec",
+    "User",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spec:
+    """A whole container.
+
+    Attributes:
+        profile: names the profile it was made from, for reports.
+        annotations: of the bundle; handed on, never acted upon.
+        unknown: fields of a bundle that this runtime does not know, by JSON path; kept, so that
+            nothing is lost when the specification is written again.
+    """
+
+    root: Root
+    process: Process
+    hostname: str | None = None
+    domainname: str | None = None
+    mounts: tuple[Mount, ...] = ()
+    linux: Linux = field(default_factory=Linux)
+    hooks: Hooks = field(default_factory=Hooks)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    unknown: Mapping[str, Any] = field(default_factory=dict)
+    profile: str = "custom"
+
+    @property
+    def native(self) -> bool:
+        """True where nothing separates the workload but chroot."""
+        return not self.linux.namespaces
+
+    def validate(self) -> None:
+        """Refuse what cannot be right before any process is made.
+
+        Raises:
+            SpecError: naming the field.
+        """
+        from runtime.spec.validation import validate  # its rules are needed nowhere else
+
+        validate(self)
