@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from benchmarks import metrics
 from benchmarks.probes import part as probes_part
 from benchmarks.probes.sweep import part as sweep_part
+from benchmarks.surface import part as surface_part
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -33,6 +34,8 @@ class Probing:
             self._parts.append(probes_part.ProbePart(asked, logs))
         if metrics.SWEEP in asked:
             self._parts.append(sweep_part.SweepPart(logs))
+        if metrics.SURFACE in asked:
+            self._parts.append(surface_part.SurfacePart(logs))
 
     def reader(self, sandbox: str) -> LastAct | None:
         """Return what looks at a running instance, or None if nothing is asked for."""
@@ -61,5 +64,9 @@ class Probing:
 
 def metric_infos(campaign: Campaign) -> list[MetricInfo]:
     """Return the metrics of the parts that a campaign asks for."""
-    every = (*probes_part.metric_infos(), *sweep_part.metric_infos())
+    every = (
+        *probes_part.metric_infos(),
+        *sweep_part.metric_infos(),
+        *surface_part.metric_infos(),
+    )
     return [info for info in every if info.workload in campaign.workloads]

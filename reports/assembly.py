@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks import statistics
 from benchmarks.records import Status
-from reports import summary, sweep, units
+from reports import summary, surface, sweep, units
 from reports.case import Case
 from reports.frame import tidy
 from reports.judge import judge
@@ -55,6 +55,7 @@ def document(run: Run) -> Document:
         words=words,
         failures=failures,
         sweeps=sweep.swept(run),
+        surface=surface.surface(run),
     )
 
 

@@ -228,6 +228,33 @@ class SweptSandbox(msgspec.Struct, frozen=True, kw_only=True):
     changes: tuple[SweptChange, ...]
 
 
+class SurfaceCell(msgspec.Struct, frozen=True, kw_only=True):
+    """One count or word of one sandbox's attack surface.
+
+    Attributes:
+        sandbox: Its name.
+        value: The count, or None.
+        text: The word, or None.
+        status: ``unsupported`` where there can be none.
+        detail: What was counted, or why there is nothing.
+    """
+
+    sandbox: str
+    value: float | None
+    text: str | None
+    status: Status
+    detail: str
+
+
+class SurfaceRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One count of the attack surface in every sandbox, found by one method."""
+
+    metric: str
+    title: str
+    method: str
+    cells: tuple[SurfaceCell, ...]
+
+
 class Document(msgspec.Struct, frozen=True, kw_only=True):
     """A whole report.
 
@@ -255,6 +282,7 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
         words: Every probe, control and digest of every sandbox.
         failures: Samples that gave nothing.
         sweeps: What the sweep of /proc and /sys found.
+        surface: The attack surface of every sandbox.
     """
 
     schema: int
@@ -280,3 +308,4 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
     words: tuple[WordRow, ...]
     failures: tuple[Failure, ...]
     sweeps: tuple[SweptSandbox, ...] = ()
+    surface: tuple[SurfaceRow, ...] = ()

@@ -14,26 +14,31 @@ import click
 from benchmarks import campaign as campaigns
 from benchmarks import metrics, probes, runfolder
 from benchmarks.records import Status
+from benchmarks.surface import part as surface_part
 from tare import __version__
 from tare.errors import ExitCode
 from tare.settings import state_folder
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from benchmarks.campaign import Campaign
     from benchmarks.records import Sample
     from benchmarks.runfolder import Run
 
 _DEFAULT = ("native", "container", "vm")
+_PROBES = (metrics.LEAKS, metrics.CONTROLS)
 
 
 @click.command("leaks")
 @click.argument("sandboxes", nargs=-1, metavar="[SANDBOX...]")
-@click.option("--sweep", is_flag=True, help="Read every file under /proc and /sys instead.")
+@click.option("--sweep", is_flag=True, help="Read every file under /proc and /sys.")
+@click.option("--surface", is_flag=True, help="Count the host's system calls made and allowed.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, evidence included.")
 @click.option(
     "--explain",
     metavar="PROBE",
-    help="Say what one probe does, and its evidence; with --sweep, a path.",
+    help="Say what one probe does, and its evidence; a path with --sweep.",
 )
 @click.option(
     "--fail-on",
@@ -56,6 +61,7 @@ def command(
     sandboxes: tuple[str, ...],
     *,
     sweep: bool,
+    surface: bool,
     as_json: bool,
     explain: str | None,
     fail_on: str | None,
@@ -70,9 +76,10 @@ def command(
             "--fail-on new needs --baseline FILE; make one with `tare leaks --json > FILE`",
         )
     known = None if baseline is None else baselines.read(baseline)
-    if explain is not None and not sweep:
-        _check_probe(explain)
-    workloads = (metrics.SWEEP,) if sweep else (metrics.LEAKS, metrics.CONTROLS)
+    asked = {metrics.SWEEP: sweep, metrics.SURFACE: surface}
+    workloads = tuple(name for name, wanted in asked.items() if wanted) or _PROBES
+    if explain is not None:
+        _check_explained(explain, workloads)
     chosen = campaigns.load(
         "quick",
         sandboxes=sandboxes or _DEFAULT,
@@ -98,12 +105,17 @@ def command(
     return ExitCode.ERROR if silent and code is ExitCode.OK else code
 
 
-def _check_probe(probe: str) -> None:
-    every = [known for _, known, _ in probes.titles()]
-    if probe not in every:
-        near = difflib.get_close_matches(probe, every, n=1)
+def _check_explained(what: str, workloads: Sequence[str]) -> None:
+    """Refuse what none of these has, before anything is measured."""
+    if metrics.SWEEP in workloads and what.startswith("/"):
+        return
+    every = [known for workload, known, _ in probes.titles() if workload in workloads]
+    if metrics.SURFACE in workloads:
+        every += surface_part.METHODS
+    if what not in every:
+        near = difflib.get_close_matches(what, every, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise click.UsageError(f"there is no probe {probe!r}{hint}")
+        raise click.UsageError(f"there is no probe {what!r}{hint}")
 
 
 def _measure(campaign: Campaign, folder: Path) -> Run:
@@ -145,12 +157,15 @@ def _row(sample: Sample) -> dict[str, Any]:
 
 def _show(run: Run, explain: str | None) -> None:
     from tare.leaks import probes as words
-    from tare.leaks import sweep
+    from tare.leaks import surface, sweep
 
     if explain is None:
         words.show(run)
         sweep.show(run)
-    elif metrics.SWEEP not in run.info.campaign["workloads"]:
+        surface.show(run)
+    elif explain in surface_part.METHODS:
+        surface.explain(run, explain)
+    elif not explain.startswith("/"):
         words.explain(run, explain)
     elif not sweep.explain(run, explain):
         raise click.UsageError(
