@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks import statistics
 from benchmarks.records import Status
-from reports import summary, surface, sweep, units
+from reports import channels, summary, surface, sweep, units
 from reports.case import Case
 from reports.frame import tidy
 from reports.judge import judge
@@ -56,6 +56,7 @@ def document(run: Run) -> Document:
         failures=failures,
         sweeps=sweep.swept(run),
         surface=surface.surface(run),
+        channels=channels.channels(run),
     )
 
 
