@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks import statistics
 from benchmarks.records import Status
-from reports import channels, summary, surface, sweep, units
+from reports import ablation, channels, interference, summary, surface, sweep, units
 from reports.case import Case
 from reports.frame import tidy
 from reports.judge import judge
@@ -57,6 +57,9 @@ def document(run: Run) -> Document:
         sweeps=sweep.swept(run),
         surface=surface.surface(run),
         channels=channels.channels(run),
+        ordeals=interference.ordeals(run),
+        accounts=interference.accounts(run),
+        ablation=ablation.ablation(info, table, words),
     )
 
 
