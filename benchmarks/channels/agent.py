@@ -81,8 +81,10 @@ def act_cpu() -> Callable[[int, float], None]:
 def act_fork() -> Callable[[int, float], None]:
     """Make processes that end at once."""
 
-    def act(on: int, _until: float) -> None:
+    def act(on: int, until: float) -> None:
         for _ in range(FORKS * on):
+            if time.time() > until:
+                break
             child = os.fork()
             if child == 0:
                 os._exit(0)
@@ -95,8 +97,10 @@ def act_names() -> Callable[[int, float], None]:
     """Ask for names that do not exist: the kernel remembers each in a directory entry."""
     asked = [0]
 
-    def act(on: int, _until: float) -> None:
+    def act(on: int, until: float) -> None:
         for _ in range(NAMES * on):
+            if time.time() > until:
+                break
             asked[0] += 1
             try:
                 os.stat("/usr/share/tare-" + str(os.getpid()) + "-" + str(asked[0]))
@@ -305,6 +309,8 @@ def send(channel: str, start: float, slot: float, levels: list[int]) -> None:
             if os.fork() == 0:
                 break
     for place, level in enumerate(levels):
+        if time.time() > start + (place + 1) * slot:
+            continue  # this slot is over: an end that cannot keep up must not run on
         sleep_until(start + place * slot)
         act(level, start + (place + 1) * slot)
     act(0, 0)

@@ -47,12 +47,26 @@ class Look(NamedTuple):
 
 
 def message(channel: Channel, bits: int, seed: str) -> Message:
-    """Draw a message; the same seed gives the same one."""
+    """Draw a message; the same seed gives the same one.
+
+    The payload has as many ones as zeros, each lane of a parallel channel for itself: a receiver
+    that sees nothing and always says the same is then wrong in exactly half of its bits.
+
+    Args:
+        channel: The channel.
+        bits: Bits of the payload; made an even number of symbols.
+        seed: Of the drawing.
+    """
     drawn = random.Random(f"{seed}/{channel.name}")  # noqa: S311  # not cryptography
     head = PREAMBLE_SYMBOLS * channel.width if channel.width > 1 else PREAMBLE_BITS
-    symbols = -(-bits // channel.width)
-    both = [drawn.getrandbits(1) for _ in range(head + symbols * channel.width)]
-    return Message(tuple(both[:head]), tuple(both[head:]))
+    preamble = tuple(drawn.getrandbits(1) for _ in range(head))
+    half = -(-bits // (2 * channel.width))
+    lanes: list[list[int]] = []
+    for _ in range(channel.width):
+        lane = [0] * half + [1] * half
+        drawn.shuffle(lane)
+        lanes.append(lane)
+    return Message(preamble, tuple(bit for symbol in zip(*lanes, strict=True) for bit in symbol))
 
 
 def levels(channel: Channel, sent: Message) -> list[int]:

@@ -106,7 +106,7 @@ class Capacity(NamedTuple):
         bits_per_s: Capacity R (1 - H2(p)) at the share p of wrong bits.
         low: Its lower 95 % bound.
         high: Its upper 95 % bound.
-        carries: Whether it carries anything: whether the lower bound is above nothing.
+        carries: Whether anything arrived: whether it is better than a coin, tested at 0.1 %.
         band: Its band; of the upper bound where it carries nothing that was seen.
     """
 

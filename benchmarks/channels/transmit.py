@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _INTERPRETER = "/usr/bin/python3"
 _GRACE_S = 30.0
 _MARGIN_SLOTS = 4
+_LATE = "began too late: the host is too busy"
+"""Tried once more, with twice the time to begin."""
 BITS = 64
 """Bits of a serial channel's payload; a parallel one, which is faster, sends more."""
 PARALLEL_SYMBOLS = 32
@@ -88,8 +90,13 @@ def attempts(
         channels: Which to try.
         bits: Bits of a serial channel's payload.
     """
+    word = f"{seed}/{sender.sandbox}"
     for channel in channels:
-        yield _attempt(channel, sender, receiver, f"{seed}/{sender.sandbox}", bits)
+        made = _attempt(channel, sender, receiver, word, bits)
+        if made.error is not None and made.error.endswith(_LATE):
+            one, two = (end._replace(lead_s=2 * end.lead_s) for end in (sender, receiver))
+            made = _attempt(channel, one, two, word, bits)
+        yield made
 
 
 def _attempt(channel: Channel, sender: End, receiver: End, seed: str, bits: int) -> Attempt:
@@ -130,7 +137,7 @@ def _attempt(channel: Channel, sender: End, receiver: End, seed: str, bits: int)
         if lines and lines[0].startswith("closed "):
             why = lines[0].removeprefix("closed ")
             if why == "late":
-                return _with(made, error=f"{what.sandbox} began too late: the host is too busy")
+                return _with(made, error=f"{what.sandbox} {_LATE}")
             return _with(made, closed=f"{what.sandbox}: {why}")
     looks = [coding.Look(*map(float, line.split())) for line in seen]
     found = coding.decode(channel, sent, looks, begins, slack)

@@ -87,6 +87,34 @@ def test_drift_does_not_blind_the_receiver() -> None:
     assert decode(GAUGE, sent, seen, START, 0).payload == sent.payload
 
 
+def test_a_receiver_that_always_says_the_same_is_wrong_in_exactly_half() -> None:
+    for channel, bits in ((GAUGE, 64), (LOCKS, 48 * 32)):
+        payload = message(channel, bits, "seed").payload
+        assert len(payload) == bits
+        assert sum(payload) == bits // 2
+        for lane in range(channel.width):
+            column = payload[lane :: channel.width]
+            assert 2 * sum(column) == len(column)
+
+
+def test_an_accident_at_one_in_a_hundred_is_no_channel() -> None:
+    lucky = capacity(attempt(22, 64))
+    assert lucky is not None
+    assert (lucky.carries, lucky.bits_per_s, lucky.low) == (False, 0, 0)
+    assert lucky.high > 0
+    seen = capacity(attempt(12, 64))
+    assert seen is not None
+    assert seen.carries
+
+
+def test_an_end_that_cannot_keep_up_stops_with_its_timetable() -> None:
+    began = time.time()
+    slow = "FORKS = 10**6\n"
+    call = f"main(send, 'forks', {began + 0.6}, 0.01, [1] * 20)"
+    assert play(slow + call) == ["sent"]
+    assert time.time() - began < 20
+
+
 def test_a_message_is_drawn_from_its_seed() -> None:
     assert message(GAUGE, 64, "a") == message(GAUGE, 64, "a")
     assert message(GAUGE, 64, "a") != message(GAUGE, 64, "b")
