@@ -107,7 +107,7 @@ def interference(report: Document) -> svg.Picture | None:
         axes.xaxis.set_minor_locator(NullLocator())
         axes.set_yticks(range(len(places)), [f"{victim} beside {by}" for victim, by in places])
         axes.set_ylim(len(places) - 0.5, -0.5)
-        axes.set_xlabel("times slower than in the quiet slot beside it (logarithmic)")
+        axes.set_xlabel("times slower than in the quiet slot (logarithmic)", loc="left")
         svg.quiet(axes, grid="both")
         handles = [
             Line2D(
