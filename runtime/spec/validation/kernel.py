@@ -9,6 +9,7 @@ from runtime.errors import SpecError
 from runtime.spec import sysctl, tables
 from runtime.spec.hints import short, unknown
 from runtime.spec.linux import NAMESPACES
+from runtime.spec.paths import member
 from runtime.spec.validation.text import check_absolute, check_text
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def check_joined_sysctls(linux: Linux) -> None:
             continue
         if same:
             raise SpecError(
-                f"linux.sysctl[{short(name)}]", f"{entry.path} is the host's {kind} namespace"
+                member("linux.sysctl", name), f"{entry.path} is the host's {kind} namespace"
             )
 
 
@@ -120,7 +121,7 @@ def _check_clocks(linux: Linux) -> None:
 
 def _check_sysctls(linux: Linux) -> None:
     for name, value in linux.sysctl.items():
-        path = f"linux.sysctl[{short(name)}]"
+        path = member("linux.sysctl", name)
         check_text(path, name)
         check_text(path, value)
         if sysctl.parts(name) == ("kernel", "hostname"):

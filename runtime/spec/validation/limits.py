@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from runtime.errors import SpecError
 from runtime.spec.hints import short, unknown
+from runtime.spec.paths import member
 from runtime.spec.validation.text import check_list, check_text
 
 if TYPE_CHECKING:
@@ -96,7 +97,9 @@ def _check_memory(resources: Resources) -> None:
     _above("memory_limit_bytes", resources.memory_limit_bytes, least=1)
     _above("memory_swap_bytes", resources.memory_swap_bytes, least=0)
     _above("memory_high_bytes", resources.memory_high_bytes, least=1)
-    _above("memory_reservation_bytes", resources.memory_reservation_bytes, least=0)
+    reservation = resources.memory_reservation_bytes
+    if reservation is not None and reservation < 0:
+        raise SpecError(_path("memory_reservation_bytes"), f"{reservation} must be at least 0")
 
 
 def _check_cpu(resources: Resources) -> None:
@@ -174,7 +177,7 @@ def _check_rule(path: str, rule: DeviceRule) -> None:
 
 def _check_unified(resources: Resources) -> None:
     for name, value in resources.unified.items():
-        path = f"linux.resources.unified[{short(name)}]"
+        path = member("linux.resources.unified", name)
         check_text(path, name)
         check_text(path, value)
         if "/" in name or "." not in name.strip("."):
