@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from runtime.oci import process as section
 from runtime.oci import writer
 from runtime.oci.linux import expand
+from runtime.oci.mounts import portable
 from runtime.oci.seccomp import rules as filter_rules
 from runtime.spec import Mount, Resources
 
@@ -27,8 +28,6 @@ INIT = "/sbin/tare-init"
 
 _VERSION = "1.0.2"
 """Old enough for every runtime; nothing that we say is newer."""
-_TYPES = {"cgroup2": "cgroup"}
-"""Where the OCI file has a word of its own for a file system."""
 
 
 def config(spec: Spec, *, rootfs: Path, cgroup: str | None, init: Path | None) -> dict[str, Any]:
@@ -41,7 +40,7 @@ def config(spec: Spec, *, rootfs: Path, cgroup: str | None, init: Path | None) -
         init: The host's init program to put above the workload, where the spec asks for one.
     """
     wants_init = spec.process.init and init is not None
-    mounts = [_mount(mount) for mount in spec.mounts]
+    mounts = [portable(mount) for mount in spec.mounts]
     if wants_init:
         options = ("bind", "ro", "nosuid", "nodev")
         mounts.append(Mount(destination=INIT, type="bind", source=str(init), options=options))
@@ -62,8 +61,3 @@ def process(spec: Spec, *, init: bool = False) -> dict[str, Any]:
     """Return the ``process`` object: the workload, below the bound init where ``init`` is set."""
     args = (INIT, "--", *spec.process.args) if init else spec.process.args
     return section.write(replace(spec.process, args=args))
-
-
-def _mount(mount: Mount) -> Mount:
-    kind = _TYPES.get(mount.type, mount.type)
-    return replace(mount, type=kind, source=mount.source or kind)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from runtime.errors import SpecError
@@ -92,6 +93,12 @@ def _read_mount(node: Node, bundle: Path) -> Mount:
 def _plain(destination: str) -> str:
     """Absolute, without doubled or trailing slashes: others compare it with "/dev"."""
     return "/" + "/".join(part for part in destination.split("/") if part not in ("", "."))
+
+
+def portable(mount: Mount) -> Mount:
+    """The mount as other runtimes want it: a source always, and OCI's own word for cgroups."""
+    kind = "cgroup" if mount.type == "cgroup2" else mount.type
+    return replace(mount, type=kind, source=mount.source or kind)
 
 
 def write_root(root: Root, bundle: Path | None) -> dict[str, Any]:
