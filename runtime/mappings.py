@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from runtime.errors import SetupError, SpecError, UnsupportedError
 from runtime.spec.filesystem import IdMapping
@@ -29,8 +28,7 @@ _WAIT_S = 10.0
 _FIELDS = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Rootless:
+class Rootless(NamedTuple):
     """What an ordinary user may map.
 
     Attributes:

@@ -14,7 +14,7 @@ from runtime.errors import SpecError
 from runtime.spec.hints import short
 from runtime.spec.paths import member
 
-#: How errors name the file as a whole.
+#: How errors name the file as a whole, a part of it that was given alone too.
 NAME = "config.json"
 #: The format itself is nested seven deep. Far more would only exhaust whoever walks through it.
 DEPTH = 100
@@ -36,10 +36,11 @@ def decode(text: str | bytes | Mapping[str, Any]) -> dict[str, Any]:
         SpecError: it is no JSON object, a key is given twice, or it is nested too deeply.
     """
     found = _loads(text) if isinstance(text, (str, bytes)) else text
-    _check_depth(found)
     if not isinstance(found, Mapping):
         raise SpecError(NAME, f"must be an object, not {kind(found)}")
-    return dict(found)
+    document = dict(found)
+    _check_depth(document)
+    return document
 
 
 def kind(value: Any) -> str:

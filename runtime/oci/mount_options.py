@@ -6,8 +6,7 @@ and fs/fs_context.c (kernel 6.18).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from runtime.spec.tables import PROPAGATIONS
 
@@ -90,8 +89,7 @@ KNOWN = tuple(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MountOptions:
+class MountOptions(NamedTuple):
     """A mount's options, sorted by the call that takes them.
 
     Attributes:

@@ -107,12 +107,16 @@ def _read_capabilities(node: Node) -> CapabilitySets:
     found: dict[str, tuple[str, ...]] = {}
     for kind in ("bounding", "permitted", "inheritable", "effective", "ambient"):
         kept = []
+        lost: dict[str, list[str]] = {}
         for number, name in enumerate(names[kind]):
             reason = _ungrantable(kind, name, found)
             if reason:
-                given.aside.keep(f"{given.at(kind)}[{number}]", name, f"{name} {reason}")
+                given.aside.keep(f"{given.at(kind)}[{number}]", name)
+                lost.setdefault(reason, []).append(name)
             elif name not in kept:
                 kept.append(name)
+        for reason, them in lost.items():
+            given.aside.notes.append(f"{given.at(kind)}: {', '.join(them)} not granted, {reason}")
         found[kind] = tuple(kept)
     given.close()
     return CapabilitySets(**found)
@@ -121,12 +125,11 @@ def _read_capabilities(node: Node) -> CapabilitySets:
 def _ungrantable(kind: str, name: str, others: dict[str, tuple[str, ...]]) -> str | None:
     if name not in capabilities.NUMBERS:
         close = nearest(name, capabilities.ALL)
-        hint = f"; did you mean {close!r}?" if close else ""
-        return f"is no capability of Linux and is not granted{hint}"
+        return "for Linux has none of that name" + (f"; did you mean {close!r}?" if close else "")
     if kind in ("effective", "ambient") and name not in others["permitted"]:
-        return f"is not granted in the {kind} set, since it is not in the permitted one"
+        return "for the permitted set does not have it"
     if kind == "ambient" and name not in others["inheritable"]:
-        return "is not granted in the ambient set, since it is not in the inheritable one"
+        return "for the inheritable set does not have it"
     return None
 
 

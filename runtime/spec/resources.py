@@ -68,7 +68,7 @@ class Resources:
         cpuset: list of CPUs as in cpuset(7), e.g. "0-1"; likewise `cpuset_mems` of memory nodes.
         cpu_weight: cgroup v2 scale, 1 to 10000, default 100.
         cpu_shares: the same on the scale of cgroup v1, 2 to 262144, where it was given on that:
-            many shares have one weight, so v1 takes these in preference.
+            many shares have one weight, so v1 takes these in preference. Never without a weight.
         pids_limit: most tasks at once.
         io_weight: cgroup v2 scale, 1 to 10000, default 100.
         devices: the device list; empty leaves devices alone.

@@ -28,7 +28,9 @@ def validate(spec: Spec) -> None:
     """
     check(spec)
     if not spec.root.path.is_dir():
-        raise SpecError("root.path", f"{spec.root.path} is not a directory; build an image")
+        raise SpecError(
+            "root.path", f"{spec.root.path} is not a directory; build an image, or correct the path"
+        )
     kernel.check_joined_sysctls(spec.linux)
 
 

@@ -123,6 +123,8 @@ def _check_cpu(resources: Resources) -> None:
             raise SpecError(
                 _path(field), f"{short(value)} is outside {allowed.start} to {allowed.stop - 1}"
             )
+    if resources.cpu_shares is not None and resources.cpu_weight is None:
+        raise SpecError(_path("cpu_shares"), "needs cpu_weight too, for cgroup v2 has no shares")
     for field in ("cpuset", "cpuset_mems"):
         value = getattr(resources, field)
         if value is not None:
@@ -154,7 +156,7 @@ def _check_hugepages(resources: Resources) -> None:
         if limit.page_size in seen:
             raise SpecError(f"{path}.pageSize", f"{limit.page_size} is given twice")
         seen.add(limit.page_size)
-        if limit.limit_bytes < _UNLIMITED:
+        if limit.limit_bytes < 0:
             raise SpecError(f"{path}.limit", f"{limit.limit_bytes} must be at least 0")
 
 

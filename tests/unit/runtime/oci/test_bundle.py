@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from runtime.oci import bundle, writer
+from runtime import SpecError
+from runtime.oci import bundle, parts, writer
 from runtime.spec import (
     CapabilitySets,
     CpuAffinity,
@@ -182,10 +183,10 @@ def test_a_capability_that_cannot_be_granted_is_no_error() -> None:
     assert spec.process.capability_sets == CapabilitySets(
         permitted=("CAP_KILL",), inheritable=("CAP_CHOWN",), effective=("CAP_KILL",)
     )
-    assert [note.split(": ")[1] for note in spec.notes] == [
-        "CAP_KIL is no capability of Linux and is not granted; did you mean 'CAP_KILL'?",
-        "CAP_CHOWN is not granted in the effective set, since it is not in the permitted one",
-        "CAP_KILL is not granted in the ambient set, since it is not in the inheritable one",
+    assert [note.removeprefix("process.capabilities.") for note in spec.notes] == [
+        "bounding: CAP_KIL not granted, for Linux has none of that name; did you mean 'CAP_KILL'?",
+        "effective: CAP_CHOWN not granted, for the permitted set does not have it",
+        "ambient: CAP_KILL not granted, for the inheritable set does not have it",
     ]
 
 
@@ -320,3 +321,29 @@ def test_an_unknown_field_of_a_filter_stays_in_the_filter() -> None:
     assert spec.linux.seccomp_object == document["linux"]["seccomp"]
     assert spec.unknown == {}
     assert "linux.seccomp.syscalls[0].comment" in spec.notes[0]
+
+
+def test_a_process_and_resources_can_be_given_alone() -> None:
+    document = full()
+    process, notes = parts.parse_process(json.dumps(document["process"]))
+    assert (process, notes) == (parse(document).process, ())
+    limits, notes = parts.parse_resources(
+        {**document["linux"]["resources"], "memory": {"swappiness": 5}}
+    )
+    assert limits.pids_limit == 7
+    assert notes[0].startswith("linux.resources.memory.swappiness: ")
+
+
+@pytest.mark.parametrize(
+    ("parser", "text", "path"),
+    [
+        (parts.parse_process, '{"args": ["a"]}', "process.cwd"),
+        (parts.parse_process, '{"args": [], "cwd": "/"}', "process.args"),
+        (parts.parse_resources, '{"cpu": {"quota": 1}}', "linux.resources.cpu.quota"),
+        (parts.parse_resources, "[]", "config.json"),
+    ],
+)
+def test_a_wrong_part_is_named_as_in_the_whole(parser: Any, text: str, path: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        parser(text)
+    assert caught.value.path == path
