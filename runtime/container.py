@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import errno
-import marshal
+import fcntl
 import os
 import select
 import signal
+import struct
+import termios
 import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from runtime import operations, plan, usage
+from runtime import plan, usage
 from runtime.errors import ContainerError, SetupError, StateError
+from runtime.operations.encoding import encode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from runtime.engine import Engine, Stdio
+    from runtime.operations import Operation
     from runtime.spec import Spec
 
 _KILL_S = 5.0
@@ -32,12 +36,18 @@ class _Member:
         pid: host process id.
         pidfd: descriptor of it; becomes readable when it ends.
         stamps: boundary to CLOCK_MONOTONIC nanoseconds.
+        terminal: master of its terminal, None where it has none; closed along with it.
+        listener: descriptor of its filter's notifications (seccomp_unotify(2)), None without.
     """
 
-    def __init__(self, engine: Engine, name: str, answer: dict[str, Any], pidfd: int) -> None:
+    def __init__(
+        self, engine: Engine, name: str, answer: dict[str, Any], fds: Sequence[int]
+    ) -> None:
         self.id = name
         self.pid: int = answer["pid"]
-        self.pidfd = pidfd
+        self.pidfd, *others = fds
+        self.terminal = others.pop(0) if answer["terminal"] else None
+        self.listener = others.pop(0) if answer["listener"] else None
         self.stamps: dict[str, int] = answer["stamps"]
         self._engine = engine
         self._status: int | None = None
@@ -56,7 +66,7 @@ class _Member:
         if not self._ended(timeout_s):
             return None
         while self._status is None:
-            answer, _ = self._engine._ask(  # noqa: SLF001  # one package, two halves
+            answer, _ = self._engine.ask(
                 {"verb": "status", "what": f"ask how {self.id} ended", "id": self.id}
             )
             self._status = answer["status"]
@@ -70,6 +80,17 @@ class _Member:
             signal.pidfd_send_signal(self.pidfd, number)
         except ProcessLookupError:
             return
+
+    def resize(self, rows: int, columns: int) -> None:
+        """Tell the terminal its size (ioctl_tty(2)); programs inside get SIGWINCH.
+
+        Raises:
+            StateError: it has no terminal.
+        """
+        if self.terminal is None:
+            raise StateError(f"{self.id} has no terminal to resize; set process.terminal")
+        size = struct.pack("4H", rows, columns, 0, 0)
+        fcntl.ioctl(self.terminal, termios.TIOCSWINSZ, size)
 
     @property
     def running(self) -> bool:
@@ -85,7 +106,7 @@ class _Member:
         """Have the spawner end and forget it, and all that was executed into it."""
         statuses: dict[str, int | None] = {}
         try:
-            answer, _ = self._engine._ask({"verb": "delete", "what": what, "id": self.id})  # noqa: SLF001  # likewise
+            answer, _ = self._engine.ask({"verb": "delete", "what": what, "id": self.id})
             statuses = answer["statuses"]
         except SetupError as error:
             if error.errno == errno.ETIMEDOUT:  # the spawner still has it
@@ -106,7 +127,10 @@ class _Member:
         if self._deleted:
             return
         self._deleted = True
-        os.close(self.pidfd)
+        for fd in (self.pidfd, self.terminal, self.listener):
+            if fd is not None:
+                os.close(fd)
+        self.terminal = self.listener = None
         if self._status is None:
             self._status = statuses.get(self.id)
 
@@ -118,9 +142,14 @@ class ContainerProcess(_Member):
     """
 
     def __init__(
-        self, container: Container, engine: Engine, name: str, answer: dict[str, Any], pidfd: int
+        self,
+        container: Container,
+        engine: Engine,
+        name: str,
+        answer: dict[str, Any],
+        fds: Sequence[int],
     ) -> None:
-        super().__init__(engine, name, answer, pidfd)
+        super().__init__(engine, name, answer, fds)
         self._container = container
 
     def __enter__(self) -> Self:
@@ -156,15 +185,24 @@ class Container(_Member):
             between `stop_asked` and `stopped` tells nothing of the container.
     """
 
-    def __init__(
-        self, engine: Engine, name: str, spec: Spec, answer: dict[str, Any], pidfd: int
+    def __init__(  # noqa: PLR0917  # the engine alone calls it
+        self,
+        engine: Engine,
+        name: str,
+        spec: Spec,
+        operations: Sequence[Operation],
+        answer: dict[str, Any],
+        fds: Sequence[int],
     ) -> None:
-        super().__init__(engine, name, answer, pidfd)
+        super().__init__(engine, name, answer, fds)
         self.spec = spec
+        self._operations = operations
         self.cgroup_paths: Mapping[str, Path] = {
             key: Path(value) for key, value in answer["cgroups"].items()
         }
-        self.steps: list[tuple[str, int]] = answer["steps"]
+        self.steps: list[tuple[str, int]] = [
+            (type(operations[place]).__name__, stamp) for place, stamp in answer["steps"]
+        ]
         self.executed: dict[str, ContainerProcess] = {}
         self.forced = False
         self._executions = 0
@@ -176,6 +214,18 @@ class Container(_Member):
     def __exit__(self, *_: object) -> None:
         self.delete()
 
+    def start(self) -> None:
+        """Let the workload of a created container run.
+
+        Raises:
+            ExecError: the program does not exist in the image or cannot be executed; the container
+                is deleted then.
+            SetupError: it has been started already, or the kernel refused the filter.
+        """
+        self._engine.ask(
+            {"verb": "start", "what": f"start {self.id}", "id": self.id}, (), self._operations
+        )
+
     def exec(
         self,
         args: Sequence[str],
@@ -184,8 +234,17 @@ class Container(_Member):
         cwd: str | None = None,
         stdio: Stdio | None = None,
         extra_fds: Mapping[int, int] | None = None,
+        terminal: bool = False,
     ) -> ContainerProcess:
         """Run a further program in the container, under the same limits and privileges.
+
+        Args:
+            args: program and arguments.
+            env: environment; the workload's own by default.
+            cwd: working directory; the workload's own by default.
+            stdio: descriptors for standard input, output and error; /dev/null where None.
+            extra_fds: number in the container to descriptor here.
+            terminal: give it a terminal instead of `stdio` (`ContainerProcess.terminal`).
 
         Raises:
             ExecError: the program cannot be run.
@@ -200,25 +259,28 @@ class Container(_Member):
             args=tuple(args),
             env=self.spec.process.env if env is None else env,
             cwd=self.spec.process.cwd if cwd is None else cwd,
+            terminal=terminal,
         )
         self._executions += 1
         name = f"{self.id}/{self._executions}"
-        joined = plan.join_flags(self.spec)
+        operations = plan.execute(self.spec, workload)
+        program = plan.program(
+            self.spec, workload, operations, enter=True, filter=self._engine.filter(self.spec)
+        )
         message = {
             "verb": "exec",
             "what": f"execute {args[0]!r} in {self.id}",
             "id": name,
             "container": self.id,
             "requested": requested,
-            "plan": marshal.dumps(operations.encode(plan.execute(self.spec, workload))),
-            "namespaces": joined,
+            "program": encode(program),
+            "mapping": (),
             "image": str(self.spec.root.path.absolute()),
             "shared_root": self.spec.linux.namespace("mount") is None,
-            "argv": workload.args,
-            "env": tuple(f"{key}={value}" for key, value in workload.env.items()),
+            "time_steps": False,
         }
-        answer, fds = self._engine._start(message, stdio, extra_fds)  # noqa: SLF001  # one package
-        process = ContainerProcess(self, self._engine, name, answer, fds[0])
+        answer, fds = self._engine.start(message, operations, stdio, extra_fds)
+        process = ContainerProcess(self, self._engine, name, answer, fds)
         self.executed[name] = process
         return process
 
@@ -254,7 +316,7 @@ class Container(_Member):
 
     def _tell(self, field: str, what: str, *, verb: str | None = None) -> Any:
         message = {"verb": verb or field, "what": f"{what} {self.id}", "id": self.id}
-        return self._engine._ask(message)[0][field]  # noqa: SLF001  # one package, two halves
+        return self._engine.ask(message)[0][field]
 
     def memory(self) -> usage.CgroupMemory | None:
         """Memory charged to its group; None without one."""
@@ -324,7 +386,7 @@ class Container(_Member):
     def kill(self) -> None:
         """SIGKILL every process in it."""
         if not self._deleted:
-            self._engine._ask({"verb": "kill", "what": f"kill {self.id}", "id": self.id})  # noqa: SLF001  # one package
+            self._engine.ask({"verb": "kill", "what": f"kill {self.id}", "id": self.id})
 
     def delete(self) -> None:
         """Kill what still runs and remove every trace; idempotent.

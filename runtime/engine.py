@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import marshal
 import os
 import re
 import secrets
@@ -17,15 +16,18 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from runtime import cgroups, operations, plan, record, wire
+from runtime import cgroups, plan, record, wire
 from runtime.container import Container
 from runtime.errors import CgroupError, EngineError, ExecError, SetupError, StateError
+from runtime.executor import build
+from runtime.operations.encoding import encode
 from runtime.record import start_time as start_time  # noqa: PLC0414  # other users look here
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from runtime.spec import IdMapping, Spec
+    from runtime.operations import Operation
+    from runtime.spec import Spec
 
 _PACKAGE_PARENT = Path(__file__).resolve().parent.parent
 _BOOT = (
@@ -59,6 +61,7 @@ class Engine:
 
     Raises:
         EngineError: the spawner could not start; says why.
+        UnsupportedError: the executor cannot be built on this host.
     """
 
     def __init__(
@@ -71,11 +74,11 @@ class Engine:
         self.name = f"tare-{secrets.token_hex(6)}"
         self.folder = Path(state).resolve() / self.name
         self._sending = threading.Lock()
-        self._plans: dict[int, tuple[Spec, bytes]] = {}
+        self._programs: dict[tuple[int, bool], tuple[Spec, Sequence[Operation], bytes]] = {}
         self._prepared: set[tuple[str, bool, str]] = set()
-        self._filters: set[str] = set()
         self._containers: dict[str, Container] = {}
         self._count = 0
+        executor = build()
         try:
             (self.folder / "territory").mkdir(parents=True)
         except OSError as error:
@@ -90,6 +93,7 @@ class Engine:
                     "folder": str(self.folder),
                     "affinity": tuple(affinity or ()),
                     "memory_limit_bytes": memory_limit_bytes,
+                    "executor": str(executor),
                 }
             )
         except BaseException:
@@ -167,27 +171,19 @@ class Engine:
         shared = spec.linux.namespace("mount") is None
         image = _image(spec)
         key = (image, shared, repr(spec.linux.uid_mappings))
-        name = spec.linux.seccomp
-        if key in self._prepared and (name is None or name in self._filters):
+        if key in self._prepared:
             return
-        filters = {}
-        if name is not None and name not in self._filters:
-            from runtime.seccomp import compile_profile  # only where wanted
-
-            filters[name] = compile_profile(name)
-        answer, _ = self._ask(
+        answer, _ = self.ask(
             {
                 "verb": "prepare",
                 "what": f"prepare the image {image}",
                 "image": image,
-                "mapping": _mapping(spec),
+                "mapping": plan.mapping(spec),
                 "shared_root": shared,
-                "filters": filters,
             }
         )
         self.notes += [note for note in answer["notes"] if note not in self.notes]
         self._prepared.add(key)
-        self._filters.update(filters)
 
     def run(
         self,
@@ -216,53 +212,97 @@ class Engine:
             StateError: the id is in use or not usable.
             EngineError: the spawner is gone.
         """
+        return self._make(spec, id, stdio, extra_fds, steps=steps, paused=False)
+
+    def create(
+        self,
+        spec: Spec,
+        *,
+        id: str | None = None,  # noqa: A002  # OCI's word
+        stdio: Stdio | None = None,
+        extra_fds: Mapping[int, int] | None = None,
+    ) -> Container:
+        """Create a container whose workload waits for `Container.start`.
+
+        Its namespaces, limits and file systems are complete; filter and exec follow with the
+        start. Arguments and errors are those of `run`, but for ExecError, which `start` raises.
+        """
+        return self._make(spec, id, stdio, extra_fds, steps=False, paused=True)
+
+    def _make(
+        self,
+        spec: Spec,
+        name: str | None,
+        stdio: Stdio | None,
+        extra_fds: Mapping[int, int] | None,
+        *,
+        steps: bool,
+        paused: bool,
+    ) -> Container:
         requested = time.monotonic_ns()
-        if id is None:
+        if name is None:
             self._count += 1
-            id = f"c{self._count}"  # noqa: A001  # OCI's word
-        elif not _ID.fullmatch(id):
-            raise StateError(f"{id!r} cannot be an id: use letters, digits, _ + - and .")
-        encoded = self._plan(spec)
-        process = spec.process
+            name = f"c{self._count}"
+        elif not _ID.fullmatch(name):
+            raise StateError(f"{name!r} cannot be an id: use letters, digits, _ + - and .")
+        operations, encoded = self._program(spec, paused=paused)
         message = {
             "verb": "run",
-            "what": f"start {id}",
-            "id": id,
+            "what": f"start {name}",
+            "id": name,
             "requested": requested,
-            "plan": encoded,
-            "flags": plan.clone_flags(spec),
-            "mapping": _mapping(spec),
+            "program": encoded,
+            "mapping": plan.mapping(spec),
             "image": _image(spec),
             "shared_root": spec.linux.namespace("mount") is None,
+            "shares_pids": spec.linux.namespace("pid") is None,
             "resources": asdict(spec.linux.resources) if spec.linux.cgroup else None,
-            "oom_score_adj": process.oom_score_adj,
-            "argv": process.args,
-            "env": tuple(f"{name}={value}" for name, value in process.env.items()),
             "time_steps": steps,
+            "paused": paused,
         }
-        answer, fds = self._start(message, stdio, extra_fds)
-        container = Container(self, id, spec, answer, fds[0])
-        self._containers[id] = container
+        answer, fds = self.start(message, operations, stdio, extra_fds)
+        container = Container(self, name, spec, operations, answer, fds)
+        self._containers[name] = container
         return container
 
-    def _plan(self, spec: Spec) -> bytes:
-        known = self._plans.get(id(spec))
+    def _program(self, spec: Spec, *, paused: bool) -> tuple[Sequence[Operation], bytes]:
+        known = self._programs.get((id(spec), paused))
         if known is not None and known[0] is spec:
-            return known[1]
+            return known[1:]
         self.prepare(spec)
         if spec.process.init and not spec.native and not self.has_init:
             raise EngineError(
                 "no init program on this host: install catatonit or tini, or set process.init off"
             )
-        encoded = marshal.dumps(operations.encode(plan.create(spec)))
-        if len(self._plans) >= _PLANS_KEPT:
-            self._plans.clear()
-        self._plans[id(spec)] = (spec, encoded)
-        return encoded
+        operations = plan.create(spec, paused=paused)
+        encoded = encode(plan.program(spec, spec.process, operations, filter=self.filter(spec)))
+        if len(self._programs) >= _PLANS_KEPT:
+            self._programs.clear()
+        self._programs[id(spec), paused] = (spec, operations, encoded)
+        return operations, encoded
 
-    def _start(
-        self, message: dict[str, Any], stdio: Stdio | None, extra: Mapping[int, int] | None
+    @staticmethod
+    def filter(spec: Spec) -> bytes:
+        """The filter of a specification as a BPF program, b"" for none.
+
+        Raises:
+            SpecError: there is no such profile.
+            UnsupportedError: libseccomp is missing or refuses.
+        """
+        if spec.linux.seccomp is None:
+            return b""
+        from runtime.seccomp import compile_profile  # only where wanted
+
+        return compile_profile(spec.linux.seccomp)
+
+    def start(
+        self,
+        message: dict[str, Any],
+        operations: Sequence[Operation],
+        stdio: Stdio | None,
+        extra: Mapping[int, int] | None,
     ) -> tuple[dict[str, Any], list[int]]:
+        """Have the spawner make a process; for containers' own use."""
         null = -1
         if stdio is None:
             null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
@@ -270,14 +310,27 @@ class Engine:
         try:
             descriptors = dict(enumerate(stdio)) | dict(extra or {})
             message["targets"] = tuple(descriptors)
-            return self._ask(message, tuple(descriptors.values()))
+            return self.ask(message, tuple(descriptors.values()), operations)
         finally:
             if null >= 0:
                 os.close(null)
 
-    def _ask(
-        self, message: dict[str, Any], fds: tuple[int, ...] = ()
+    def ask(
+        self,
+        message: dict[str, Any],
+        fds: tuple[int, ...] = (),
+        operations: Sequence[Operation] = (),
     ) -> tuple[dict[str, Any], list[int]]:
+        """Ask the spawner something; for containers' own use.
+
+        Args:
+            message: with "verb", and "what" for errors, in words that fit after "cannot".
+            fds: descriptors that go along.
+            operations: the plan in question, of which a failure names the step.
+
+        Raises:
+            ContainerError: as the answer has it.
+        """
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.settimeout(_ANSWER_S)
         with ours:
@@ -295,6 +348,8 @@ class Engine:
                     f"the spawner is gone (cannot {message['what']}); start a new engine and run "
                     "'tare clean'"
                 ) from error
+        if "failure" in answer:
+            _raise_step(operations, *answer["failure"], what=message["what"])
         if "error" in answer:
             _raise(*answer["error"], what=message["what"])
         return answer, received
@@ -318,20 +373,18 @@ def _image(spec: Spec) -> str:
     return str(spec.root.path.absolute())
 
 
-def _mapping(spec: Spec) -> tuple[str, str]:
-    if spec.linux.namespace("user") is None:
-        return ("", "")
-    return (_lines(spec.linux.uid_mappings), _lines(spec.linux.gid_mappings))
-
-
-def _lines(mappings: Iterable[IdMapping]) -> str:
-    return "".join(f"{m.container_id} {m.host_id} {m.size}\n" for m in mappings)
-
-
-def _raise(kind: str, operation: str, reason: str, number: int, *, what: str) -> None:
-    if kind == "Exec":
-        raise ExecError(operation, reason, number)
+def _raise(kind: str, reason: str, number: int, *, what: str) -> None:
     if kind in ("FileExistsError", "KeyError"):
         raise StateError(f"cannot {what}: {reason}")
     error = CgroupError if kind == "CgroupOSError" else SetupError
-    raise error(operation, reason, number)
+    raise error(what, reason, number)
+
+
+def _raise_step(
+    operations: Sequence[Operation], step: int, reason: str, number: int, *, what: str
+) -> None:
+    if not 0 <= step < len(operations):
+        raise SetupError(what, reason, number)
+    failed = operations[step]
+    error = ExecError if type(failed).__name__ == "Exec" else SetupError
+    raise error(failed.describe(), reason, number)

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 from runtime import cgroups, syscalls, wire
 from runtime.cgroups import layout
+from runtime.spawner.executor import StepError
 from runtime.spawner.family import Family
-from runtime.spawner.init import open_init
 from runtime.spawner.launch import Launcher
 from runtime.spawner.territory import Mapping, Territory, enter
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from runtime.cgroups import Group
     from runtime.spawner.instance import Instance
 
-_DELETED = ("Died", "start it", "it was deleted meanwhile", 0)
+_DELETED = "it was deleted meanwhile"
 #: Descriptors a spawner needs for itself, and a few containers' worth.
 _LEAST_DESCRIPTORS = 256
 
@@ -96,17 +96,17 @@ class Spawner:
         reply = socket.socket(fileno=fds.pop(0))
         try:
             answer = self._serve(request, fds, reply)
+        except StepError as error:
+            answer = {"failure": (error.step, error.strerror, error.errno)}
         except OSError as error:
             reason = error.strerror or str(error)
             if error.filename:
                 reason += f" ({error.filename})"
-            kind = type(error).__name__
-            answer = {"error": (kind, request.get("what", "serve"), reason, error.errno or 0)}
+            answer = {"error": (type(error).__name__, reason, error.errno or 0)}
         except KeyError as error:
-            answer = {"error": ("KeyError", "find the container", f"unknown: {error}", 2)}
+            answer = {"error": ("KeyError", f"there is no container {error}", 2)}
         except Exception as error:  # noqa: BLE001  # one bad request must not end all containers
-            reason = f"{type(error).__name__}: {error}"
-            answer = {"error": ("Bug", request.get("what", "serve"), reason, 0)}
+            answer = {"error": ("Bug", f"{type(error).__name__}: {error}", 0)}
         finally:
             for fd in fds:
                 os.close(fd)
@@ -126,8 +126,9 @@ class Spawner:
             self._admit(request["id"])
             self._adopt(self._launcher.enter(request, fds, reply, target))
             return None
+        if verb == "start":
+            return self._start(self._instances[request["id"]], reply)
         if verb == "prepare":
-            self._launcher.filters.update(request["filters"])
             territory = self._launcher.territory
             if request["shared_root"]:
                 territory.native(request["image"])
@@ -161,32 +162,49 @@ class Spawner:
         assert instance.control is not None
         self._watch(instance.control.fileno(), lambda: self._on_child(instance))
 
+    def _start(self, instance: Instance, reply: socket.socket) -> dict[str, Any] | None:
+        """Let a container that waits go on; the answer comes when it has executed."""
+        if not instance.paused or instance.control is None:
+            raise OSError(errno.EBUSY, "it is started already")
+        instance.paused = False
+        instance.reply = reply
+        instance.control.send(b"s")
+        return None
+
     def _on_child(self, instance: Instance) -> None:
         if instance.control is None:
             return
         try:
-            data = instance.control.recv(65536)
+            data = instance.listen()
         except (BlockingIOError, ConnectionResetError):
             # A child that left our messages unread resets the socket (unix(7)); the kernel says
             # so once, before what the child had written, which the next turn reads.
             return
+        if data[:1] == b"n" or (data[:1] == b"r" and instance.paused):
+            # it goes on only once somebody starts it, or answers its filter's notifications
+            self._answer(instance)
         if data:
-            instance.hear(data)
             return
         self._unwatch(instance.control.fileno())
         instance.control.close()
         instance.control = None
         if instance.failure is None and "ready" not in instance.stamps:
-            instance.failure = ("Died", "set the container up", "its process was killed", 0)
+            instance.failure = (-1, "its process was killed", 0)
+        self._answer(instance)
+
+    def _answer(self, instance: Instance) -> None:
+        """Tell whoever asked for it how its start went, once."""
         reply, instance.reply = instance.reply, None
         if reply is None:
             return
         if instance.failure is None:
-            if not self._reply(reply, instance.answer(), (instance.pidfd,)):
+            if not self._reply(reply, instance.answer(), instance.descriptors()):
                 self._discard(instance)  # nobody waits for it any more, so nobody would delete it
+                return
+            instance.release()
         else:
             self._discard(instance)
-            self._reply(reply, {"error": instance.failure})
+            self._reply(reply, {"failure": instance.failure})
 
     def _on_deaths(self) -> None:
         with contextlib.suppress(BlockingIOError):
@@ -211,8 +229,10 @@ class Spawner:
                 member.control.close()
                 member.control = None
             if member.reply is not None:
-                self._reply(member.reply, {"error": member.failure or _DELETED})
+                failure = member.failure or (-1, _DELETED, 0)
+                self._reply(member.reply, {"failure": failure})
                 member.reply = None
+            member.release()
             os.close(member.pidfd)
             del self._instances[member.name]
         if instance.group:
@@ -297,7 +317,7 @@ def _start(channel: socket.socket, settings: dict[str, Any]) -> tuple[Spawner, d
         os.sched_setaffinity(0, settings["affinity"])
     try:
         territory = Territory(f"{settings['folder']}/territory", marker)
-        launcher = Launcher(territory, manager, marker, open_init())
+        launcher = Launcher(territory, manager, marker, settings["executor"])
     except OSError:
         if manager:
             if own:

@@ -26,9 +26,12 @@ from pathlib import Path
 from runtime import Engine, Resources, plan, profiles
 from runtime.operations import sync
 state, rootfs, step = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
-sync.TOKENS[b"x"] = "never"
+sync.TOKENS["x"] = "never"
 create = plan.create
-plan.create = lambda spec: [*create(spec)[:step], sync.Await(b"x"), *create(spec)[step:]]
+def hanging(spec, **how):
+    steps = create(spec, **how)
+    return [*steps[:step], sync.Await("x"), *steps[step:]]
+plan.create = hanging
 engine = Engine(state)
 spec = profiles.default(rootfs=rootfs, args=["sleep", "1000"],
                         resources=Resources(memory_limit_bytes=1 << 28))
