@@ -105,7 +105,11 @@ def _wrecks(state: Path) -> list[_Wreck]:
         record = records.read(folder)
         if record and records.spawner_lives(record):
             continue
-        if record is None and time.time() - folder.stat().st_mtime < _YOUNG_S:
+        try:
+            age_s = time.time() - folder.stat().st_mtime
+        except FileNotFoundError:
+            continue  # it ended while we looked
+        if record is None and age_s < _YOUNG_S:
             continue  # an engine that is just beginning or ending
         wrecks.append(_Wreck(folder, tuple(_groups(folder.name, record))))
     return wrecks

@@ -50,7 +50,16 @@ def steps(entry: Mount) -> list[Operation]:
             options.append((name, value))
     if entry.type == "bind":
         recursive = "rbind" in entry.options
-        return [mounts.BindMount(entry.source, entry.destination, attributes, recursive)]
+        # where the host's mounts are shared, what is mounted below it here must not travel back
+        return [
+            mounts.BindMount(
+                entry.source,
+                entry.destination,
+                attributes,
+                recursive,
+                propagation=syscalls.MS_SLAVE,
+            )
+        ]
     return [mounts.MountNew(entry.destination, entry.type, tuple(options), attributes)]
 
 

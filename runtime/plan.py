@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import glob
 import resource
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from runtime import capabilities, mounting, syscalls
 from runtime.operations import Operation, identity, mounts, process, sync
 from runtime.operations.encoding import Program
 
 if TYPE_CHECKING:
-    from runtime.spec import IdMapping, Process, Spec
+    from runtime.spec import Hook, IdMapping, Linux, Process, Spec
 
 FLAGS = {
     "pid": syscalls.CLONE_NEWPID,
@@ -51,7 +51,23 @@ def join_flags(spec: Spec) -> int:
     return flags
 
 
-def create(spec: Spec, *, paused: bool = False) -> list[Operation]:
+class Detached(NamedTuple):
+    """A container that outlives whoever creates it, as an OCI command line makes it.
+
+    Args:
+        creating: state for hooks of the creation, as JSON, with "@PID@" for the process id.
+        starting: the same for those of the start.
+        keyring: give it a session keyring of its own.
+    """
+
+    creating: str
+    starting: str
+    keyring: bool = True
+
+
+def create(
+    spec: Spec, *, paused: bool = False, detached: Detached | None = None
+) -> list[Operation]:
     """Every step from clone to exec, in order.
 
     Steps that need nothing of the spawner come first, so that the id mappings are written on the
@@ -60,21 +76,35 @@ def create(spec: Spec, *, paused: bool = False) -> list[Operation]:
     Args:
         spec: what to make.
         paused: stop before the filter and the exec, until the container is started.
+        detached: it waits for its start at a socket, and no parent's death ends it.
     """
     linux = spec.linux
-    steps = _identity(spec)
+    steps = _identity(spec, keyring=detached is None or detached.keyring)
     if linux.namespace("mount"):
-        steps += _root(spec)
+        if detached:
+            # the host's mounts may be shared: nothing made here must travel back
+            steps.insert(0, mounts.SetPropagation("", syscalls.MS_SLAVE | syscalls.MS_REC))
+        steps += _root(spec, detached)
     else:
-        steps.append(mounts.Chroot(""))
+        steps.append(mounts.Chroot(str(spec.root.path) if detached else ""))
     if linux.cgroup:
         steps.append(sync.Await("g"))
     steps += _late(spec)
-    return steps + _last(spec, spec.process, first=True, paused=paused)
+    if detached:
+        return steps + _last(spec, spec.process, _await_start(spec, detached), orphan=True)
+    waiting: list[Operation] = [sync.Await("s")] if paused else []
+    init = spec.process.init and not spec.native
+    return steps + _last(spec, spec.process, [sync.Report(), *waiting], init=init)
 
 
-def execute(spec: Spec, workload: Process) -> list[Operation]:
-    """The steps of a further process in a running container."""
+def execute(spec: Spec, workload: Process, *, orphan: bool = False) -> list[Operation]:
+    """The steps of a further process in a running container.
+
+    Args:
+        spec: of the container.
+        workload: the process.
+        orphan: no parent's death ends it.
+    """
     steps: list[Operation] = [identity.NewSession()]
     if spec.linux.cgroup:
         steps.append(sync.Await("g"))
@@ -84,7 +114,7 @@ def execute(spec: Spec, workload: Process) -> list[Operation]:
         steps.append(mounts.Chroot(""))
     if workload.terminal:
         steps.append(mounts.OpenConsole(*(workload.console_size or (0, 0))))
-    return steps + _last(spec, workload, first=False, paused=False)
+    return steps + _last(spec, workload, [sync.Report()], orphan=orphan)
 
 
 def program(
@@ -139,13 +169,13 @@ def lines(mappings: tuple[IdMapping, ...]) -> str:
     return "".join(f"{m.container_id} {m.host_id} {m.size}\n" for m in mappings)
 
 
-def _identity(spec: Spec) -> list[Operation]:
+def _identity(spec: Spec, *, keyring: bool) -> list[Operation]:
     linux = spec.linux
     steps: list[Operation] = [identity.NewSession()]
     network, user = linux.namespace("network"), linux.namespace("user")
     if network and network.path is None:
         steps.append(identity.LoopbackUp())
-    if not spec.native:
+    if keyring and not spec.native:
         steps.append(identity.NewKeyring())
     if spec.hostname is not None:
         steps.append(identity.SetHostname(spec.hostname))
@@ -160,14 +190,15 @@ def _identity(spec: Spec) -> list[Operation]:
     return steps
 
 
-def _root(spec: Spec) -> list[Operation]:
+def _root(spec: Spec, detached: Detached | None) -> list[Operation]:
     linux, root = spec.linux, spec.root
     steps: list[Operation] = []
-    size = root.upper_size_bytes or 0
     if root.upper is None:
-        steps.append(mounts.BindRoot("" if root.shift_owners else str(root.path)))
+        path = "" if root.shift_owners and not detached else str(root.path)
+        steps.append(mounts.BindRoot(path, nodev=not detached))
     else:
-        steps.append(mounts.OverlayRoot(size, "" if root.upper == "tmpfs" else str(root.upper)))
+        upper = "" if root.upper == "tmpfs" else str(root.upper)
+        steps.append(mounts.OverlayRoot(root.upper_size_bytes or 0, upper))
     for entry in spec.mounts:
         if entry.type in mounting.CGROUP_KINDS:
             continue
@@ -177,7 +208,22 @@ def _root(spec: Spec) -> list[Operation]:
     steps += [mounting.device(entry) for entry in linux.device_nodes]
     if spec.process.terminal:
         steps.append(mounts.OpenConsole(*(spec.process.console_size or (0, 0)), bind=True))
-    steps.append(mounts.PivotRoot())
+    if detached:
+        steps += _create_hooks(spec, detached)
+    return [*steps, mounts.PivotRoot(), *_finish_root(linux)]
+
+
+def _create_hooks(spec: Spec, detached: Detached) -> list[Operation]:
+    """All of them see the finished mounts, and none the pivot (config.md, "createContainer")."""
+    hooks = spec.hooks
+    steps: list[Operation] = []
+    if hooks.prestart or hooks.create_runtime:
+        steps += [sync.Report("h"), sync.Await("h")]
+    return steps + [_hook(entry, detached.creating) for entry in hooks.create_container]
+
+
+def _finish_root(linux: Linux) -> list[Operation]:
+    steps: list[Operation] = []
     if linux.rootfs_propagation:
         flags = _PROPAGATION[linux.rootfs_propagation.removeprefix("r")]
         deep = syscalls.MS_REC if linux.rootfs_propagation.startswith("r") else 0
@@ -187,6 +233,21 @@ def _root(spec: Spec) -> list[Operation]:
     if linux.masked_paths:
         steps.append(mounts.MaskPaths(_expand(linux.masked_paths)))
     return steps
+
+
+def _await_start(spec: Spec, detached: Detached) -> list[Operation]:
+    """A program that is missing is told now, while somebody who creates the container listens."""
+    return [
+        process.FindProgram(),
+        sync.Report(),
+        sync.AwaitStart(),
+        *(_hook(entry, detached.starting) for entry in spec.hooks.start_container),
+    ]
+
+
+def _hook(entry: Hook, state: str) -> Operation:
+    limit = -1 if entry.timeout_s is None else round(entry.timeout_s * 1000)
+    return sync.RunHook(entry.path, entry.args, entry.env, limit, state)
 
 
 def _late(spec: Spec) -> list[Operation]:
@@ -209,7 +270,14 @@ def _late(spec: Spec) -> list[Operation]:
     return steps
 
 
-def _last(spec: Spec, workload: Process, *, first: bool, paused: bool) -> list[Operation]:
+def _last(
+    spec: Spec,
+    workload: Process,
+    ready: list[Operation],
+    *,
+    init: bool = False,
+    orphan: bool = False,
+) -> list[Operation]:
     steps: list[Operation] = []
     if not any(limit.type == "RLIMIT_NOFILE" for limit in workload.rlimits):
         # the spawner raised its own; the workload gets what the harness was started with
@@ -231,14 +299,13 @@ def _last(spec: Spec, workload: Process, *, first: bool, paused: bool) -> list[O
         steps.append(load)
     steps += _privileges(workload)
     steps.append(process.WorkingDirectory(workload.cwd))
-    steps.append(process.DieWithParent())
+    if not orphan:
+        steps.append(process.DieWithParent())
     steps.append(process.CloseDescriptors())
-    steps.append(sync.Report())
-    if paused:
-        steps.append(sync.Await("s"))
+    steps += ready
     if filtered and not early_filter:
         steps.append(load)
-    steps.append(process.Exec(workload.init and first and not spec.native))
+    steps.append(process.Exec(init))
     return steps
 
 

@@ -110,7 +110,7 @@ STEP(set_rlimit); STEP(no_new_privileges); STEP(bound_capabilities); STEP(set_ca
 STEP(keep_capabilities); STEP(set_umask); STEP(set_personality); STEP(set_scheduler);
 STEP(set_io_priority); STEP(set_affinity); STEP(own_stdio); STEP(restrict_landlock);
 STEP(working_directory); STEP(die_with_parent); STEP(close_descriptors); STEP(report);
-STEP(await_start); STEP(run_hook); STEP(load_filter); STEP(execute);
+STEP(await_start); STEP(run_hook); STEP(find_program); STEP(load_filter); STEP(execute);
 STEP(prepare_bind); STEP(prepare_bind_root); STEP(prepare_upper);
 
 /* paths.c */

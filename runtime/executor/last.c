@@ -123,8 +123,7 @@ static const char *find(const char *name, char **env) {
   static char candidate[PATH_MAX];
   if (strchr(name, '/')) {
     if (executable(name) == 0) return name;
-    if (errno == EACCES) failed("'%s' is not an executable file", name);
-    else failed("%s", name);
+    failed("executable file '%s'", name);
     return NULL;
   }
   int refused = 0;
@@ -136,8 +135,13 @@ static const char *find(const char *name, char **env) {
     if (errno == EACCES) refused = 1;
   }
   errno = refused ? EACCES : ENOENT;
-  failed("no program '%s' in %s", name, path_variable(env));
+  failed("executable file '%s' not found in $PATH", name);
   return NULL;
+}
+
+STEP(find_program) {
+  (void)step;
+  return find(job->argv[0], job->env) ? 0 : -1;
 }
 
 /* Field: whether below an init, which runs from a sealed memory file: no file of the host is behind

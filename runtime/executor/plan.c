@@ -56,6 +56,7 @@ static const struct {
     {NULL, report},
     {NULL, await_start},
     {NULL, run_hook},
+    {NULL, find_program},
     {NULL, load_filter},
     {NULL, execute},
 };

@@ -44,12 +44,16 @@ STEP(overlay_root) {
   return job->root < 0 ? -1 : 0;
 }
 
-/* Fields of bind_root: the tree, or "" for the image that the spawner holds. */
+/* Fields of bind_root: the tree, or "" for the image that the spawner holds; whether device nodes in
+ * it mean nothing. The host's mount may be shared, and nothing made below it here must travel. */
 STEP(prepare_bind_root) {
   const char *path = take_text(&step->fields);
   if (!*path) path = job->lower;
   step->prepared = move_up(clone_tree(AT_FDCWD, path, RECURSIVE));
-  return step->prepared < 0 ? failed("%s", path) : 0;
+  if (step->prepared < 0) return failed("%s", path);
+  if (set_attributes(step->prepared, RECURSIVE, 0, 0, MS_SLAVE, -1) < 0)
+    return failed("the propagation of %s", path);
+  return 0;
 }
 
 /* The tree is a mount once it stands somewhere; where does not matter, since it becomes the root. */

@@ -23,8 +23,8 @@ STEPS: tuple[type[Any], ...] = (
     process.BoundCapabilities, process.KeepCapabilities, process.SetCapabilities, process.SetUmask,
     process.SetPersonality, process.SetScheduler, process.SetIoPriority, process.SetAffinity,
     process.OwnStdio, process.RestrictLandlock, process.WorkingDirectory, process.DieWithParent,
-    process.CloseDescriptors, sync.Report, sync.AwaitStart, sync.RunHook, process.Filter,
-    process.Exec,
+    process.CloseDescriptors, sync.Report, sync.AwaitStart, sync.RunHook,
+    process.FindProgram, process.Filter, process.Exec,
 )  # fmt: skip
 _NUMBER = {kind: number for number, kind in enumerate(STEPS)}
 

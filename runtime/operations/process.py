@@ -207,6 +207,16 @@ class CloseDescriptors(NamedTuple):
         return ()
 
 
+class FindProgram(NamedTuple):
+    """Look the workload's program up, long before it is executed."""
+
+    def describe(self) -> str:
+        return "find the workload"
+
+    def wire(self) -> tuple[()]:
+        return ()
+
+
 class Filter(NamedTuple):
     """Load the system-call filter; nothing but exec comes after."""
 

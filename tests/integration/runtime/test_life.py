@@ -104,7 +104,7 @@ def test_exec_gives_exit_status_and_ends_with_the_container(engine: Engine, spec
 
 
 def test_missing_program_is_named_and_nothing_is_left(engine: Engine, spec: Spec) -> None:
-    with pytest.raises(ExecError, match="no program 'absent'"):
+    with pytest.raises(ExecError, match="executable file 'absent' not found"):
         engine.run(replace(spec, process=replace(spec.process, args=("absent",))), id="x")
     with engine.run(spec, id="x") as container:
         with pytest.raises(ExecError, match="/bin/absent"):
