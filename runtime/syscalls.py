@@ -69,6 +69,7 @@ _NUMBERS = {  # x86_64, aarch64 (include/uapi/asm-generic/unistd.h serves riscv6
     "capset": (126, 91),
     "execveat": (322, 281),
     "seccomp": (317, 277),
+    "bpf": (321, 280),
 }
 _COLUMN = 0 if os.uname().machine == "x86_64" else 1
 
@@ -151,6 +152,7 @@ _keyctl = _old("keyctl", c_int, c_char_p)
 _capset = _old("capset", c_void_p, c_void_p)
 _execveat = _old("execveat", c_int, c_char_p, c_void_p, c_void_p, c_int)
 _seccomp = _old("seccomp", c_uint, c_uint, c_void_p)
+_bpf = _old("bpf", c_int, c_void_p, c_uint)
 _mount = _wrapped("mount", c_char_p, c_char_p, c_char_p, c_long, c_char_p)
 _umount2 = _wrapped("umount2", c_char_p, c_int)
 _prctl = _wrapped("prctl", c_int, c_long, c_long, c_long, c_long)
@@ -280,6 +282,12 @@ def load_seccomp(program: bytes) -> None:
     buffer = ctypes.create_string_buffer(program, len(program))
     fprog = _sock_fprog(len=len(program) // 8, filter=ctypes.addressof(buffer))
     _seccomp(SECCOMP_SET_MODE_FILTER, 0, ctypes.addressof(fprog))
+
+
+def bpf(command: int, attributes: bytearray) -> int:
+    """bpf(2); what the kernel answers beside its result stands in `attributes`."""
+    buffer = (ctypes.c_char * len(attributes)).from_buffer(attributes)
+    return _bpf(command, ctypes.addressof(buffer), len(attributes))
 
 
 def exec_fd(fd: int, argv: Sequence[str], env: Sequence[str]) -> None:
