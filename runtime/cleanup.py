@@ -83,6 +83,8 @@ def _remove(wreck: _Wreck) -> list[str]:
             except ProcessLookupError:
                 continue
             removed.append(f"process {pid} of {wreck.name}")
+        for path in wreck.cgroups:
+            files.thaw(path)
         time.sleep(0.02)
     removed += [f"control group {path}" for path in wreck.cgroups if files.remove(path)]
     records.remove(wreck.folder)

@@ -52,6 +52,7 @@ PR_SET_CHILD_SUBREAPER = 36
 
 _NUMBERS = {  # x86_64, aarch64 (include/uapi/asm-generic/unistd.h serves riscv64 too)
     "pivot_root": (155, 41),
+    "bpf": (321, 280),
 }
 _COLUMN = 0 if os.uname().machine == "x86_64" else 1
 
@@ -123,6 +124,7 @@ _open_tree = _raw("open_tree", 428, c_int, c_char_p, c_uint)
 _move_mount = _raw("move_mount", 429, c_int, c_char_p, c_int, c_char_p, c_uint)
 _pidfd_getfd = _raw("pidfd_getfd", 438, c_int, c_int, c_uint)
 _pivot_root = _old("pivot_root", c_char_p, c_char_p)
+_bpf = _old("bpf", c_int, c_void_p, c_uint)
 _mount = _wrapped("mount", c_char_p, c_char_p, c_char_p, c_long, c_char_p)
 _umount2 = _wrapped("umount2", c_char_p, c_int)
 _prctl = _wrapped("prctl", c_int, c_long, c_long, c_long, c_long)
@@ -191,3 +193,9 @@ def prctl(option: int, value: int = 0, third: int = 0) -> int:
 def pidfd_getfd(pidfd: int, number: int) -> int:
     """A copy of another process's descriptor (pidfd_getfd(2)); close-on-exec."""
     return _pidfd_getfd(pidfd, number, 0)
+
+
+def bpf(command: int, attributes: bytearray) -> int:
+    """bpf(2); what the kernel answers beside its result stands in `attributes`."""
+    buffer = (ctypes.c_char * len(attributes)).from_buffer(attributes)
+    return _bpf(command, ctypes.addressof(buffer), len(attributes))
