@@ -6,12 +6,14 @@ import glob
 import resource
 from typing import TYPE_CHECKING, NamedTuple
 
-from runtime import capabilities, mounting, syscalls
+from runtime import capabilities, mappings, mounting, syscalls
 from runtime.operations import Operation, identity, mounts, process, sync
 from runtime.operations.encoding import Program
 
 if TYPE_CHECKING:
-    from runtime.spec import Hook, IdMapping, Linux, Process, Spec
+    from collections.abc import Mapping
+
+    from runtime.spec import Hook, Linux, Process, Spec
 
 FLAGS = {
     "pid": syscalls.CLONE_NEWPID,
@@ -57,11 +59,13 @@ class Detached(NamedTuple):
     Args:
         creating: state for hooks of the creation, as JSON, with "@PID@" for the process id.
         starting: the same for those of the start.
+        groups: controller to its control group.
         keyring: give it a session keyring of its own.
     """
 
     creating: str
     starting: str
+    groups: Mapping[str, str]
     keyring: bool = True
 
 
@@ -89,7 +93,7 @@ def create(
         steps.append(mounts.Chroot(str(spec.root.path) if detached else ""))
     if linux.cgroup:
         steps.append(sync.Await("g"))
-    steps += _late(spec)
+    steps += _late(spec, detached.groups if detached else None)
     if detached:
         return steps + _last(spec, spec.process, _await_start(spec, detached), orphan=True)
     waiting: list[Operation] = [sync.Await("s")] if paused else []
@@ -114,7 +118,7 @@ def execute(spec: Spec, workload: Process, *, orphan: bool = False) -> list[Oper
         steps.append(mounts.Chroot(""))
     if workload.terminal:
         steps.append(mounts.OpenConsole(*(workload.console_size or (0, 0))))
-    return steps + _last(spec, workload, [sync.Report()], orphan=orphan)
+    return steps + _last(spec, workload, [sync.Report()], orphan=orphan, enter=True)
 
 
 def program(
@@ -161,12 +165,7 @@ def mapping(spec: Spec) -> tuple[str, str]:
     namespace = spec.linux.namespace("user")
     if namespace is None or namespace.path is not None:
         return ("", "")
-    return (lines(spec.linux.uid_mappings), lines(spec.linux.gid_mappings))
-
-
-def lines(mappings: tuple[IdMapping, ...]) -> str:
-    """Mappings as uid_map has them (user_namespaces(7))."""
-    return "".join(f"{m.container_id} {m.host_id} {m.size}\n" for m in mappings)
+    return (mappings.lines(spec.linux.uid_mappings), mappings.lines(spec.linux.gid_mappings))
 
 
 def _identity(spec: Spec, *, keyring: bool) -> list[Operation]:
@@ -202,10 +201,10 @@ def _root(spec: Spec, detached: Detached | None) -> list[Operation]:
     for entry in spec.mounts:
         if entry.type in mounting.CGROUP_KINDS:
             continue
-        steps += mounting.steps(entry)
-        if entry.destination == "/dev" and linux.devices:
+        steps += mounting.steps(entry, linux)
+        if entry.destination == "/dev" and entry.type == "tmpfs" and linux.devices:
             steps.append(mounts.Devices(linux.devices))
-    steps += [mounting.device(entry) for entry in linux.device_nodes]
+    steps += mounting.devices(spec.mounts, linux)
     if spec.process.terminal:
         steps.append(mounts.OpenConsole(*(spec.process.console_size or (0, 0)), bind=True))
     if detached:
@@ -250,7 +249,7 @@ def _hook(entry: Hook, state: str) -> Operation:
     return sync.RunHook(entry.path, entry.args, entry.env, limit, state)
 
 
-def _late(spec: Spec) -> list[Operation]:
+def _late(spec: Spec, groups: Mapping[str, str] | None) -> list[Operation]:
     """What can only be made once the process is in its control group."""
     linux = spec.linux
     steps: list[Operation] = []
@@ -261,9 +260,9 @@ def _late(spec: Spec) -> list[Operation]:
         # shows the group the namespace was made in, so it can only be mounted now
         for entry in spec.mounts:
             if entry.type in mounting.CGROUP_KINDS:
-                steps += mounting.cgroup_steps(entry, private=group is not None)
+                steps += mounting.cgroup_steps(entry, private=group is not None, groups=groups)
         if spec.root.readonly:
-            steps.append(mounts.ReadonlyRoot())
+            steps.append(mounts.ReadonlyMount())
     if clock and clock.path is None:
         steps.append(sync.Unshare("time", FLAGS["time"]))
         steps += [sync.OffsetClock(*entry) for entry in linux.time_offsets_ns.items()]
@@ -277,6 +276,7 @@ def _last(
     *,
     init: bool = False,
     orphan: bool = False,
+    enter: bool = False,
 ) -> list[Operation]:
     steps: list[Operation] = []
     if not any(limit.type == "RLIMIT_NOFILE" for limit in workload.rlimits):
@@ -286,6 +286,8 @@ def _last(
         number = getattr(resource, limit.type)
         steps.append(process.SetRlimit(number, limit.soft, limit.hard))
     steps += mounting.scheduling(workload)
+    if enter:
+        steps += mounting.affinity(workload)
     if workload.terminal:
         steps.append(process.OwnStdio(workload.user.uid))
     steps.append(process.SetUmask(workload.umask))

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runtime.commandline.options import VERBS, Command, Options, UsageError, parse
+from runtime.commandline.options import GLOBAL, VERBS, Command, Options, UsageError, parse
 from runtime.commandline.report import Report
 from runtime.errors import ContainerError, ExecError
 
@@ -70,7 +70,7 @@ def _help(command: Command) -> int:
         print("verbs: " + " ".join(VERBS))
         if not command.common.has("help"):
             return _FAILED
-        from runtime.commandline.options import GLOBAL as known
+        known = GLOBAL
     else:
         print(f"usage: tare-oci {command.verb} [OPTION...] CONTAINER [ARG...]")
         known = VERBS[command.verb]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from runtime.errors import ExecError, SetupError
 
@@ -22,16 +22,14 @@ class Conversation:
         channel: our end; made together with `theirs` where None.
     """
 
-    def __init__(
-        self, plan: Sequence[Operation], channel: socket.socket | None = None
-    ) -> None:
+    def __init__(self, plan: Sequence[Operation], channel: socket.socket | None = None) -> None:
         self._plan = plan
         self.theirs: socket.socket | None = None
         if channel is None:
             channel, self.theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._channel = channel
 
-    def __enter__(self) -> Conversation:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -22,22 +22,21 @@ from runtime.commandline.home import with_home
 from runtime.errors import SetupError, StateError
 from runtime.oci import bundle as bundles
 from runtime.oci.state import State
-from runtime.seccomp import compile_object
+from runtime.spawner.executor import Roles
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from runtime.cgroups import Group
     from runtime.commandline.options import Options
+    from runtime.seccomp import Filter
     from runtime.spawner.executor import Made
     from runtime.spec import Spec
 
 PID = "@PID@"
 
 
-def create(
-    root: Path, name: str, options: Options, *, warn: Callable[[str], None]
-) -> Entry:
+def create(root: Path, name: str, options: Options, *, warn: Callable[[str], None]) -> Entry:
     """Make a container whose workload waits for `start`.
 
     Args:
@@ -113,6 +112,19 @@ def has_terminal(options: Options) -> bool:
     return load(Path(options.get("bundle") or ".").resolve(), options).process.terminal
 
 
+def filter_of(spec: Spec) -> Filter | None:
+    """The compiled filter of a bundle, None where it has none.
+
+    Raises:
+        SpecError: naming the field. UnsupportedError: libseccomp is missing or refuses.
+    """
+    if not spec.linux.seccomp_object:
+        return None
+    from runtime.seccomp import compile_object  # only where wanted
+
+    return compile_object(spec.linux.seccomp_object)
+
+
 def start(entry: Entry) -> None:
     """Let the workload of a created container run.
 
@@ -165,7 +177,7 @@ def _make(entry: Entry, spec: Spec, wanted: making.Wanted, options: Options) -> 
         group = _group(entry, spec, options)
         keyring = not options.has("no-new-keyring")
         steps = plan.create(spec, detached=_states(entry, keyring=keyring))
-        compiled = compile_object(spec.linux.seccomp_object) if spec.linux.seccomp_object else None
+        compiled = filter_of(spec)
         program = plan.program(
             spec,
             spec.process,
@@ -176,7 +188,7 @@ def _make(entry: Entry, spec: Spec, wanted: making.Wanted, options: Options) -> 
         maker = stack.enter_context(making.Maker())
         talk = stack.enter_context(making.converse(steps))
         assert talk.theirs is not None
-        roles = making.Roles(
+        roles = Roles(
             control=talk.theirs.fileno(),
             cgroup=group.into_fd() if group else -1,
             console=console,
@@ -234,7 +246,8 @@ def _states(entry: Entry, *, keyring: bool = True) -> plan.Detached:
         state = _state(entry, status, 0)
         state["pid"] = PID
         texts.append(json.dumps(state).replace(f'"{PID}"', PID))
-    return plan.Detached(*texts, keyring=keyring)
+    creating, starting = texts
+    return plan.Detached(creating, starting, entry.record.cgroups, keyring=keyring)
 
 
 def _state(entry: Entry, status: str, pid: int) -> dict[str, object]:

@@ -11,7 +11,6 @@ import json
 import os
 import re
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from runtime import record
@@ -19,6 +18,7 @@ from runtime.errors import StateError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from runtime.cgroups import Group
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from runtime import capabilities, cgroups, plan
 from runtime.commandline import making
-from runtime.commandline.create import load_copy
+from runtime.commandline.create import filter_of, load_copy
 from runtime.commandline.home import with_home
 from runtime.commandline.options import UsageError
 from runtime.errors import SetupError, StateError
@@ -18,7 +18,7 @@ from runtime.oci import bundle as bundles
 from runtime.oci import process as processes
 from runtime.oci.document import decode
 from runtime.oci.node import Aside, Node
-from runtime.seccomp import compile_object
+from runtime.spawner.executor import Roles
 from runtime.spec import CapabilitySets, User
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def execute(
         channel = wanted.connect(stack)
         group = _group(entry, options.get("cgroup"))
         steps = plan.execute(spec, process, orphan=True)
-        compiled = compile_object(spec.linux.seccomp_object) if spec.linux.seccomp_object else None
+        compiled = filter_of(spec)
         program = plan.program(
             spec,
             process,
@@ -78,7 +78,7 @@ def execute(
         maker = stack.enter_context(making.Maker())
         talk = stack.enter_context(making.converse(steps))
         assert talk.theirs is not None
-        roles = making.Roles(
+        roles = Roles(
             control=talk.theirs.fileno(),
             cgroup=group.into_fd() if group else -1,
             target=target,

@@ -40,6 +40,7 @@ def run(hooks: Sequence[Hook], state: Mapping[str, Any]) -> None:
             raise SetupError(what, error.strerror or str(error), error.errno or 0) from error
         if done.returncode:
             said = done.stderr.decode("utf-8", "replace").strip().splitlines()[-1:]
-            raise SetupError(what, f"it ended with status {done.returncode}" + "".join(
-                f": {line}" for line in said
-            ))
+            raise SetupError(
+                what,
+                f"it ended with status {done.returncode}" + "".join(f": {line}" for line in said),
+            )

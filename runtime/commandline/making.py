@@ -71,9 +71,7 @@ class Maker:
         if not (program.uid_map or program.gid_map):
             options |= UNDUMPABLE
         try:
-            self._executor.make(
-                encode(program), roles, list(descriptors.items()), options=options
-            )
+            self._executor.make(encode(program), roles, list(descriptors.items()), options=options)
             return self._executor.made()
         except OSError as error:
             step = getattr(error, "step", -1)
@@ -111,8 +109,7 @@ class Wanted:
         if self.console is None:
             if self.terminal:
                 raise StateError(
-                    "process.terminal is set and nobody takes the terminal; "
-                    "use --console-socket"
+                    "process.terminal is set and nobody takes the terminal; use --console-socket"
                 )
             return -1
         if not self.terminal:

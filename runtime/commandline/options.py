@@ -25,14 +25,14 @@ _CREATE = {
     "bundle=": "b", "config=": "f", "console-socket=": "", "pidfd-socket=": "", "pid-file=": "",
     "no-pivot": "", "no-new-keyring": "", "no-subreaper": "", "preserve-fds=": "", "detach": "d",
 }  # fmt: skip
-_CHECKPOINT = {
-    name: ""
-    for name in (
+_CHECKPOINT = dict.fromkeys(
+    (
         "image-path=", "work-path=", "parent-path=", "leave-running", "tcp-established",
         "ext-unix-sk", "shell-job", "file-locks", "pre-dump", "lazy-pages", "page-server=",
         "manage-cgroups-mode=", "empty-ns=", "status-fd=", "auto-dedup",
-    )
-}  # fmt: skip
+    ),
+    "",
+)  # fmt: skip
 VERBS: dict[str, dict[str, str]] = {
     "create": _CREATE,
     "run": {**_CREATE, "keep": ""},

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from runtime import mappings
 from runtime.errors import SetupError, StateError
 from runtime.oci import template
 
@@ -21,9 +22,7 @@ def write(options: Options) -> None:
         SetupError: it cannot be written.
     """
     path = Path(options.get("bundle") or ".") / (options.get("file") or "config.json")
-    rootless = None
-    if options.has("rootless"):
-        rootless = template.Rootless.current()
+    rootless = mappings.for_user() if options.has("rootless") else None
     text = json.dumps(template.document(rootless), indent=2) + "\n"
     try:
         with path.open("x") as file:

@@ -103,7 +103,7 @@ STEP(new_session); STEP(loopback_up); STEP(new_keyring); STEP(set_hostname); STE
 STEP(await_mapping); STEP(await_token); STEP(become_root); STEP(set_user); STEP(join_time);
 STEP(unshare_late); STEP(offset_clock);
 STEP(overlay_root); STEP(bind_root); STEP(mount_new); STEP(bind_mount); STEP(set_propagation);
-STEP(pivot); STEP(change_root); STEP(mask_paths); STEP(readonly_paths); STEP(readonly_root);
+STEP(pivot); STEP(change_root); STEP(mask_paths); STEP(readonly_paths); STEP(readonly_mount);
 STEP(write_sysctl); STEP(make_link);
 STEP(provide_devices); STEP(make_device); STEP(open_console);
 STEP(set_rlimit); STEP(no_new_privileges); STEP(bound_capabilities); STEP(set_capabilities);

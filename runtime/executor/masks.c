@@ -84,9 +84,15 @@ STEP(readonly_paths) {
   return 0;
 }
 
-STEP(readonly_root) {
-  (void)step;
-  return set_attributes(job->root, 0, ATTR_RDONLY, 0, 0, -1);
+STEP(readonly_mount) {
+  const char *path = take_text(&step->fields);
+  if (!strcmp(path, "/")) return set_attributes(job->root, 0, ATTR_RDONLY, 0, 0, -1);
+  int target = open_in_root(job->root, path, O_PATH);
+  int done = target < 0 ? -1 : set_attributes(target, 0, ATTR_RDONLY, 0, 0, -1);
+  int number = errno;
+  if (target >= 0) close(target);
+  errno = number;
+  return done;
 }
 
 /* A file below /proc/sys that is really one (CVE-2019-16884): fields are its path and the text. */

@@ -32,7 +32,7 @@ static const struct {
     {NULL, change_root},
     {NULL, mask_paths},
     {NULL, readonly_paths},
-    {NULL, readonly_root},
+    {NULL, readonly_mount},
     {NULL, write_sysctl},
     {NULL, make_link},
     {NULL, provide_devices},

@@ -18,7 +18,7 @@ STEPS: tuple[type[Any], ...] = (
     identity.SetDomainname, sync.AwaitMapping, sync.Await, identity.BecomeRoot, identity.SetUser,
     sync.Unshare, sync.OffsetClock, mounts.OverlayRoot, mounts.BindRoot, mounts.MountNew,
     mounts.BindMount, mounts.SetPropagation, mounts.PivotRoot, mounts.Chroot, mounts.MaskPaths,
-    mounts.ReadonlyPaths, mounts.ReadonlyRoot, mounts.WriteSysctl, mounts.MakeLink, mounts.Devices,
+    mounts.ReadonlyPaths, mounts.ReadonlyMount, mounts.WriteSysctl, mounts.MakeLink, mounts.Devices,
     mounts.MakeDevice, mounts.OpenConsole, process.SetRlimit, process.NoNewPrivileges,
     process.BoundCapabilities, process.KeepCapabilities, process.SetCapabilities, process.SetUmask,
     process.SetPersonality, process.SetScheduler, process.SetIoPriority, process.SetAffinity,

@@ -82,8 +82,8 @@ class BindMount(NamedTuple):
     Args:
         attributes: MOUNT_ATTR_* bits to set on the mount, `cleared` those to clear.
         all_attributes: the same for all mounts below it, too; likewise `all_cleared`.
-        propagation: MS_PRIVATE and its kin, 0 to leave it.
-        userns: path of a user namespace whose mapping shifts the owners.
+        propagation: MS_PRIVATE and its kin, with MS_REC for all mounts below, one after the other.
+        uid_map: mapping that shifts the owners, as in uid_map; "" for none. Likewise `gid_map`.
     """
 
     source: str
@@ -93,8 +93,9 @@ class BindMount(NamedTuple):
     cleared: int = 0
     all_attributes: int = 0
     all_cleared: int = 0
-    propagation: int = 0
-    userns: str = ""
+    propagation: tuple[int, ...] = ()
+    uid_map: str = ""
+    gid_map: str = ""
 
     def describe(self) -> str:
         return f"bind {self.source} on {self.target}"
@@ -102,7 +103,7 @@ class BindMount(NamedTuple):
     def wire(self) -> tuple[Any, ...]:
         return (
             self.source, int(self.recursive), self.attributes, self.cleared, self.all_attributes,
-            self.all_cleared, self.propagation, self.userns, self.target,
+            self.all_cleared, self.propagation, self.uid_map, self.gid_map, self.target,
         )  # fmt: skip
 
 
@@ -237,14 +238,16 @@ class ReadonlyPaths(NamedTuple):
         return (self.paths,)
 
 
-class ReadonlyRoot(NamedTuple):
-    """Make the root mount read-only, leaving what is mounted in it as it is."""
+class ReadonlyMount(NamedTuple):
+    """Make one mount read-only, leaving what is mounted in it as it is."""
+
+    target: str = "/"
 
     def describe(self) -> str:
-        return "make the root read-only"
+        return f"make {'the root' if self.target == '/' else self.target} read-only"
 
-    def wire(self) -> tuple[()]:
-        return ()
+    def wire(self) -> tuple[str]:
+        return (self.target,)
 
 
 class WriteSysctl(NamedTuple):
