@@ -263,7 +263,7 @@ class Container(_Member):
         )
         self._executions += 1
         name = f"{self.id}/{self._executions}"
-        operations = plan.execute(self.spec, workload)
+        operations = self._engine.permitted(plan.execute(self.spec, workload))
         program = plan.program(
             self.spec, workload, operations, enter=True, filter=self._engine.filter(self.spec)
         )
@@ -274,7 +274,7 @@ class Container(_Member):
             "container": self.id,
             "requested": requested,
             "program": encode(program),
-            "mapping": (),
+            "maps_ids": False,
             "image": str(self.spec.root.path.absolute()),
             "shared_root": self.spec.linux.namespace("mount") is None,
             "time_steps": False,

@@ -16,9 +16,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from runtime import cgroups, plan, record, wire
+from runtime import cgroups, mappings, plan, record, rootless, wire
 from runtime.container import Container
-from runtime.errors import CgroupError, EngineError, ExecError, SetupError, StateError
+from runtime.errors import (
+    CgroupError,
+    EngineError,
+    ExecError,
+    SetupError,
+    StateError,
+)
 from runtime.executor import build
 from runtime.operations.encoding import encode
 from runtime.record import start_time as start_time  # noqa: PLC0414  # other users look here
@@ -78,6 +84,8 @@ class Engine:
         self._prepared: set[tuple[str, bool, str]] = set()
         self._containers: dict[str, Container] = {}
         self._count = 0
+        #: What an ordinary user may map; None for root, who may map anything.
+        self.rootless = None if os.geteuid() == 0 else mappings.for_user()
         executor = build()
         try:
             (self.folder / "territory").mkdir(parents=True)
@@ -94,6 +102,7 @@ class Engine:
                     "affinity": tuple(affinity or ()),
                     "memory_limit_bytes": memory_limit_bytes,
                     "executor": str(executor),
+                    "rootless": self.rootless is not None,
                 }
             )
         except BaseException:
@@ -104,13 +113,19 @@ class Engine:
         self.has_init: bool = answer["has_init"]
         #: Whether the spawner, and so every instance without a group of its own, is in the group.
         self.inherits_group = memory_limit_bytes is not None and bool(self.cgroup_paths)
-        self.notes: list[str] = cgroups.losses(self.cgroup_paths)
+        self.notes: list[str] = rootless.losses(self.rootless, answer["no_groups"])
+        if self.cgroup_paths or not self.rootless:
+            self.notes += cgroups.losses(self.cgroup_paths)
 
     def _set_up(self, settings: dict[str, Any]) -> dict[str, Any]:
         try:
             record.write(self.folder, self._process.pid, {})
             wire.send(self._channel, settings)
             answer, _ = wire.receive(self._channel)
+            if "unshared" in answer:
+                rootless.map_ids(self._process.pid, self.rootless)
+                wire.send(self._channel, {})
+                answer, _ = wire.receive(self._channel)
             if "error" not in answer:
                 record.write(self.folder, self._process.pid, answer["cgroups"])
         except (OSError, EOFError) as error:
@@ -178,7 +193,7 @@ class Engine:
                 "verb": "prepare",
                 "what": f"prepare the image {image}",
                 "image": image,
-                "mapping": plan.mapping(spec),
+                "mapping": self._shift(spec),
                 "shared_root": shared,
             }
         )
@@ -213,6 +228,10 @@ class Engine:
             EngineError: the spawner is gone.
         """
         return self._make(spec, id, stdio, extra_fds, steps=steps, paused=False)
+
+    def _shift(self, spec: Spec) -> tuple[str, str]:
+        """By what the owners of the image's files are shifted; an ordinary user owns them as is."""
+        return ("", "") if self.rootless else plan.mapping(spec)
 
     def create(
         self,
@@ -252,7 +271,8 @@ class Engine:
             "id": name,
             "requested": requested,
             "program": encoded,
-            "mapping": plan.mapping(spec),
+            "mapping": self._shift(spec),
+            "maps_ids": plan.mapping(spec) != ("", ""),
             "image": _image(spec),
             "shared_root": spec.linux.namespace("mount") is None,
             "shares_pids": spec.linux.namespace("pid") is None,
@@ -270,16 +290,23 @@ class Engine:
         if known is not None and known[0] is spec:
             return known[1:]
         self.prepare(spec)
+        fitted = rootless.fit(spec, self.rootless) if self.rootless else spec
         if spec.process.init and not spec.native and not self.has_init:
             raise EngineError(
                 "no init program on this host: install catatonit or tini, or set process.init off"
             )
-        operations = plan.create(spec, paused=paused)
-        encoded = encode(plan.program(spec, spec.process, operations, filter=self.filter(spec)))
+        operations = self.permitted(plan.create(fitted, paused=paused))
+        encoded = encode(plan.program(fitted, spec.process, operations, filter=self.filter(spec)))
         if len(self._programs) >= _PLANS_KEPT:
             self._programs.clear()
         self._programs[id(spec), paused] = (spec, operations, encoded)
         return operations, encoded
+
+    def permitted(self, operations: list[Operation]) -> list[Operation]:
+        """The steps as whoever runs the engine may take them; for containers' own use."""
+        if self.rootless and rootless.unprivileged(self.rootless):
+            return plan.without_setgroups(operations)
+        return operations
 
     @staticmethod
     def filter(spec: Spec) -> bytes:

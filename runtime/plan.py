@@ -121,6 +121,19 @@ def execute(spec: Spec, workload: Process, *, orphan: bool = False) -> list[Oper
     return steps + _last(spec, workload, [sync.Report()], orphan=orphan, enter=True)
 
 
+def without_setgroups(steps: list[Operation]) -> list[Operation]:
+    """The same where ids are mapped without privilege, which forbids setgroups(2).
+
+    Source: user_namespaces(7), "The /proc/pid/setgroups file".
+    """
+    return [
+        step._replace(setgroups_denied=True)
+        if isinstance(step, identity.BecomeRoot | identity.SetUser)
+        else step
+        for step in steps
+    ]
+
+
 def program(
     spec: Spec,
     workload: Process,

@@ -172,7 +172,7 @@ class Launcher:
         options = TIMED if request["time_steps"] else 0
         # not where the executor has to write an id mapping: /proc/PID/uid_map would belong to the
         # host's root, which a spawner in a user namespace is not
-        if not any(request["mapping"]):
+        if not request["maps_ids"]:
             options |= UNDUMPABLE
         self._executor.make(
             request["program"],

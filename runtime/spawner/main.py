@@ -22,7 +22,7 @@ from runtime.cgroups import layout
 from runtime.spawner.executor import StepError
 from runtime.spawner.family import Family
 from runtime.spawner.launch import Launcher
-from runtime.spawner.territory import Mapping, Territory, enter
+from runtime.spawner.territory import Mapping, Territory, become_root, enter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -292,9 +292,23 @@ def main(fd: int) -> None:
         sys.exit(1)
 
 
+def _groups(
+    marker: str, where: layout.Layout, *, optional: bool
+) -> tuple[cgroups.Manager | None, str]:
+    """Groups for the containers; where they are optional and refused, None and the reason."""
+    try:
+        return cgroups.manager(marker, where), ""
+    except OSError as error:
+        if not optional or error.errno not in {errno.EACCES, errno.EPERM, errno.EROFS}:
+            raise
+        return None, error.strerror or str(error)
+
+
 def _start(channel: socket.socket, settings: dict[str, Any]) -> tuple[Spawner, dict[str, Any]]:
     marker = settings["marker"]
     where = layout.current()
+    if settings["rootless"]:
+        become_root(channel)
     enter()
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard < _LEAST_DESCRIPTORS:
@@ -305,7 +319,7 @@ def _start(channel: socket.socket, settings: dict[str, Any]) -> tuple[Spawner, d
         )
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     syscalls.prctl(syscalls.PR_SET_CHILD_SUBREAPER, 1)
-    manager = cgroups.manager(marker, where)
+    manager, reason = _groups(marker, where, optional=settings["rootless"])
     own: Group | None = None
     if settings["memory_limit_bytes"] is not None:
         if manager is None:
@@ -329,5 +343,6 @@ def _start(channel: socket.socket, settings: dict[str, Any]) -> tuple[Spawner, d
         "cgroups": manager.paths if manager else {},
         "nofile": (soft, hard),
         "has_init": launcher.has_init,
+        "no_groups": reason,
     }
     return Spawner(channel, launcher, own), answer
