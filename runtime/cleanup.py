@@ -42,6 +42,10 @@ def leftovers(state: Path) -> list[str]:
     for wreck in _wrecks(state):
         found += [f"process {pid} of {wreck.name}" for pid in _processes(wreck)]
         found += [f"control group {path}" for path in wreck.cgroups if Path(path).is_dir()]
+        if records.has_network(wreck.folder):
+            from runtime import network  # seldom, and slow to import
+
+            found += network.leftovers(wreck.name)
         found.append(f"state directory {wreck.folder}")
     return found
 
@@ -87,6 +91,10 @@ def _remove(wreck: _Wreck) -> list[str]:
             files.thaw(path)
         time.sleep(0.02)
     removed += [f"control group {path}" for path in wreck.cgroups if files.remove(path)]
+    if records.has_network(wreck.folder):
+        from runtime import network  # seldom, and slow to import
+
+        removed += network.remove(wreck.name)
     records.remove(wreck.folder)
     # rmdir, never a recursive removal: nothing but empty directories can be lost
     for folder in (wreck.folder / "territory", wreck.folder):

@@ -21,7 +21,9 @@ from runtime.operations.encoding import encode
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from runtime.engine import Engine, Stdio
+    from runtime.engine import Engine
+    from runtime.link import Stdio
+    from runtime.network import Attachment
     from runtime.operations import Operation
     from runtime.spec import Spec
 
@@ -66,7 +68,7 @@ class _Member:
         if not self._ended(timeout_s):
             return None
         while self._status is None:
-            answer, _ = self._engine.ask(
+            answer, _ = self._engine.link.ask(
                 {"verb": "status", "what": f"ask how {self.id} ended", "id": self.id}
             )
             self._status = answer["status"]
@@ -106,7 +108,7 @@ class _Member:
         """Have the spawner end and forget it, and all that was executed into it."""
         statuses: dict[str, int | None] = {}
         try:
-            answer, _ = self._engine.ask({"verb": "delete", "what": what, "id": self.id})
+            answer, _ = self._engine.link.ask({"verb": "delete", "what": what, "id": self.id})
             statuses = answer["statuses"]
         except SetupError as error:
             if error.errno == errno.ETIMEDOUT:  # the spawner still has it
@@ -181,6 +183,7 @@ class Container(_Member):
         cgroup_paths: controller ("unified" on cgroup v2) to directory; empty for native.
         steps: name and time of each step of the set-up, where `run` was asked for them.
         executed: processes executed into it that are not closed yet, by id.
+        attachment: its interface on the engine's bridge, None where it has none.
         forced: whether `stop` had to SIGKILL the first process after the grace, so that the time
             between `stop_asked` and `stopped` tells nothing of the container.
     """
@@ -205,6 +208,7 @@ class Container(_Member):
         ]
         self.executed: dict[str, ContainerProcess] = {}
         self.forced = False
+        self.attachment: Attachment | None = None
         self._executions = 0
         self._prepared = False
 
@@ -214,6 +218,21 @@ class Container(_Member):
     def __exit__(self, *_: object) -> None:
         self.delete()
 
+    def attach(self, *, isolated: bool = False) -> Attachment:
+        """Give it an interface on the engine's bridge; the address goes back when it is deleted.
+
+        Args:
+            isolated: it reaches the host and the outside, but no other isolated container.
+
+        Raises:
+            NetworkError: the kernel refuses.
+            StateError: it has one already.
+        """
+        if self.attachment:
+            raise StateError(f"{self.id} is attached already")
+        self.attachment = self._engine.network().attach(self.pid, isolated=isolated)
+        return self.attachment
+
     def start(self) -> None:
         """Let the workload of a created container run.
 
@@ -222,7 +241,7 @@ class Container(_Member):
                 is deleted then.
             SetupError: it has been started already, or the kernel refused the filter.
         """
-        self._engine.ask(
+        self._engine.link.ask(
             {"verb": "start", "what": f"start {self.id}", "id": self.id}, (), self._operations
         )
 
@@ -279,7 +298,7 @@ class Container(_Member):
             "shared_root": self.spec.linux.namespace("mount") is None,
             "time_steps": False,
         }
-        answer, fds = self._engine.start(message, operations, stdio, extra_fds)
+        answer, fds = self._engine.link.start(message, operations, stdio, extra_fds)
         process = ContainerProcess(self, self._engine, name, answer, fds)
         self.executed[name] = process
         return process
@@ -316,7 +335,7 @@ class Container(_Member):
 
     def _tell(self, field: str, what: str, *, verb: str | None = None) -> Any:
         message = {"verb": verb or field, "what": f"{what} {self.id}", "id": self.id}
-        return self._engine.ask(message)[0][field]
+        return self._engine.link.ask(message)[0][field]
 
     def memory(self) -> usage.CgroupMemory | None:
         """Memory charged to its group; None without one."""
@@ -386,7 +405,7 @@ class Container(_Member):
     def kill(self) -> None:
         """SIGKILL every process in it."""
         if not self._deleted:
-            self._engine.ask({"verb": "kill", "what": f"kill {self.id}", "id": self.id})
+            self._engine.link.ask({"verb": "kill", "what": f"kill {self.id}", "id": self.id})
 
     def delete(self) -> None:
         """Kill what still runs and remove every trace; idempotent.
@@ -399,6 +418,9 @@ class Container(_Member):
         if self._deleted:
             return
         self._forget(f"delete {self.id}")
+        if self.attachment:
+            attachment, self.attachment = self.attachment, None
+            self._engine.network().detach(attachment)
 
     def let_go(self, statuses: Mapping[str, int | None]) -> None:
         """Close what this process holds of it and of what was executed into it."""

@@ -3,48 +3,33 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import re
 import secrets
-import socket
-import subprocess
-import sys
-import threading
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
-from runtime import cgroups, mappings, plan, record, rootless, wire
+from runtime import cgroups, mappings, plan, record, rootless
 from runtime.container import Container
-from runtime.errors import (
-    CgroupError,
-    EngineError,
-    ExecError,
-    SetupError,
-    StateError,
-)
+from runtime.errors import ContainerError, EngineError, StateError
 from runtime.executor import build
+from runtime.link import Link
 from runtime.operations.encoding import encode
 from runtime.record import start_time as start_time  # noqa: PLC0414  # other users look here
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from ipaddress import IPv4Network
 
+    from runtime.link import Stdio
+    from runtime.network import Network
     from runtime.operations import Operation
     from runtime.spec import Spec
 
-_PACKAGE_PARENT = Path(__file__).resolve().parent.parent
-_BOOT = (
-    "import sys; sys.path.insert(0, sys.argv[1]); from runtime.spawner.main import main; main({})"
-)
 _ID = re.compile(r"[A-Za-z0-9_+-][A-Za-z0-9_+.-]{0,127}")
-_START_S = 20.0
-#: Longer than any answer takes; past it the spawner hangs.
-_ANSWER_S = 60.0
 _PLANS_KEPT = 256
-Stdio = tuple[int, int, int]
 
 
 class Engine:
@@ -79,11 +64,11 @@ class Engine:
     ) -> None:
         self.name = f"tare-{secrets.token_hex(6)}"
         self.folder = Path(state).resolve() / self.name
-        self._sending = threading.Lock()
         self._programs: dict[tuple[int, bool], tuple[Spec, Sequence[Operation], bytes]] = {}
         self._prepared: set[tuple[str, bool, str]] = set()
         self._containers: dict[str, Container] = {}
         self._count = 0
+        self._network: Network | None = None
         #: What an ordinary user may map; None for root, who may map anything.
         self.rootless = None if os.geteuid() == 0 else mappings.for_user()
         executor = build()
@@ -93,9 +78,9 @@ class Engine:
             raise EngineError(
                 f"cannot make the state directory {self.folder}: {error.strerror}"
             ) from error
-        self._channel, self._process = self._start_process()
+        self.link = Link(self.folder)
         try:
-            answer = self._set_up(
+            answer = self.link.set_up(
                 {
                     "marker": self.name,
                     "folder": str(self.folder),
@@ -103,7 +88,8 @@ class Engine:
                     "memory_limit_bytes": memory_limit_bytes,
                     "executor": str(executor),
                     "rootless": self.rootless is not None,
-                }
+                },
+                self.rootless,
             )
         except BaseException:
             with contextlib.suppress(EngineError):
@@ -117,33 +103,10 @@ class Engine:
         if self.cgroup_paths or not self.rootless:
             self.notes += cgroups.losses(self.cgroup_paths)
 
-    def _set_up(self, settings: dict[str, Any]) -> dict[str, Any]:
-        try:
-            record.write(self.folder, self._process.pid, {})
-            wire.send(self._channel, settings)
-            answer, _ = wire.receive(self._channel)
-            if "unshared" in answer:
-                rootless.map_ids(self._process.pid, self.rootless)
-                wire.send(self._channel, {})
-                answer, _ = wire.receive(self._channel)
-            if "error" not in answer:
-                record.write(self.folder, self._process.pid, answer["cgroups"])
-        except (OSError, EOFError) as error:
-            raise EngineError(
-                f"the spawner with the state directory {self.folder} died while starting: {error}"
-            ) from error
-        if "error" in answer:
-            hint = ""
-            if answer["errno"] in {errno.EPERM, errno.EACCES}:
-                hint = "; containers need root, and mount namespaces allowed"
-            raise EngineError(f"the spawner cannot start: {answer['error']}{hint}")
-        self._channel.settimeout(_ANSWER_S)
-        return dict(answer)
-
     @property
     def spawner_pid(self) -> int:
         """Process id of the spawner."""
-        return self._process.pid
+        return self.link.pid
 
     def __enter__(self) -> Self:
         return self
@@ -157,15 +120,12 @@ class Engine:
         Raises:
             EngineError: something outlives it; the record stays, so that `runtime.clean` finds it.
         """
+        if self._network:
+            self._close_network()
         for container in list(self._containers.values()):
             container.let_go({})
         self._containers.clear()
-        self._channel.close()
-        try:
-            self._process.wait(_START_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        self.link.close()
         if self.folder.is_dir():
             from runtime.cleanup import clean_up  # seldom: the spawner itself removes it
 
@@ -176,6 +136,39 @@ class Engine:
                     f"the engine {self.name} leaves something behind ({error}); "
                     "run 'tare clean' later"
                 ) from error
+
+    def network(
+        self, *, subnet: IPv4Network | None = None, nat: bool = True, mtu: int | None = None
+    ) -> Network:
+        """The bridge to which containers can be attached, made at the first call.
+
+        It ends with the engine. Costs a quarter of a second once, most of it imports.
+
+        Args:
+            subnet: of the bridge; a free one is found where None.
+            nat: let containers reach what the host reaches.
+            mtu: of the bridge and its links; the kernel's default where None.
+
+        Raises:
+            NetworkError: the kernel refuses, e.g. since the caller is an ordinary user.
+        """
+        if self._network is None:
+            from runtime.network import Network  # costs a quarter of a second
+
+            record.note_network(self.folder)
+            self._network = Network(self.name, subnet=subnet, nat=nat, mtu=mtu)
+            self.notes += self._network.notes
+        return self._network
+
+    def _close_network(self) -> None:
+        """End the bridge; containers first, since links go faster with their namespaces."""
+        assert self._network is not None
+        for container in list(self._containers.values()):
+            with contextlib.suppress(ContainerError):
+                container.delete()
+        self._network.close()
+        self._network = None
+        record.forget_network(self.folder)
 
     def prepare(self, spec: Spec) -> None:
         """Mount the image for this kind of container, so that no measured start has to.
@@ -188,7 +181,7 @@ class Engine:
         key = (image, shared, repr(spec.linux.uid_mappings))
         if key in self._prepared:
             return
-        answer, _ = self.ask(
+        answer, _ = self.link.ask(
             {
                 "verb": "prepare",
                 "what": f"prepare the image {image}",
@@ -208,6 +201,7 @@ class Engine:
         stdio: Stdio | None = None,
         extra_fds: Mapping[int, int] | None = None,
         steps: bool = False,
+        attach: bool = False,
     ) -> Container:
         """Create and start a container in one request.
 
@@ -219,6 +213,7 @@ class Engine:
             stdio: descriptors for standard input, output and error; /dev/null where None.
             extra_fds: number in the container to descriptor here.
             steps: record the clock after every step of the set-up (`Container.steps`).
+            attach: give it an interface on the engine's bridge (`network`, `Container.attachment`).
 
         Raises:
             SpecError: the specification is wrong.
@@ -227,7 +222,15 @@ class Engine:
             StateError: the id is in use or not usable.
             EngineError: the spawner is gone.
         """
-        return self._make(spec, id, stdio, extra_fds, steps=steps, paused=False)
+        container = self._make(spec, id, stdio, extra_fds, steps=steps, paused=attach)
+        if attach:
+            try:
+                container.attach()
+                container.start()
+            except BaseException:
+                container.delete()
+                raise
+        return container
 
     def _shift(self, spec: Spec) -> tuple[str, str]:
         """By what the owners of the image's files are shifted; an ordinary user owns them as is."""
@@ -280,7 +283,7 @@ class Engine:
             "time_steps": steps,
             "paused": paused,
         }
-        answer, fds = self.start(message, operations, stdio, extra_fds)
+        answer, fds = self.link.start(message, operations, stdio, extra_fds)
         container = Container(self, name, spec, operations, answer, fds)
         self._containers[name] = container
         return container
@@ -322,96 +325,7 @@ class Engine:
 
         return compile_profile(spec.linux.seccomp)
 
-    def start(
-        self,
-        message: dict[str, Any],
-        operations: Sequence[Operation],
-        stdio: Stdio | None,
-        extra: Mapping[int, int] | None,
-    ) -> tuple[dict[str, Any], list[int]]:
-        """Have the spawner make a process; for containers' own use."""
-        null = -1
-        if stdio is None:
-            null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
-            stdio = (null, null, null)
-        try:
-            descriptors = dict(enumerate(stdio)) | dict(extra or {})
-            message["targets"] = tuple(descriptors)
-            return self.ask(message, tuple(descriptors.values()), operations)
-        finally:
-            if null >= 0:
-                os.close(null)
-
-    def ask(
-        self,
-        message: dict[str, Any],
-        fds: tuple[int, ...] = (),
-        operations: Sequence[Operation] = (),
-    ) -> tuple[dict[str, Any], list[int]]:
-        """Ask the spawner something; for containers' own use.
-
-        Args:
-            message: with "verb", and "what" for errors, in words that fit after "cannot".
-            fds: descriptors that go along.
-            operations: the plan in question, of which a failure names the step.
-
-        Raises:
-            ContainerError: as the answer has it.
-        """
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        ours.settimeout(_ANSWER_S)
-        with ours:
-            try:
-                with theirs, self._sending:
-                    wire.send(self._channel, message, (theirs.fileno(), *fds))
-                answer, received = wire.receive(ours)
-            except TimeoutError as error:
-                raise EngineError(
-                    f"the spawner (pid {self.spawner_pid}) does not answer for {_ANSWER_S:g} s "
-                    f"(cannot {message['what']}); see its stack, then close the engine"
-                ) from error
-            except (EOFError, OSError) as error:
-                raise EngineError(
-                    f"the spawner is gone (cannot {message['what']}); start a new engine and run "
-                    "'tare clean'"
-                ) from error
-        if "failure" in answer:
-            _raise_step(operations, *answer["failure"], what=message["what"])
-        if "error" in answer:
-            _raise(*answer["error"], what=message["what"])
-        return answer, received
-
-    def _start_process(self) -> tuple[socket.socket, subprocess.Popen[bytes]]:
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        ours.settimeout(_START_S)
-        with theirs:
-            number = theirs.fileno()
-            process = subprocess.Popen(
-                [sys.executable, "-I", "-S", "-c", _BOOT.format(number), str(_PACKAGE_PARENT)],
-                stdin=subprocess.DEVNULL,
-                pass_fds=(number,),
-                start_new_session=True,  # Ctrl-C reaches the harness alone
-            )
-        return ours, process
-
 
 def _image(spec: Spec) -> str:
     """The tree as the spawner, whose working directory is another, has to name it."""
     return str(spec.root.path.absolute())
-
-
-def _raise(kind: str, reason: str, number: int, *, what: str) -> None:
-    if kind in ("FileExistsError", "KeyError"):
-        raise StateError(f"cannot {what}: {reason}")
-    error = CgroupError if kind == "CgroupOSError" else SetupError
-    raise error(what, reason, number)
-
-
-def _raise_step(
-    operations: Sequence[Operation], step: int, reason: str, number: int, *, what: str
-) -> None:
-    if not 0 <= step < len(operations):
-        raise SetupError(what, reason, number)
-    failed = operations[step]
-    error = ExecError if type(failed).__name__ == "Exec" else SetupError
-    raise error(failed.describe(), reason, number)

@@ -185,7 +185,7 @@ def _identity(spec: Spec, *, keyring: bool) -> list[Operation]:
     linux = spec.linux
     steps: list[Operation] = [identity.NewSession()]
     network, user = linux.namespace("network"), linux.namespace("user")
-    if network and network.path is None:
+    if network and network.path is None and linux.loopback:
         steps.append(identity.LoopbackUp())
     if keyring and not spec.native:
         steps.append(identity.NewKeyring())

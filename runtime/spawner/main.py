@@ -286,8 +286,10 @@ def main(fd: int) -> None:
         if complete:
             with contextlib.suppress(OSError):
                 spawner.leave_territory()
-                os.unlink(f"{settings['folder']}/engine.json")
-                os.rmdir(settings["folder"])
+                # a network is the harness's, and is found by the record (runtime.record.NETWORK)
+                if not os.path.exists(f"{settings['folder']}/network"):
+                    os.unlink(f"{settings['folder']}/engine.json")
+                    os.rmdir(settings["folder"])
     if not complete:
         sys.exit(1)
 

@@ -93,7 +93,7 @@ def test_killed_spawner_takes_running_containers_along(state: Path, spec: Spec) 
     container = engine.run(spec)
     os.kill(engine.spawner_pid, signal.SIGKILL)
     assert container._ended(5)
-    engine._process.wait()
+    engine.link.process.wait()
     with pytest.raises(EngineError, match="tare clean"):
         engine.run(spec)
     found = leftovers(state)
@@ -118,7 +118,7 @@ def test_clean_kills_native_orphans(state: Path, image: Image) -> None:
     engine.run(native)
     time.sleep(0.1)
     os.kill(engine.spawner_pid, signal.SIGKILL)
-    engine._process.wait()
+    engine.link.process.wait()
     assert traces(engine.name)
     clean(state)
     assert gone(engine.name) == []
