@@ -7,14 +7,12 @@ looked at the other one.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, NoReturn
+from collections.abc import Mapping
+from typing import Any, NoReturn
 
 from runtime.errors import SpecError
 from runtime.spec.hints import short
 from runtime.spec.paths import member
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 #: How errors name the file as a whole.
 NAME = "config.json"
@@ -39,12 +37,9 @@ def decode(text: str | bytes | Mapping[str, Any]) -> dict[str, Any]:
     """
     found = _loads(text) if isinstance(text, (str, bytes)) else text
     _check_depth(found)
-    if not isinstance(found, dict):
-        try:
-            found = dict(found)
-        except (TypeError, ValueError):
-            raise SpecError(NAME, f"must be an object, not {kind(found)}") from None
-    return found
+    if not isinstance(found, Mapping):
+        raise SpecError(NAME, f"must be an object, not {kind(found)}")
+    return dict(found)
 
 
 def kind(value: Any) -> str:

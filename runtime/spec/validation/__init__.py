@@ -39,9 +39,8 @@ def check(spec: Spec) -> None:
         SpecError: naming the field.
     """
     process.check(spec.process)
-    if spec.linux.namespace("user") is not None:
-        process.check_mapped(spec.process.user, spec.linux)
     kernel.check(spec.linux)
+    process.check_mapped(spec.process.user, spec.linux)
     limits.check(spec.linux.resources, grouped=spec.linux.cgroup)
     _check_names(spec)
     files.check_root(spec.root)

@@ -130,7 +130,7 @@ def _check_sysctls(linux: Linux) -> None:
         if kind is None:
             raise SpecError(path, "belongs to no namespace, so it would change the host's")
         if linux.namespace(kind) is None:
-            raise SpecError(path, f"needs a {kind} namespace; without one it is the host's")
+            raise SpecError(path, f"needs a namespace of type {kind}; without one it is the host's")
 
 
 def _check_paths(linux: Linux) -> None:
