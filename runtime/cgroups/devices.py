@@ -58,7 +58,7 @@ def policy(entries: Iterable[Mapping[str, Any]]) -> Policy:
                 "access some of r, w and m",
                 errno.EINVAL,
             )
-        major, minor = _number(entry["major"]), _number(entry["minor"])
+        major, minor = _number(entry.get("major")), _number(entry.get("minor"))
         if entry["type"] == "a" and bits == _ALL and major is None and minor is None:
             default = entry["allow"]
             rules.clear()

@@ -53,6 +53,8 @@ def write(target: Target, wanted: Mapping[str, Any]) -> None:
         CgroupOSError: naming the file, what was written before it stays; ENODEV where this host
             lacks a controller, before anything is written.
     """
+    if "devices" in wanted:
+        devices.legacy_writes(wanted["devices"])  # what it refuses it refuses before all writes
     steps: dict[_Writer, _Folder] = {}
     for name in wanted:
         if name not in _WRITERS:
@@ -127,10 +129,13 @@ def memory_writes(
 
 def _cpu_time(group: _Folder, wanted: Mapping[str, Any]) -> None:
     quota, period = limits.bandwidth(wanted)
+    burst = wanted.get("cpu_burst_us")
     before = (UNLIMITED, PERIOD_US)
     if not group.fresh:
         before = (_read(group.path, "cpu.cfs_quota_us"), _read(group.path, "cpu.cfs_period_us"))
-    for name, value in cpu_writes(quota, period, wanted.get("cpu_burst_us"), before):
+        if os.path.exists(f"{group.path}/cpu.cfs_burst_us"):  # Linux 5.14
+            limits.check_burst(quota, burst, _read(group.path, "cpu.cfs_burst_us"))
+    for name, value in cpu_writes(quota, period, burst, before):
         files.put(group.path, name, value)
 
 
@@ -210,7 +215,7 @@ def _hugepages(group: _Folder, wanted: Mapping[str, Any]) -> None:
 
 
 def _devices(group: _Folder, wanted: Mapping[str, Any]) -> None:
-    for name, text in devices.legacy_writes(devices.policy(wanted["devices"])):
+    for name, text in devices.legacy_writes(wanted["devices"]):
         files.put(group.path, name, text)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING, Any
 
+from runtime.cgroups import devices
 from runtime.cgroups.files import refusal
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ _WEIGHTS = ("cpu_weight", "io_weight")
 def wanted(resources: Mapping[str, Any]) -> dict[str, Any]:
     """The limits that are asked for, checked as far as no file is needed for it.
 
+    What `devices` has is a `devices.Policy` then.
+
     Raises:
         CgroupOSError: EINVAL, one of them cannot be right.
     """
@@ -46,6 +49,8 @@ def wanted(resources: Mapping[str, Any]) -> dict[str, Any]:
                 f"{entry['page_size']!r} is no size of huge pages; sizes read like 2MB",
                 errno.EINVAL,
             )
+    if "devices" in found:
+        found["devices"] = devices.policy(found["devices"])
     return found
 
 
@@ -85,6 +90,20 @@ def shrinks(quota: int | None, before: int) -> bool:
     if quota is None or quota == UNLIMITED:
         return False
     return before == UNLIMITED or quota < before
+
+
+def check_burst(quota: int | None, burst: int | None, in_force: int) -> None:
+    """Refuse a quota below the burst in force, which the kernel calls merely invalid.
+
+    Raises:
+        CgroupOSError: EINVAL.
+    """
+    if burst is None and quota is not None and quota != UNLIMITED and quota < in_force:
+        raise refusal(
+            f"a quota of {quota} us is below the burst of {in_force} us that is in force; lower "
+            "cpu_burst_us along with it",
+            errno.EINVAL,
+        )
 
 
 def or_max(limit: int) -> str:

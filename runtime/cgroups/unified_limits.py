@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from runtime.cgroups import devices, files, limits
+from runtime.cgroups import files, limits
 from runtime.cgroups.limits import UNLIMITED
 
 _MEMORY = (
@@ -96,8 +96,10 @@ def _cpu_time(group: Target, wanted: Mapping[str, Any]) -> None:
     quota, period = limits.bandwidth(wanted)
     burst = wanted.get("cpu_burst_us")
     before = "max"
-    if not group.fresh and (quota is None or burst is not None):
+    if not group.fresh:
         before = files.read(f"{group.path}/cpu.max").split()[0]
+        if os.path.exists(f"{group.path}/cpu.max.burst"):  # Linux 5.14
+            limits.check_burst(quota, burst, int(files.read(f"{group.path}/cpu.max.burst")))
     text = before if quota is None else limits.or_max(quota)
     writes: list[tuple[str, object]] = []
     if quota is not None or period is not None:
@@ -185,7 +187,7 @@ def _hugepages(group: Target, wanted: Mapping[str, Any]) -> None:
 def _devices(group: Target, wanted: Mapping[str, Any]) -> None:
     from runtime.cgroups import device_program  # seldom needed
 
-    device_program.enforce(group.path, devices.policy(wanted["devices"]), fresh=group.fresh)
+    device_program.enforce(group.path, wanted["devices"], fresh=group.fresh)
 
 
 #: Limit to its controller, and to what writes it along with those that belong together.

@@ -29,7 +29,7 @@ class LegacyGroup:
         paths: controller to directory; some may share one (cpu and cpuacct often do).
         spare: controller to the directory that is made when a limit asks for it.
         made: directories that `remove` removes; all of `paths` where None.
-        fresh: whether they were just made.
+        fresh: whether they were just made: no limit was written and no process moved in yet.
 
     Attributes:
         paths, spare: likewise.
@@ -98,6 +98,7 @@ class LegacyGroup:
         The first move waits for an RCU grace period (6 to 29 ms): the kernel has to make the
         readers of cgroup_threadgroup_rwsem notice the writer. Moves right after it are cheap.
         """
+        self.fresh = False
         for folder in dict.fromkeys(self.paths.values()):
             files.attach(folder, pid)
 

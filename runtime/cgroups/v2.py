@@ -28,7 +28,7 @@ class UnifiedGroup:
         above: groups from the top down whose controllers may be handed on to it.
         controllers: what it is known to have; None to look when that matters.
         made: directories that `remove` removes; the group alone where None.
-        fresh: whether it was just made.
+        fresh: whether it was just made: no limit was written and no process is in it yet.
 
     Attributes:
         paths: {"unified": directory}.
@@ -56,6 +56,7 @@ class UnifiedGroup:
 
     def into_fd(self) -> int:
         """Descriptor for CLONE_INTO_CGROUP: the process is born inside, no move, no wait."""
+        self.fresh = False
         if self._fd < 0:
             self._fd = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         return self._fd
@@ -90,6 +91,7 @@ class UnifiedGroup:
 
     def attach(self, pid: int) -> None:
         """Move a process in; needed only for what was not born inside. One that ended is let be."""
+        self.fresh = False
         files.attach(self.path, pid)
 
     def freeze(self) -> None:
