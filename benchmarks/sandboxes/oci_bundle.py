@@ -7,11 +7,9 @@ customary devices themselves, so those are not in the file.
 from __future__ import annotations
 
 import glob
-import platform
 from typing import TYPE_CHECKING, Any
 
 from runtime import seccomp
-from runtime.seccomp.library import ALLOW
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,9 +22,6 @@ INIT = "/sbin/tare-init"
 """Where the init program is bound inside, as ``docker run --init`` does."""
 
 _PERIOD_US = 100_000
-_ARCHITECTURES = {"x86_64": "SCMP_ARCH_X86_64", "aarch64": "SCMP_ARCH_AARCH64"}
-_RETURN_ERRNO = 0x0000FFFF
-_MASKED = "SCMP_CMP_MASKED_EQ"
 _TYPES = {"cgroup2": "cgroup"}
 """Where the OCI file has a word of its own for a file system."""
 
@@ -91,7 +86,7 @@ def _linux(linux: Linux, cgroup: str | None) -> dict[str, Any]:
     if cgroup is not None:
         found |= {"cgroupsPath": cgroup, "resources": _resources(linux.resources)}
     if linux.seccomp is not None:
-        found["seccomp"] = filter_rules(linux.seccomp)
+        found["seccomp"] = seccomp.to_object(linux.seccomp)
     return found
 
 
@@ -103,33 +98,6 @@ def _resources(limits: Resources) -> dict[str, Any]:
         found["cpu"] = {"quota": round(limits.cpus * _PERIOD_US), "period": _PERIOD_US}
     if limits.pids_limit is not None:
         found["pids"] = {"limit": limits.pids_limit}
-    return found
-
-
-def filter_rules(name: str) -> dict[str, Any]:
-    """Return a built-in filter in the words of the OCI file."""
-    profile = seccomp.PROFILES[name]
-    always = list(profile.calls())
-    rules: list[dict[str, Any]] = [{"names": always, "action": "SCMP_ACT_ALLOW"}]
-    for action, call, conditions in seccomp.rules(profile):
-        if action == ALLOW and not conditions:
-            continue
-        rule: dict[str, Any] = {"names": [call], "action": "SCMP_ACT_ALLOW"}
-        if action != ALLOW:
-            rule |= {"action": "SCMP_ACT_ERRNO", "errnoRet": action & _RETURN_ERRNO}
-        if conditions:
-            rule["args"] = [
-                {"index": c.argument, "value": c.mask, "valueTwo": c.value, "op": _MASKED}
-                for c in conditions
-            ]
-        rules.append(rule)
-    found: dict[str, Any] = {
-        "defaultAction": "SCMP_ACT_ERRNO",
-        "defaultErrnoRet": profile.errno,
-        "syscalls": rules,
-    }
-    if platform.machine() in _ARCHITECTURES:
-        found["architectures"] = [_ARCHITECTURES[platform.machine()]]
     return found
 
 
