@@ -168,11 +168,13 @@ def _cpu_share(group: _Folder, wanted: Mapping[str, Any]) -> None:
 
     An idle group takes no weight (sched_group_set_shares), so it stops being idle first.
     """
-    idle, weight = wanted.get("cpu_idle"), wanted.get("cpu_weight")
-    if idle is False or (idle and weight is not None and not group.fresh):
+    idle, shares = wanted.get("cpu_idle"), wanted.get("cpu_shares")
+    if shares is None and wanted.get("cpu_weight") is not None:
+        shares = round(wanted["cpu_weight"] * _SHARES_PER_WEIGHT)
+    if idle is False or (idle and shares is not None and not group.fresh):
         files.put(group.path, "cpu.idle", 0, limits.NO_IDLE)
-    if weight is not None:
-        files.put(group.path, "cpu.shares", round(weight * _SHARES_PER_WEIGHT))
+    if shares is not None:
+        files.put(group.path, "cpu.shares", shares)
     if idle:
         files.put(group.path, "cpu.idle", 1, limits.NO_IDLE)
 
@@ -240,6 +242,7 @@ _WRITERS: dict[str, tuple[str, _Writer]] = {
     "cpu_period_us": ("cpu", _cpu_time),
     "cpu_burst_us": ("cpu", _cpu_time),
     "cpu_weight": ("cpu", _cpu_share),
+    "cpu_shares": ("cpu", _cpu_share),
     "cpu_idle": ("cpu", _cpu_share),
     "pids_limit": ("pids", _pids),
     "cpuset": ("cpuset", _cpuset),

@@ -115,6 +115,7 @@ def _cpu_time(group: Target, wanted: Mapping[str, Any]) -> None:
 def _cpu_share(group: Target, wanted: Mapping[str, Any]) -> None:
     """The weight, and whether to run only where nobody else wants to.
 
+    Whoever gives shares, the scale of v1, gives the weight that they amount to as well.
     An idle group takes no weight (sched_group_set_shares), so it stops being idle first.
     """
     idle, weight = wanted.get("cpu_idle"), wanted.get("cpu_weight")
@@ -201,6 +202,7 @@ _WRITERS: dict[str, tuple[str, _Writer]] = {
     "cpu_period_us": ("cpu", _cpu_time),
     "cpu_burst_us": ("cpu", _cpu_time),
     "cpu_weight": ("cpu", _cpu_share),
+    "cpu_shares": ("cpu", _cpu_share),
     "cpu_idle": ("cpu", _cpu_share),
     "pids_limit": ("pids", _pids),
     "cpuset": ("cpuset", _cpuset),
