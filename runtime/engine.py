@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Self
 
 from runtime import cgroups, mappings, plan, record, rootless
 from runtime.container import Container
-from runtime.errors import ContainerError, EngineError, StateError
+from runtime.errors import ContainerError, EngineError, SetupError, StateError
 from runtime.executor import build
 from runtime.link import Link
 from runtime.operations.encoding import encode
@@ -267,6 +267,8 @@ class Engine:
             name = f"c{self._count}"
         elif not _ID.fullmatch(name):
             raise StateError(f"{name!r} cannot be an id: use letters, digits, _ + - and .")
+        if isinstance(spec.root.upper, Path):
+            _make_layer(spec.root.upper, plan.mapping(spec)[0] if not self.rootless else "")
         operations, encoded = self._program(spec, paused=paused)
         message = {
             "verb": "run",
@@ -329,3 +331,21 @@ class Engine:
 def _image(spec: Spec) -> str:
     """The tree as the spawner, whose working directory is another, has to name it."""
     return str(spec.root.path.absolute())
+
+
+def _make_layer(folder: Path, uid_map: str) -> None:
+    """The two directories of a writable layer that stays, owned by the container's root.
+
+    Raises:
+        SetupError: they cannot be made.
+    """
+    try:
+        for part in (folder / "upper", folder / "work"):
+            part.mkdir(parents=True, exist_ok=True)
+            if uid_map:
+                root = int(uid_map.split()[1])
+                os.chown(part, root, root)
+    except OSError as error:
+        raise SetupError(
+            f"make the writable layer {folder}", error.strerror or str(error), error.errno or 0
+        ) from error

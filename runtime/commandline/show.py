@@ -12,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from runtime import usage
+from runtime import accounting, usage
 from runtime.commandline.entry import Entry
 from runtime.commandline.options import UsageError
 from runtime.errors import StateError
@@ -117,7 +117,7 @@ def print_events(entry: Entry, options: Options) -> None:
 def statistics(entry: Entry) -> dict[str, Any]:
     """What the control group counts, by the names that runc uses where it has one."""
     paths = {name: Path(path) for name, path in entry.record.cgroups.items()}
-    return asdict(usage.statistics(paths))
+    return asdict(accounting.statistics(paths))
 
 
 def _print_line(kind: str, entry: Entry, data: dict[str, Any] | None = None) -> None:

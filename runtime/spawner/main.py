@@ -135,10 +135,11 @@ class Spawner:
             elif request["image"]:
                 territory.lower(request["image"], Mapping(*request["mapping"]))
             return {"notes": territory.notes}
-        return self._serve_known(verb, self._instances[request["id"]])
+        return self._serve_known(request, self._instances[request["id"]])
 
-    def _serve_known(self, verb: str, instance: Instance) -> dict[str, Any]:
+    def _serve_known(self, request: dict[str, Any], instance: Instance) -> dict[str, Any]:
         """What is asked about, or done to, something that exists."""
+        verb = request["verb"]
         self._on_deaths()
         if verb == "status":
             return {"status": instance.status}
@@ -146,6 +147,8 @@ class Spawner:
             return {"pids": self._family.population(instance)}
         if verb == "cpu":
             return {"cpu_s": instance.executed_cpu_s}
+        if verb in ("freeze", "thaw", "limit"):
+            return _change(verb, request, instance)
         if verb == "delete":
             return {"statuses": self._delete(instance)}
         if verb != "kill":
@@ -252,6 +255,20 @@ class Spawner:
             except (BrokenPipeError, ConnectionResetError):
                 return False
         return True
+
+
+def _change(verb: str, request: dict[str, Any], instance: Instance) -> dict[str, Any]:
+    """What is done to a container by its control group."""
+    group = instance.group
+    if group is None:
+        raise OSError(errno.ENODEV, "it has no control group")
+    if verb == "freeze":
+        group.freeze()
+    elif verb == "thaw":
+        group.thaw()
+    else:
+        group.limit(request["resources"])
+    return {"cgroups": group.paths}
 
 
 def _leave(own: Group) -> None:

@@ -401,7 +401,7 @@ def test_a_paused_container_of_a_killed_engine_is_cleaned_up(state: Path, spec: 
     paths = {name: str(path) for name, path in container.cgroup_paths.items()}
     cgroups.open_at(paths).freeze()
     os.kill(engine.spawner_pid, signal.SIGKILL)
-    engine._process.wait()
+    engine.link.process.wait()
     assert clean(state)
     assert leftovers(state) == []
     assert traces(engine.name) == []
