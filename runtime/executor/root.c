@@ -17,7 +17,7 @@ STEP(prepare_upper) {
   take_int(&step->fields);
   const char *folder = take_text(&step->fields);
   if (!*folder) return 0;
-  step->prepared = move_up(open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC));
+  step->prepared = move_up(clone_tree(AT_FDCWD, folder, 0));
   return step->prepared < 0 ? failed("%s", folder) : 0;
 }
 
@@ -25,11 +25,12 @@ STEP(prepare_upper) {
 STEP(overlay_root) {
   char options[64], layers[4096];
   int64_t size = take_int(&step->fields);
-  const char *upper = take_text(&step->fields), *scratch = "scratch";
+  const char *upper = take_text(&step->fields);
   if (*upper) {
-    /* the way there may be closed to the container's ids; the descriptor is not */
-    snprintf(options, sizeof options, "/proc/self/fd/%d", step->prepared);
-    scratch = options;
+    /* the way there may be closed to the container's ids, and the mount is another namespace's */
+    int target = open("scratch", O_DIRECTORY | O_WHERE);
+    if (target < 0 || attach(step->prepared, target) < 0) return failed("%s", upper);
+    close(target);
   } else {
     size_t used = snprintf(options, sizeof options, "mode=0755");
     if (size) snprintf(options + used, sizeof options - used, ",size=%lld", (long long)size);
@@ -37,8 +38,8 @@ STEP(overlay_root) {
     if (mkdir("scratch/upper", 0755) < 0 || mkdir("scratch/work", 0755) < 0)
       return failed("make the directories of the writable layer");
   }
-  snprintf(layers, sizeof layers, "lowerdir=%s,upperdir=%s/upper,workdir=%s/work,userxattr",
-           job->lower, scratch, scratch);
+  snprintf(layers, sizeof layers,
+           "lowerdir=%s,upperdir=scratch/upper,workdir=scratch/work,userxattr", job->lower);
   if (mount(job->marker, "merged", "overlay", MS_NODEV, layers) < 0) return failed("overlay");
   job->root = move_up(open("merged", O_DIRECTORY | O_WHERE));
   return job->root < 0 ? -1 : 0;
