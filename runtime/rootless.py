@@ -77,13 +77,15 @@ def fit(spec: Spec, available: Rootless) -> Spec:
             "leave the mappings to the profile, or run as root"
         )
     uids, gids = _same(available.uid_mappings), _same(available.gid_mappings)
-    mounts = tuple(_fit_mount(entry, uids[0].size, gids[0].size) for entry in spec.mounts)
+    most = [sum(entry.size for entry in side) for side in (uids, gids)]
+    mounts = tuple(_fit_mount(entry, *most) for entry in spec.mounts)
     linux = replace(spec.linux, uid_mappings=uids, gid_mappings=gids)
     return replace(spec, linux=linux, mounts=mounts)
 
 
 def _same(available: Sequence[IdMapping]) -> tuple[IdMapping, ...]:
-    return (IdMapping(0, 0, sum(entry.size for entry in available)),)
+    # one entry for each of the parent's: the kernel takes none that spans two
+    return tuple(IdMapping(each.container_id, each.container_id, each.size) for each in available)
 
 
 def _fit_mount(entry: Mount, uids: int, gids: int) -> Mount:
