@@ -13,7 +13,6 @@ from runtime.oci import process as section
 from runtime.oci import writer
 from runtime.oci.linux import expand
 from runtime.oci.mounts import portable
-from runtime.oci.seccomp import rules as filter_rules
 from runtime.spec import Mount, Resources
 
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 
     from runtime import Spec
 
-__all__ = ["INIT", "config", "expand", "filter_rules", "process"]
+__all__ = ["INIT", "config", "expand", "process"]
 
 INIT = "/sbin/tare-init"
 """Where the init program is bound inside, as ``docker run --init`` does."""

@@ -146,7 +146,9 @@ def write(linux: Linux) -> dict[str, Any]:
     """The `linux` object; a built-in filter is written out."""
     rules = linux.seccomp_object
     if rules is None and linux.seccomp is not None:
-        rules = seccomp.rules(linux.seccomp)
+        from runtime.seccomp import to_object  # only where one is written
+
+        rules = to_object(linux.seccomp)
     values: dict[str, Any] = {
         "namespaces": [_write_namespace(entry) for entry in linux.namespaces],
         "uidMappings": mounts.write_mappings(linux.uid_mappings),

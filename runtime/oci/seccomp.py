@@ -1,16 +1,14 @@
-"""`linux.seccomp`: checked and kept as it is; and our built-in filters in the words of the file.
+"""`linux.seccomp`: checked and kept as it is.
 
 Source: config-linux.md, "Seccomp". What the filter means is compiled elsewhere.
 """
 
 from __future__ import annotations
 
-import platform
 from typing import TYPE_CHECKING, Any
 
 from runtime.errors import SpecError
 from runtime.oci.node import UINT16, UINT64, Aside, Node
-from runtime.spec.hints import short
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,12 +35,6 @@ FLAGS = tuple(
 #: Those whose result carries a number.
 _NUMBERED = ("SCMP_ACT_ERRNO", "SCMP_ACT_TRACE")
 _ARGUMENTS = range(6)
-_NATIVE = {
-    "x86_64": "SCMP_ARCH_X86_64",
-    "aarch64": "SCMP_ARCH_AARCH64",
-    "riscv64": "SCMP_ARCH_RISCV64",
-}
-_RETURN_ERRNO = 0x0000FFFF
 
 
 def read(node: Node, key: str) -> Mapping[str, Any] | None:
@@ -90,44 +82,3 @@ def _check_argument(node: Node) -> None:
     node.require(node.integer("value", UINT64), "value")
     node.integer("valueTwo", UINT64)
     node.require(node.word("op", "operator of libseccomp", OPERATORS), "op")
-
-
-def rules(name: str) -> dict[str, Any]:
-    """A built-in filter in the words of the file.
-
-    Raises:
-        SpecError: there is no such filter.
-    """
-    from runtime import seccomp  # only where one is written
-    from runtime.seccomp.library import ALLOW
-
-    if name not in seccomp.PROFILES:
-        known = ", ".join(seccomp.PROFILES)
-        raise SpecError("linux.seccomp", f"no profile {short(name)}; there are {known}")
-    profile = seccomp.PROFILES[name]
-    found: list[dict[str, Any]] = [{"names": list(profile.calls()), "action": "SCMP_ACT_ALLOW"}]
-    for action, call, conditions in seccomp.rules(profile):
-        if action == ALLOW and not conditions:
-            continue
-        rule: dict[str, Any] = {"names": [call], "action": "SCMP_ACT_ALLOW"}
-        if action != ALLOW:
-            rule |= {"action": "SCMP_ACT_ERRNO", "errnoRet": action & _RETURN_ERRNO}
-        if conditions:
-            rule["args"] = [
-                {
-                    "index": condition.argument,
-                    "value": condition.mask,
-                    "valueTwo": condition.value,
-                    "op": "SCMP_CMP_MASKED_EQ",
-                }
-                for condition in conditions
-            ]
-        found.append(rule)
-    made: dict[str, Any] = {
-        "defaultAction": "SCMP_ACT_ERRNO",
-        "defaultErrnoRet": profile.errno,
-        "syscalls": found,
-    }
-    if platform.machine() in _NATIVE:
-        made["architectures"] = [_NATIVE[platform.machine()]]
-    return made

@@ -58,7 +58,28 @@ def test_namespaced_mount_root_is_stripped(hybrid: Path) -> None:
 def test_v2_with_memory_controller_wins(hybrid: Path) -> None:
     (hybrid / "unified/cgroup.controllers").write_text("cpuset cpu memory pids\n")
     found = layout.discover(HYBRID_MOUNTS.format(root=hybrid), HYBRID_OWN)
-    assert found == layout.Layout(v1={}, v2=f"{hybrid}/unified")
+    assert found.v2 == f"{hybrid}/unified"
+    assert found.v1 == {}
+    assert found.roots == {"unified": f"{hybrid}/unified"}
+
+
+def test_controllers_mounted_together_share_a_directory(tmp_path: Path) -> None:
+    (tmp_path / "cpu,cpuacct").mkdir()
+    mounts = f"33 31 0:30 / {tmp_path}/cpu,cpuacct rw - cgroup cgroup rw,cpu,cpuacct\n"
+    found = layout.discover(mounts, "2:cpu,cpuacct:/\n")
+    assert found.v1 == dict.fromkeys(("cpu", "cpuacct"), f"{tmp_path}/cpu,cpuacct")
+    manager = v1.LegacyManager("tare-0", found.v1)
+    group = manager.create("a")
+    assert group.made == [f"{tmp_path}/cpu,cpuacct/tare-0/a"]
+    assert set(group.paths) == {"cpu", "cpuacct"}
+    group.remove()
+    manager.close()
+    assert list((tmp_path / "cpu,cpuacct").iterdir()) == []
+
+
+def test_hierarchies_without_controllers_of_ours_are_let_be(hybrid: Path) -> None:
+    found = layout.discover(HYBRID_MOUNTS.format(root=hybrid), HYBRID_OWN)
+    assert not any("systemd" in path for path in (*found.v1.values(), *found.roots.values()))
 
 
 def test_no_controller_means_no_manager() -> None:
@@ -83,6 +104,108 @@ def test_v1_limit_without_its_controller_is_an_error_not_silence(tmp_path: Path)
     group = v1.LegacyManager("tare-0", {"pids": str(tmp_path)}).create("a")
     with pytest.raises(files.CgroupOSError, match="no cgroup controller 'memory'"):
         group.limit({"memory_limit_bytes": 1})
+
+
+def own_groups(root: Path, *names: str) -> dict[str, str]:
+    for name in names:
+        (root / name).mkdir()
+    return {name: str(root / name) for name in names}
+
+
+def test_v1_group_is_made_only_in_what_limits_need(tmp_path: Path) -> None:
+    manager = v1.LegacyManager("tare-0", own_groups(tmp_path, "memory", "pids", "blkio", "devices"))
+    group = manager.create("a")
+    assert set(group.paths) == {"memory", "pids"}
+    assert (tmp_path / "devices/tare-0").is_dir()  # the engine's is found after a crash
+    assert not (tmp_path / "devices/tare-0/a").exists()
+    with pytest.raises(files.CgroupOSError):  # a plain directory has no file for it
+        group.limit({"io_weight": 100})
+    assert group.paths["blkio"] == f"{tmp_path}/blkio/tare-0/a"
+    group.remove()
+    manager.close()
+    assert list(tmp_path.rglob("tare-0")) == []
+
+
+def test_v1_live_processes_follow_into_a_group_made_on_demand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    group = v1.LegacyManager("tare-0", own_groups(tmp_path, "pids", "blkio")).create("a")
+    procs = tmp_path / "pids/tare-0/a/cgroup.procs"
+    procs.write_text("11\n12\n")
+    joined = []
+
+    def attach(path: str, pid: int) -> None:
+        assert path == f"{tmp_path}/blkio/tare-0/a"
+        joined.append(pid)
+        # 12 forks before it is moved: its child has to follow as well
+        born = "13\n" if pid == 11 else ""
+        procs.write_text(procs.read_text() + born)
+        (tmp_path / "blkio/tare-0/a/cgroup.procs").write_text("\n".join(map(str, joined)))
+
+    monkeypatch.setattr(files, "attach", attach)
+    group.fresh = False
+    assert group.folder("blkio") == f"{tmp_path}/blkio/tare-0/a"
+    assert sorted(joined) == [11, 12, 13]
+
+
+def test_v1_controller_that_is_not_ours_to_use_is_done_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = files.make
+
+    def make(path: str) -> None:
+        if "devices" in path:
+            raise files.refusal("make: Permission denied", errno.EACCES)
+        made(path)
+
+    monkeypatch.setattr(files, "make", make)
+    manager = v1.LegacyManager("tare-0", own_groups(tmp_path, "pids", "devices"))
+    with pytest.raises(files.CgroupOSError, match="no cgroup controller 'devices'"):
+        manager.create("a").limit({"devices": ({"allow": False, "type": "a", "access": "rwm"},)})
+
+
+def test_half_made_engine_groups_are_unwound(tmp_path: Path) -> None:
+    own = own_groups(tmp_path, "memory", "pids")
+    (tmp_path / "pids/tare-0").write_text("")
+    with pytest.raises(files.CgroupOSError):
+        v1.LegacyManager("tare-0", own)
+    assert not (tmp_path / "memory/tare-0").exists()
+
+
+def test_v1_process_that_has_ended_is_let_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = errno.ESRCH
+
+    def write(path: str, text: str) -> None:
+        raise files.refusal(f"write {text!r} to {path}", number)
+
+    monkeypatch.setattr(files, "write", write)
+    v1.LegacyGroup({"pids": str(tmp_path)}).attach(1)
+    number = errno.ENOSPC
+    with pytest.raises(files.CgroupOSError, match=r"cgroup\.procs"):
+        v1.LegacyGroup({"pids": str(tmp_path)}).attach(1)
+
+
+def test_v1_group_that_does_not_freeze_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(v1, "_KILL_S", 0)
+    monkeypatch.setattr(v1, "_FREEZE_S", 0)
+    log = []
+    monkeypatch.setattr(files, "write", lambda _, text: log.append(text))
+    monkeypatch.setattr(files, "read", lambda _: "FREEZING")
+    with pytest.raises(files.CgroupOSError, match="does not stop") as caught:
+        v1.LegacyGroup({"freezer": str(tmp_path)}).freeze()
+    assert caught.value.errno == errno.ETIMEDOUT
+    assert log[-1] == "THAWED"
+
+
+def test_v1_without_a_freezer_freezing_is_refused(tmp_path: Path) -> None:
+    group = v1.LegacyGroup({"pids": str(tmp_path)})
+    assert not group.frozen()
+    with pytest.raises(files.CgroupOSError, match="'freezer'"):
+        group.freeze()
 
 
 def test_v1_new_cpuset_inherits_before_it_is_used(tmp_path: Path) -> None:
@@ -179,17 +302,16 @@ def test_missing_controllers_are_said() -> None:
 
 @pytest.fixture
 def unified(tmp_path: Path) -> Path:
-    (tmp_path / "cgroup.controllers").write_text("cpu memory pids hugetlb\n")
-    (tmp_path / "cgroup.subtree_control").write_text("")
+    pose_unified(tmp_path, "cpu memory pids hugetlb\n", "")
     return tmp_path
 
 
 def test_v2_limits_use_v2_words(unified: Path) -> None:
     folder = unified / "a"
-    folder.mkdir()
+    pose_unified(folder, "cpu memory pids", "")
     for name in ("memory.max", "memory.swap.max", "cpu.max", "cpu.weight", "pids.max"):
         (folder / name).write_text("")
-    v2.UnifiedGroup(str(folder)).limit(
+    v2.UnifiedGroup(str(folder), fresh=True).limit(
         {"memory_limit_bytes": 1 << 20, "memory_swap_bytes": 0, "cpus": 0.5, "cpu_weight": 50,
          "pids_limit": 9}
     )  # fmt: skip
@@ -202,7 +324,7 @@ def test_v2_limits_use_v2_words(unified: Path) -> None:
 
 def test_v2_missing_controller_says_what_to_do(unified: Path) -> None:
     with pytest.raises(files.CgroupOSError, match="Delegate=yes"):
-        v2.UnifiedGroup(str(unified)).limit({"memory_limit_bytes": 1})
+        v2.UnifiedGroup(str(unified)).limit({"io_weight": 1})
 
 
 def test_v2_kill_writes_once(unified: Path) -> None:
@@ -227,35 +349,102 @@ def test_remove_never_deletes_files(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert (tmp_path / "a/file").read_text() == "kept"
 
 
-def pose_unified(folder: Path, available: str, handed_on: str) -> None:
+def pose_unified(folder: Path, available: str, handed_on: str, procs: str | None = None) -> None:
+    """A group; with `procs` it is not the root."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "cgroup.controllers").write_text(available)
     (folder / "cgroup.subtree_control").write_text(handed_on)
+    if procs is not None:
+        (folder / "cgroup.type").write_text("domain")
+        (folder / "cgroup.procs").write_text(procs)
 
 
-def test_a_delegated_group_is_used_itself(tmp_path: Path) -> None:
+def handed_on(root: Path) -> dict[str, str]:
+    return {str(file): file.read_text() for file in root.rglob("cgroup.subtree_control")}
+
+
+def test_an_empty_group_is_used_itself(tmp_path: Path) -> None:
     pose_unified(tmp_path / "top", "memory cpu pids", "memory cpu pids")
-    pose_unified(tmp_path / "top" / "own", "memory cpu pids", "memory cpu pids")
+    pose_unified(tmp_path / "top" / "own", "memory cpu pids", "", procs="")
+    before = handed_on(tmp_path)
+    assert v2.place(str(tmp_path / "top" / "own")) == str(tmp_path / "top" / "own")
+    assert handed_on(tmp_path) == before
+
+
+def test_a_busy_group_is_left_for_the_nearest_that_hands_controllers_on(tmp_path: Path) -> None:
+    pose_unified(tmp_path / "top", "memory cpu pids", "memory cpu pids")
+    pose_unified(tmp_path / "top" / "slice", "memory cpu pids", "memory pids", procs="")
+    pose_unified(tmp_path / "top" / "slice" / "own", "memory pids", "", procs="7\n")
+    before = handed_on(tmp_path)
+    manager = v2.UnifiedManager("tare-0", str(tmp_path / "top" / "slice" / "own"))
+    assert manager.paths == {"unified": f"{tmp_path}/top/tare-0"}
+    # a busy group would become the root of a threaded subtree, and those above are not ours
+    assert handed_on(tmp_path) == before
+
+
+def test_without_any_such_group_the_own_one_remains(tmp_path: Path) -> None:
+    pose_unified(tmp_path / "top" / "own", "", "", procs="7\n")
     assert v2.place(str(tmp_path / "top" / "own")) == str(tmp_path / "top" / "own")
 
 
-def test_a_busy_group_is_left_for_the_nearest_that_hands_controllers_on(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    pose_unified(tmp_path / "top", "memory cpu pids", "memory cpu pids")
-    pose_unified(tmp_path / "top" / "slice", "memory cpu pids", "memory pids")
-    pose_unified(tmp_path / "top" / "slice" / "own", "memory pids", "")
-    monkeypatch.setattr(v2, "enable", lambda _: None)  # EBUSY: the group holds processes
-    before = (tmp_path / "top" / "cgroup.subtree_control").read_text()
-    assert v2.place(str(tmp_path / "top" / "slice" / "own")) == str(tmp_path / "top")
-    assert (tmp_path / "top" / "cgroup.subtree_control").read_text() == before
+def test_controllers_are_handed_on_all_at_once(tmp_path: Path) -> None:
+    pose_unified(tmp_path, "memory cpu pids io", "")
+    v2.enable(str(tmp_path))
+    assert (tmp_path / "cgroup.subtree_control").read_text() == "+cpu +memory +pids"
 
 
-def test_without_any_such_group_the_own_one_remains(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+def test_a_controller_that_cannot_be_does_not_spoil_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pose_unified(tmp_path / "top" / "own", "", "")
-    monkeypatch.setattr(v2, "enable", lambda _: None)
-    assert v2.place(str(tmp_path / "top" / "own")) == str(tmp_path / "top" / "own")
+    pose_unified(tmp_path, "memory cpu pids", "")
+    log = []
+
+    def write(_: str, text: str) -> None:
+        if "cpu" in text:  # as where real-time processes stand in the way
+            raise files.refusal("Invalid argument", errno.EINVAL)
+        log.append(text)
+
+    monkeypatch.setattr(files, "write", write)
+    v2.enable(str(tmp_path))
+    assert log == ["+memory", "+pids"]
+
+
+def test_v2_controller_is_handed_on_when_a_limit_asks_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pose_unified(tmp_path, "memory cpu pids io", "memory cpu pids")
+    manager = v2.UnifiedManager("tare-0", str(tmp_path))
+    pose_unified(tmp_path / "tare-0", "memory cpu pids io", "")
+    group = manager.create("a")
+    log = []
+
+    def write(path: str, text: str) -> None:
+        log.append((path.removeprefix(f"{tmp_path}/"), text))
+        if path.endswith("tare-0/cgroup.subtree_control"):
+            (tmp_path / "tare-0/a/cgroup.controllers").write_text("memory cpu pids io")
+
+    monkeypatch.setattr(files, "write", write)
+    (tmp_path / "tare-0/a/io.weight").write_text("")
+    group.limit({"io_weight": 50})
+    assert log == [
+        ("cgroup.subtree_control", "+io"),
+        ("tare-0/cgroup.subtree_control", "+io"),
+        ("tare-0/a/io.weight", "default 50"),
+    ]
+
+
+def test_v2_freeze_gives_up_and_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(v2, "_FREEZE_S", 0)
+    (tmp_path / "cgroup.freeze").write_text("")
+    (tmp_path / "cgroup.events").write_text("populated 1\nfrozen 0\n")
+    with pytest.raises(files.CgroupOSError, match="does not stop"):
+        v2.UnifiedGroup(str(tmp_path)).freeze()
+    assert (tmp_path / "cgroup.freeze").read_text() == "0"
+
+
+def test_thaw_reaches_every_group_below(tmp_path: Path) -> None:
+    (tmp_path / "a/b").mkdir(parents=True)
+    for folder in (tmp_path / "a", tmp_path / "a/b"):
+        (folder / "freezer.state").write_text("FROZEN")
+    files.thaw(str(tmp_path / "a"))
+    assert (tmp_path / "a/b/freezer.state").read_text() == "THAWED"

@@ -1,0 +1,104 @@
+"""The part of a filter that libseccomp makes: conditions on arguments, other architectures.
+
+libseccomp (2.6.0) gets one rule right, and several for a call where they only ask for equality.
+Several with `<`, `<=`, `>` or `>=` it merges into one tree that loses some of them: of "below 5 or
+below 2^32", 6 is neither; some unions even allow what no rule allows, and a few are never done. So
+rules of that kind are compiled one by one, and each program falls through to the next where its
+rule does not hold: the first that holds counts.
+"""
+
+from __future__ import annotations
+
+import errno
+from itertools import groupby
+from typing import TYPE_CHECKING, NamedTuple
+
+from runtime.errors import SpecError, UnsupportedError
+from runtime.seccomp import actions, assembly, library
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from runtime.seccomp.model import Argument
+
+_EQUALITIES = ("SCMP_CMP_EQ", "SCMP_CMP_MASKED_EQ")
+#: Above it a tree is shorter than libseccomp's list.
+_WORTH_A_TREE = 32
+
+
+class Single(NamedTuple):
+    """A rule as libseccomp takes it: one call, conditions that must all hold.
+
+    `at` is the place of the profile's rule it comes from.
+    """
+
+    at: int
+    action: int
+    number: int
+    conditions: tuple[Argument, ...]
+
+
+class Setting(NamedTuple):
+    """What the whole filter has: default action, action for unlisted entries, listed entries."""
+
+    default: int
+    foreign: int
+    architectures: tuple[tuple[str, int], ...]
+    path: str
+
+
+def compile_tail(singles: Sequence[Single], setting: Setting) -> bytes:
+    """A program for what the head leaves open.
+
+    Raises:
+        SpecError: an architecture does not go with the machine's own.
+        UnsupportedError: libseccomp refuses.
+    """
+    together: list[Single] = []
+    parts: list[bytes] = []
+    for _, group in groupby(sorted(singles, key=lambda s: s.number), key=lambda s: s.number):
+        rules = list(group)
+        if len(rules) == 1 or _merge_well(rules):
+            together += rules
+        else:
+            parts += [_one(rule, setting) for rule in rules]
+    if together or setting.architectures:
+        parts.append(_program(together, setting, setting.default, setting.foreign))
+    else:
+        parts.append(assembly.encode([assembly.answer(setting.default)]))
+    return b"".join(parts)
+
+
+def _merge_well(rules: Sequence[Single]) -> bool:
+    """Whether all ask the same argument for equality, and get the same answer."""
+    first = rules[0]
+    return all(
+        len(rule.conditions) == 1
+        and rule.conditions[0].op in _EQUALITIES
+        and rule.conditions[0].index == first.conditions[0].index
+        and rule.action == first.action
+        for rule in rules
+    )
+
+
+def _one(rule: Single, setting: Setting) -> bytes:
+    """A program for one rule that goes on behind its end where the rule does not hold."""
+    marker = actions.refuse(errno.EPERM)
+    if marker == rule.action:
+        marker = actions.refuse(errno.ENOSYS)
+    return assembly.fall_through(_program([rule], setting, marker, marker), marker)
+
+
+def _program(rules: Sequence[Single], setting: Setting, default: int, foreign: int) -> bytes:
+    with library.Builder(default, foreign, search=len(rules) > _WORTH_A_TREE) as builder:
+        for name, token in setting.architectures:
+            try:
+                builder.add_architecture(token)
+            except UnsupportedError as error:
+                raise SpecError(
+                    f"{setting.path}.architectures",
+                    f"{name} cannot stand beside the machine's own: {error}",
+                ) from error
+        for rule in rules:
+            builder.rule(rule.action, rule.number, rule.conditions)
+        return builder.program()

@@ -1,0 +1,349 @@
+"""Limits on a directory that poses as a group, and their order against the kernel's rules."""
+
+from __future__ import annotations
+
+import errno
+from dataclasses import asdict, fields
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runtime.cgroups import files, legacy_limits, limits, unified_limits, v1, v2
+from runtime.spec import DeviceRule, HugepageLimit, IoLimit, Resources
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+ALL = limits.UNLIMITED
+MEMORY = "memory.limit_in_bytes"
+BOTH = "memory.memsw.limit_in_bytes"
+QUOTA, PERIOD, BURST = "cpu.cfs_quota_us", "cpu.cfs_period_us", "cpu.cfs_burst_us"
+
+
+class Posed:
+    """A group of every controller in one directory, with these files."""
+
+    def __init__(self, folder: Path, files: Mapping[str, str]) -> None:
+        self.folder = folder
+        for name, text in files.items():
+            (folder / name).write_text(text)
+
+    def legacy(self, *, fresh: bool = False) -> v1.LegacyGroup:
+        return v1.LegacyGroup(
+            dict.fromkeys(
+                ("memory", "cpu", "pids", "cpuset", "blkio", "hugetlb"), str(self.folder)
+            ),
+            fresh=fresh,
+        )
+
+    def unified(self, *, fresh: bool = False) -> v2.UnifiedGroup:
+        everything = {"memory", "cpu", "pids", "cpuset", "io", "hugetlb"}
+        return v2.UnifiedGroup(str(self.folder), controllers=everything, fresh=fresh)
+
+    def __getitem__(self, name: str) -> str:
+        return (self.folder / name).read_text()
+
+
+def resources(**values: Any) -> dict[str, Any]:
+    return asdict(Resources(**values))
+
+
+def test_every_limit_of_a_specification_is_written_somewhere() -> None:
+    names = {field.name for field in fields(Resources)}
+    assert names - legacy_limits._WRITERS.keys() == {"memory_high_bytes", "unified"}
+    assert names - unified_limits._WRITERS.keys() == {"unified"}
+
+
+def test_nothing_asked_for_is_nothing_written(tmp_path: Path) -> None:
+    v1.LegacyGroup({}).limit(resources())
+    v2.UnifiedGroup(str(tmp_path / "absent")).limit(resources())
+
+
+# bytes in pages, as the kernel rounds them; small numbers collide more often
+amounts = st.one_of(st.just(ALL), st.integers(1, 9).map(lambda pages: pages * 4096))
+
+
+@st.composite
+def memory_states(draw: st.DrawFn) -> tuple[int, int]:
+    memory, both = draw(amounts), draw(amounts)
+    if both != ALL and (memory == ALL or memory > both):
+        memory = both
+    return memory, both
+
+
+def infinite(value: int) -> float:
+    return float("inf") if value == ALL else value
+
+
+@given(st.one_of(st.none(), amounts), st.one_of(st.none(), amounts, st.just(0)), memory_states())
+def test_v1_memory_is_never_above_memory_and_swap(
+    limit: int | None, swap: int | None, before: tuple[int, int]
+) -> None:
+    state = {MEMORY: before[0], BOTH: before[1]}
+    memory = before[0] if limit is None else limit
+    if memory == ALL and swap not in (None, ALL):
+        with pytest.raises(files.CgroupOSError, match="needs memory_limit_bytes"):
+            legacy_limits.memory_writes(limit, swap, before)
+        return
+    for name, value in legacy_limits.memory_writes(limit, swap, before):
+        state[name] = value
+        assert infinite(state[MEMORY]) <= infinite(state[BOTH])  # the kernel's rule, at any time
+    assert state[MEMORY] == memory
+    if swap is None:
+        swap = ALL if before[1] == ALL else before[1] - before[0]
+    assert state[BOTH] == (ALL if ALL in (memory, swap) else memory + swap)
+
+
+quotas = st.one_of(st.just(ALL), st.integers(1, 40))
+periods = st.integers(1, 20)
+
+
+@given(
+    st.one_of(st.none(), quotas),
+    st.one_of(st.none(), periods),
+    st.one_of(st.none(), st.integers(0, 40)),
+    st.tuples(quotas, periods, st.integers(0, 40)),
+)
+def test_v1_cpu_time_never_passes_the_larger_of_before_and_after(
+    quota: int | None, period: int | None, burst: int | None, before: tuple[int, int, int]
+) -> None:
+    state = dict(zip((QUOTA, PERIOD, BURST), before, strict=True))
+    after = {
+        QUOTA: before[0] if quota is None else quota,
+        PERIOD: before[1] if period is None else period,
+        BURST: before[2] if burst is None else burst,
+    }
+    for end in (state, after):
+        if end[BURST] > infinite(end[QUOTA]):
+            return  # no group is ever like that
+    # a group above allows just what the ends need
+    most = max(infinite(end[QUOTA]) / end[PERIOD] for end in (state, after))
+    for name, value in legacy_limits.cpu_writes(quota, period, burst, before[:2]):
+        state[name] = value
+        assert infinite(state[QUOTA]) / state[PERIOD] <= most
+        assert state[BURST] <= infinite(state[QUOTA])
+    assert state == after
+
+
+@given(
+    st.one_of(st.none(), quotas),
+    st.one_of(st.none(), st.integers(0, 40)),
+    st.tuples(quotas, st.integers(0, 40)),
+)
+def test_v2_burst_never_passes_the_quota(
+    quota: int | None, burst: int | None, before: tuple[int, int]
+) -> None:
+    state = {"cpu.max": before[0], "cpu.max.burst": before[1]}
+    after = (before[0] if quota is None else quota, before[1] if burst is None else burst)
+    if before[1] > infinite(before[0]) or after[1] > infinite(after[0]):
+        return
+    texts = {"cpu.max": f"{limits.or_max(before[0])} 100", "cpu.max.burst": str(before[1])}
+
+    def put(path: str, text: str) -> None:
+        word = text.split(maxsplit=1)[0]
+        state[path.rpartition("/")[2]] = ALL if word == "max" else int(word)
+        assert state["cpu.max.burst"] <= infinite(state["cpu.max"])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(files, "write", put)
+        patch.setattr(files, "read", lambda path: texts[path.rpartition("/")[2]])
+        patch.setattr("os.path.exists", lambda _: True)
+        group = v2.UnifiedGroup("/posed", controllers={"cpu"})
+        group.limit({"cpu_quota_us": quota, "cpu_burst_us": burst})
+    assert tuple(state.values()) == after
+
+
+def test_a_quota_below_the_burst_in_force_is_explained(tmp_path: Path) -> None:
+    posed = Posed(
+        tmp_path,
+        {QUOTA: "50000", PERIOD: "100000", BURST: "40000", "cpu.max": "50000 100000",
+         "cpu.max.burst": "40000"},
+    )  # fmt: skip
+    for group in (posed.legacy(), posed.unified()):
+        with pytest.raises(files.CgroupOSError, match="burst of 40000 us"):
+            group.limit(resources(cpu_quota_us=20000))
+
+
+@pytest.mark.parametrize(
+    ("cpus", "expected"),
+    [(1.5, (150_000, 100_000)), (0.01, (1000, 100_000)), (0.002, (2000, 1_000_000))],
+)
+def test_few_cpus_get_a_longer_period(cpus: float, expected: tuple[int, int]) -> None:
+    assert limits.bandwidth({"cpus": cpus}) == expected
+
+
+@pytest.mark.parametrize("wrong", [{"cpus": 0.0005}, {"cpus": 1.0, "cpu_quota_us": 5000}])
+def test_cpu_time_that_cannot_be_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(files.CgroupOSError) as caught:
+        limits.bandwidth(wrong)
+    assert caught.value.errno == errno.EINVAL
+
+
+@pytest.mark.parametrize("name", ["cpu_weight", "io_weight"])
+@pytest.mark.parametrize("value", [0, 10_001])
+def test_weights_out_of_range_are_refused(name: str, value: int) -> None:
+    with pytest.raises(files.CgroupOSError, match=name):
+        limits.wanted({name: value})
+
+
+@given(st.sets(st.integers(0, 300)))
+def test_lists_of_cpus(cpus: set[int]) -> None:
+    assert limits.numbers(",".join(map(str, cpus))) == cpus
+    assert limits.numbers("0-2,5,7-8") == {0, 1, 2, 5, 7, 8}
+
+
+def test_bfq_weights_keep_ends_and_default() -> None:
+    assert [limits.bfq_weight(weight) for weight in (1, 100, 10_000)] == [1, 100, 1000]
+
+
+DISK = IoLimit(major=8, minor=16, weight=300, read_bytes_per_s=1 << 20, write_ops_per_s=-1)
+
+
+def test_v1_words(tmp_path: Path) -> None:
+    names = (
+        MEMORY, BOTH, "memory.soft_limit_in_bytes", QUOTA, PERIOD, BURST, "cpu.shares", "cpu.idle",
+        "pids.max", "cpuset.cpus", "cpuset.mems", "blkio.bfq.weight", "blkio.bfq.weight_device",
+        "blkio.throttle.read_bps_device", "blkio.throttle.write_iops_device",
+        "hugetlb.2MB.limit_in_bytes", "hugetlb.2MB.rsvd.limit_in_bytes",
+    )  # fmt: skip
+    posed = Posed(tmp_path, dict.fromkeys(names, ""))
+    posed.legacy(fresh=True).limit(
+        resources(
+            memory_limit_bytes=8192, memory_swap_bytes=4096, memory_reservation_bytes=4096,
+            cpu_quota_us=20000, cpu_period_us=50000, cpu_burst_us=1000, cpu_weight=50,
+            cpu_idle=False, pids_limit=-1, cpuset="0-1", cpuset_mems="0", io_weight=200,
+            io_limits=(DISK,), hugepage_limits=(HugepageLimit(page_size="2MB", limit_bytes=-1),),
+        )
+    )  # fmt: skip
+    assert {name: posed[name] for name in names} == {
+        MEMORY: "8192", BOTH: "12288", "memory.soft_limit_in_bytes": "4096",
+        QUOTA: "20000", PERIOD: "50000", BURST: "1000", "cpu.shares": "512", "cpu.idle": "0",
+        "pids.max": "max", "cpuset.cpus": "0-1", "cpuset.mems": "0",
+        "blkio.bfq.weight": "109", "blkio.bfq.weight_device": "8:16 118",
+        "blkio.throttle.read_bps_device": "8:16 1048576",
+        "blkio.throttle.write_iops_device": "8:16 0",
+        "hugetlb.2MB.limit_in_bytes": "-1", "hugetlb.2MB.rsvd.limit_in_bytes": "-1",
+    }  # fmt: skip
+
+
+def test_v2_words(tmp_path: Path) -> None:
+    names = (
+        "memory.max", "memory.swap.max", "memory.high", "memory.low", "cpu.max", "cpu.max.burst",
+        "cpu.weight", "cpu.idle", "pids.max", "cpuset.cpus", "cpuset.mems", "io.weight", "io.max",
+        "hugetlb.2MB.max", "hugetlb.2MB.rsvd.max", "memory.oom.group",
+    )  # fmt: skip
+    effective = {"cpuset.cpus.effective": "0-1", "cpuset.mems.effective": "0"}
+    posed = Posed(tmp_path, dict.fromkeys(names, "") | effective)
+    posed.unified(fresh=True).limit(
+        resources(
+            memory_limit_bytes=8192, memory_swap_bytes=-1, memory_high_bytes=6000,
+            memory_reservation_bytes=4096, cpu_quota_us=20000, cpu_period_us=50000,
+            cpu_burst_us=1000, cpu_weight=50, cpu_idle=False, pids_limit=-1, cpuset="0-1",
+            cpuset_mems="0", io_limits=(DISK,), unified={"memory.oom.group": "1"},
+            hugepage_limits=(HugepageLimit(page_size="2MB", limit_bytes=4096),),
+        )
+    )  # fmt: skip
+    assert {name: posed[name] for name in names} == {
+        "memory.max": "8192", "memory.swap.max": "max", "memory.high": "6000",
+        "memory.low": "4096", "cpu.max": "20000 50000", "cpu.max.burst": "1000",
+        "cpu.weight": "50", "cpu.idle": "0", "pids.max": "max", "cpuset.cpus": "0-1",
+        "cpuset.mems": "0", "io.weight": "8:16 300", "io.max": "8:16 rbps=1048576 wiops=max",
+        "hugetlb.2MB.max": "4096", "hugetlb.2MB.rsvd.max": "4096", "memory.oom.group": "1",
+    }  # fmt: skip
+
+
+def test_v2_period_alone_keeps_the_quota(tmp_path: Path) -> None:
+    posed = Posed(tmp_path, {"cpu.max": "20000 90000"})
+    posed.unified().limit(resources(cpu_period_us=50000))
+    assert posed["cpu.max"] == "20000 50000"
+
+
+def test_an_idle_group_stops_being_idle_to_take_a_weight(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    posed = Posed(tmp_path, {})
+    for group, weight in ((posed.legacy(), "cpu.shares"), (posed.unified(), "cpu.weight")):
+        log: list[str] = []
+        monkeypatch.setattr(
+            files,
+            "write",
+            lambda path, text, log=log: log.append(f"{path.rpartition('/')[2]} {text}"),
+        )
+        group.limit(resources(cpu_idle=True, cpu_weight=100))
+        assert [line.split()[0] for line in log] == ["cpu.idle", weight, "cpu.idle"]
+        assert (log[0], log[-1]) == ("cpu.idle 0", "cpu.idle 1")
+
+
+@pytest.mark.parametrize("asked", [{"memory_high_bytes": 4096}, {"unified": {"memory.high": "1"}}])
+def test_v1_refuses_what_only_v2_has(tmp_path: Path, asked: dict[str, Any]) -> None:
+    posed = Posed(tmp_path, {MEMORY: "", "pids.max": "before"})
+    with pytest.raises(files.CgroupOSError, match="needs cgroup v2") as caught:
+        posed.legacy().limit(resources(pids_limit=5, **asked))
+    assert caught.value.errno == errno.ENODEV
+    assert posed["pids.max"] == "before"
+
+
+def test_files_that_this_kernel_lacks_are_named(tmp_path: Path) -> None:
+    posed = Posed(tmp_path, {MEMORY: ""})
+    for asked, hint in (
+        ({"memory_limit_bytes": 4096, "memory_swap_bytes": 0}, "swapaccount"),
+        ({"cpu_idle": True}, "Linux 5.15"),
+        ({"io_weight": 5}, "bfq"),
+        ({"hugepage_limits": (HugepageLimit(page_size="2MB", limit_bytes=1),)}, "of 2MB"),
+    ):
+        with pytest.raises(files.CgroupOSError, match=hint) as caught:
+            posed.legacy(fresh=True).limit(resources(**asked))
+        assert caught.value.errno == errno.ENODEV
+
+
+@pytest.mark.parametrize("size", ["2", "MB", "../2MB", "2MiB"])
+def test_sizes_of_huge_pages_are_checked(size: str) -> None:
+    with pytest.raises(files.CgroupOSError, match="no size of huge pages"):
+        limits.wanted(resources(hugepage_limits=(HugepageLimit(page_size=size, limit_bytes=1),)))
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["../memory.max", "a/b.c", "memory", ".", "..", "", "cgroup.procs", "cgroup.kill", "a.\0"],
+)
+def test_v2_raw_files_are_names_of_limits(tmp_path: Path, name: str) -> None:
+    with pytest.raises(files.CgroupOSError, match="no file of a limit") as caught:
+        Posed(tmp_path, {}).unified().limit(resources(unified={name: "1"}))
+    assert caught.value.errno == errno.EINVAL
+
+
+def test_v2_raw_files_take_one_line_a_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = []
+    monkeypatch.setattr(files, "write", lambda _, text: log.append(text))
+    Posed(tmp_path, {}).unified().limit(resources(unified={"io.max": "8:0 rbps=1\n8:16 rbps=2\n"}))
+    assert log == ["8:0 rbps=1", "8:16 rbps=2"]
+
+
+def test_v2_cpus_that_are_not_there_are_refused(tmp_path: Path) -> None:
+    posed = Posed(tmp_path, {"cpuset.cpus": "", "cpuset.cpus.effective": "0-1"})
+    with pytest.raises(files.CgroupOSError, match="only '0-1'"):
+        posed.unified().limit(resources(cpuset="1-2"))
+
+
+def test_v1_says_that_a_group_uses_more_than_its_new_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write(path: str, text: str) -> None:
+        raise files.refusal(f"write {text!r} to {path}: Device or resource busy", errno.EBUSY)
+
+    monkeypatch.setattr(files, "write", write)
+    with pytest.raises(files.CgroupOSError, match="uses more"):
+        Posed(tmp_path, {}).legacy(fresh=True).limit(resources(memory_limit_bytes=4096))
+
+
+def test_wrong_device_rules_are_refused_before_anything_is_written(tmp_path: Path) -> None:
+    posed = Posed(tmp_path, {"pids.max": "before"})
+    for group in (posed.legacy(), posed.unified()):
+        with pytest.raises(files.CgroupOSError, match="device rule"):
+            group.limit(resources(pids_limit=1, devices=(DeviceRule(allow=True, type="p"),)))
+    assert posed["pids.max"] == "before"
