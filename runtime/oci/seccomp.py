@@ -62,6 +62,7 @@ def read(node: Node, key: str) -> Mapping[str, Any] | None:
         raise SpecError(given.at("listenerPath"), "is missing; SCMP_ACT_NOTIFY needs a listener")
     if listener is None and metadata is not None:
         raise SpecError(given.at("listenerMetadata"), "needs listenerPath, which is missing")
+    given.take("provenance")  # of a profile that was learned; no more than a remark
     given.close()
     # what is unknown stands in the object itself
     node.aside.notes += aside.notes
