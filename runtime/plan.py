@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import glob
 import resource
 from typing import TYPE_CHECKING, NamedTuple
 
 from runtime import capabilities, mappings, mounting, syscalls
+from runtime.oci.linux import expand
 from runtime.operations import Operation, identity, mounts, process, sync
 from runtime.operations.encoding import Program
+from runtime.spec import tables
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -222,7 +223,7 @@ def _root(spec: Spec, detached: Detached | None) -> list[Operation]:
         steps.append(mounts.OpenConsole(*(spec.process.console_size or (0, 0)), bind=True))
     if detached:
         steps += _create_hooks(spec, detached)
-    return [*steps, mounts.PivotRoot(), *_finish_root(linux)]
+    return [*steps, mounts.PivotRoot(), *_finish_root(linux, stars=detached is None)]
 
 
 def _create_hooks(spec: Spec, detached: Detached) -> list[Operation]:
@@ -234,7 +235,8 @@ def _create_hooks(spec: Spec, detached: Detached) -> list[Operation]:
     return steps + [_hook(entry, detached.creating) for entry in hooks.create_container]
 
 
-def _finish_root(linux: Linux) -> list[Operation]:
+def _finish_root(linux: Linux, *, stars: bool) -> list[Operation]:
+    """`stars`: masked paths may hold some, which OCI's do not."""
     steps: list[Operation] = []
     if linux.rootfs_propagation:
         flags = _PROPAGATION[linux.rootfs_propagation.removeprefix("r")]
@@ -243,7 +245,8 @@ def _finish_root(linux: Linux) -> list[Operation]:
     if linux.readonly_paths:
         steps.append(mounts.ReadonlyPaths(linux.readonly_paths))
     if linux.masked_paths:
-        steps.append(mounts.MaskPaths(_expand(linux.masked_paths)))
+        masked = expand(linux.masked_paths) if stars else linux.masked_paths
+        steps.append(mounts.MaskPaths(tuple(masked)))
     return steps
 
 
@@ -296,7 +299,7 @@ def _last(
         # the spawner raised its own; the workload gets what the harness was started with
         steps.append(process.SetRlimit(resource.RLIMIT_NOFILE, *_NOFILE))
     for limit in workload.rlimits:
-        number = getattr(resource, limit.type)
+        number = tables.RLIMITS[limit.type]
         steps.append(process.SetRlimit(number, limit.soft, limit.hard))
     steps += mounting.scheduling(workload)
     if enter:
@@ -349,14 +352,6 @@ def _privileges(workload: Process) -> list[Operation]:
     if last:
         steps.append(last)
     return steps
-
-
-def _expand(paths: tuple[str, ...]) -> tuple[str, ...]:
-    """Resolve the stars in masked paths against this host, whose kernel the container shares."""
-    found: list[str] = []
-    for path in paths:
-        found += sorted(glob.glob(path)) if "*" in path else [path]  # noqa: PTH207  # absolute
-    return tuple(found)
 
 
 def describe(steps: list[Operation]) -> str:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from runtime.spec import sysctl
+
 
 class OverlayRoot(NamedTuple):
     """The image below, a writable layer above; device nodes of the image mean nothing (nodev).
@@ -260,6 +262,4 @@ class WriteSysctl(NamedTuple):
         return f"set the kernel parameter {self.name} to {self.value!r}"
 
     def wire(self) -> tuple[str, str]:
-        # dots divide, unless slashes do: then a dot belongs to a name (sysctl(8))
-        path = self.name if "/" in self.name else self.name.replace(".", "/")
-        return (f"/proc/sys/{path}", self.value)
+        return ("/proc/sys/" + "/".join(sysctl.parts(self.name)), self.value)
