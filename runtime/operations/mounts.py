@@ -262,4 +262,4 @@ class WriteSysctl(NamedTuple):
         return f"set the kernel parameter {self.name} to {self.value!r}"
 
     def wire(self) -> tuple[str, str]:
-        return ("/proc/sys/" + "/".join(sysctl.parts(self.name)), self.value)
+        return ("/proc/sys/" + "/".join(sysctl.parts(self.name) or ()), self.value)
