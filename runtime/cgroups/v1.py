@@ -20,6 +20,7 @@ _KILL_S = 2.0
 _FREEZE_S = 0.5
 _PAUSE_S = 0.001
 _MOVES = 100
+_NEEDED = frozenset(("memory", "cpu", "pids"))
 
 
 class LegacyGroup:
@@ -59,8 +60,20 @@ class LegacyGroup:
         Raises:
             CgroupOSError: naming the file; ENODEV where this host has no such limit.
         """
-        legacy_limits.write(self, limits.wanted(resources))
+        usual = limits.usual(resources) if self.fresh else None
+        if usual and self.paths.keys() >= _NEEDED:
+            self._limit_as_usual(*usual)
+        else:
+            legacy_limits.write(self, limits.wanted(resources))
         self.fresh = False
+
+    def _limit_as_usual(self, memory: int | None, quota: int | None, pids: int | None) -> None:
+        if memory is not None:
+            files.put(self.paths["memory"], "memory.limit_in_bytes", memory)
+        if quota is not None:
+            files.put(self.paths["cpu"], "cpu.cfs_quota_us", quota)
+        if pids is not None:
+            files.put(self.paths["pids"], "pids.max", limits.or_max(pids))
 
     def folder(self, controller: str) -> str:
         """The group of this controller; one on demand is made and joined by all processes.

@@ -338,7 +338,7 @@ def test_v1_says_that_a_group_uses_more_than_its_new_limit(
 
     monkeypatch.setattr(files, "write", write)
     with pytest.raises(files.CgroupOSError, match="uses more"):
-        Posed(tmp_path, {}).legacy(fresh=True).limit(resources(memory_limit_bytes=4096))
+        Posed(tmp_path, {MEMORY: "8192"}).legacy().limit(resources(memory_limit_bytes=4096))
 
 
 def test_wrong_device_rules_are_refused_before_anything_is_written(tmp_path: Path) -> None:
@@ -347,3 +347,32 @@ def test_wrong_device_rules_are_refused_before_anything_is_written(tmp_path: Pat
         with pytest.raises(files.CgroupOSError, match="device rule"):
             group.limit(resources(pids_limit=1, devices=(DeviceRule(allow=True, type="p"),)))
     assert posed["pids.max"] == "before"
+
+
+@given(
+    st.fixed_dictionaries(
+        {
+            "memory_limit_bytes": st.sampled_from([None, 4096, -1]),
+            "cpus": st.sampled_from([None, 0.5, 0.002]),
+            "pids_limit": st.sampled_from([None, 5, -1]),
+            "cpu_weight": st.sampled_from([None, None, 7]),
+        }
+    )
+)
+def test_the_usual_limits_take_a_shorter_way_to_the_same_end(asked: dict[str, Any]) -> None:
+    def written(group: v1.LegacyGroup | v2.UnifiedGroup, usual: Any) -> dict[str, str]:
+        found: dict[str, str] = {}
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(limits, "usual", usual)
+            patch.setattr(files, "write", lambda path, text: found.update({path: text}))
+            group.limit(resources(**asked))
+        return found
+
+    everything = {"memory", "cpu", "pids"}
+    for make in (
+        lambda: v1.LegacyGroup({name: f"/posed/{name}" for name in everything}, fresh=True),
+        lambda: v2.UnifiedGroup("/posed", controllers=everything, fresh=True),
+    ):
+        short, general = written(make(), limits.usual), written(make(), lambda _: None)
+        period = {path: text.removesuffix(" 100000") for path, text in general.items()}
+        assert short in (general, period)
