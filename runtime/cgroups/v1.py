@@ -9,7 +9,7 @@ import signal
 import time
 from typing import TYPE_CHECKING, Any
 
-from runtime.cgroups import files, legacy_limits, limits
+from runtime.cgroups import files, limits
 from runtime.cgroups.layout import V1_ON_DEMAND
 from runtime.cgroups.limits import PERIOD_US as PERIOD_US  # noqa: PLC0414  # others look here
 
@@ -64,6 +64,8 @@ class LegacyGroup:
         if usual and self.paths.keys() >= _NEEDED:
             self._limit_as_usual(*usual)
         else:
+            from runtime.cgroups import legacy_limits  # most engines never need it
+
             legacy_limits.write(self, limits.wanted(resources))
         self.fresh = False
 

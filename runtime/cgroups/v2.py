@@ -9,7 +9,7 @@ import signal
 import time
 from typing import TYPE_CHECKING, Any
 
-from runtime.cgroups import files, limits, unified_limits
+from runtime.cgroups import files, limits
 from runtime.cgroups.layout import V2_ALWAYS
 
 if TYPE_CHECKING:
@@ -72,6 +72,8 @@ class UnifiedGroup:
         if usual and self._controllers and self._controllers >= _NEEDED:
             self._limit_as_usual(*usual)
         else:
+            from runtime.cgroups import unified_limits  # most engines never need it
+
             unified_limits.write(self, limits.wanted(resources))
         self.fresh = False
 

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,7 @@ from runtime import Engine, Resources, Spec, cgroups, clean, leftovers, usage
 from runtime.cgroups import bpf, device_program, files, layout, oom, v2
 from runtime.devices import DEFAULT_DEVICES
 from runtime.spec import DeviceRule, IoLimit
-from tests.integration.runtime.conftest import traces
+from tests.integration.runtime.conftest import executed, traces
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -385,6 +385,17 @@ def test_a_group_at_a_place_of_ones_own(name: str, prefix: str) -> None:
         again.remove()
     finally:
         made.remove()
+
+
+def test_a_container_gets_what_its_limits_need(engine: Engine, spec: Spec) -> None:
+    resources = replace(spec.linux.resources, devices=DEFAULT_DEVICES, cpuset="0")
+    limited = replace(spec, linux=replace(spec.linux, resources=resources))
+    with engine.run(limited) as container:
+        assert {"devices", "cpuset"} <= container.cgroup_paths.keys()
+        assert not {"blkio", "hugetlb"} & container.cgroup_paths.keys()
+        command = "head -c 1 /dev/urandom >/dev/null && exec 3<>/dev/ptmx && echo ok"
+        assert executed(container, "sh", "-c", f"({command}) 2>&1 | tail -n 1") == (0, "ok\n")
+        assert os.sched_getaffinity(container.pid) == {0}
 
 
 def test_a_paused_container_is_deleted(engine: Engine, spec: Spec) -> None:
