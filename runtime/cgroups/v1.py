@@ -97,14 +97,20 @@ class LegacyGroup:
         return path
 
     def _follow(self, path: str) -> None:
-        """Move every process into a further group; a child is born into its parent's."""
+        """Move every process into a further group.
+
+        A child is born into its parent's, so only what was not moved yet makes others to move. The
+        main thread of a process may be dead while others live: it is listed, and never moves.
+        """
         elsewhere = next(iter(self.paths.values()))
+        moved: set[int] = set()
         for _ in range(_MOVES):
-            left = set(files.pids(elsewhere)) - set(files.pids(path))
+            left = set(files.pids(elsewhere)) - set(files.pids(path)) - moved
             if not left:
                 return
             for pid in left:
                 files.attach(path, pid)
+            moved |= left
         raise files.refusal(f"{path}: processes are made faster than moved in", errno.EBUSY)
 
     def attach(self, pid: int) -> None:
