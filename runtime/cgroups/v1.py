@@ -9,7 +9,7 @@ import signal
 import time
 from typing import TYPE_CHECKING, Any
 
-from runtime.cgroups import files, legacy_limits, limits
+from runtime.cgroups import files, limits
 from runtime.cgroups.layout import V1_ON_DEMAND
 from runtime.cgroups.limits import PERIOD_US as PERIOD_US  # noqa: PLC0414  # others look here
 
@@ -20,6 +20,7 @@ _KILL_S = 2.0
 _FREEZE_S = 0.5
 _PAUSE_S = 0.001
 _MOVES = 100
+_NEEDED = frozenset(("memory", "cpu", "pids"))
 
 
 class LegacyGroup:
@@ -59,8 +60,22 @@ class LegacyGroup:
         Raises:
             CgroupOSError: naming the file; ENODEV where this host has no such limit.
         """
-        legacy_limits.write(self, limits.wanted(resources))
+        usual = limits.usual(resources) if self.fresh else None
+        if usual and self.paths.keys() >= _NEEDED:
+            self._limit_as_usual(*usual)
+        else:
+            from runtime.cgroups import legacy_limits  # most engines never need it
+
+            legacy_limits.write(self, limits.wanted(resources))
         self.fresh = False
+
+    def _limit_as_usual(self, memory: int | None, quota: int | None, pids: int | None) -> None:
+        if memory is not None:
+            files.put(self.paths["memory"], "memory.limit_in_bytes", memory)
+        if quota is not None:
+            files.put(self.paths["cpu"], "cpu.cfs_quota_us", quota)
+        if pids is not None:
+            files.put(self.paths["pids"], "pids.max", limits.or_max(pids))
 
     def folder(self, controller: str) -> str:
         """The group of this controller; one on demand is made and joined by all processes.
@@ -82,14 +97,20 @@ class LegacyGroup:
         return path
 
     def _follow(self, path: str) -> None:
-        """Move every process into a further group; a child is born into its parent's."""
+        """Move every process into a further group.
+
+        A child is born into its parent's, so only what was not moved yet makes others to move. The
+        main thread of a process may be dead while others live: it is listed, and never moves.
+        """
         elsewhere = next(iter(self.paths.values()))
+        moved: set[int] = set()
         for _ in range(_MOVES):
-            left = set(files.pids(elsewhere)) - set(files.pids(path))
+            left = set(files.pids(elsewhere)) - set(files.pids(path)) - moved
             if not left:
                 return
             for pid in left:
                 files.attach(path, pid)
+            moved |= left
         raise files.refusal(f"{path}: processes are made faster than moved in", errno.EBUSY)
 
     def attach(self, pid: int) -> None:

@@ -9,7 +9,7 @@ import signal
 import time
 from typing import TYPE_CHECKING, Any
 
-from runtime.cgroups import files, limits, unified_limits
+from runtime.cgroups import files, limits
 from runtime.cgroups.layout import V2_ALWAYS
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _PAUSE_S = 0.001
 #: As long as `kill` of v1 keeps trying. Who has not stopped by then hangs in the kernel.
 _FREEZE_S = 2.0
+_NEEDED = frozenset(V2_ALWAYS)
 
 
 class UnifiedGroup:
@@ -67,8 +68,22 @@ class UnifiedGroup:
         Raises:
             CgroupOSError: naming the file; ENODEV where this host has no such limit.
         """
-        unified_limits.write(self, limits.wanted(resources))
+        usual = limits.usual(resources) if self.fresh else None
+        if usual and self._controllers and self._controllers >= _NEEDED:
+            self._limit_as_usual(*usual)
+        else:
+            from runtime.cgroups import unified_limits  # most engines never need it
+
+            unified_limits.write(self, limits.wanted(resources))
         self.fresh = False
+
+    def _limit_as_usual(self, memory: int | None, quota: int | None, pids: int | None) -> None:
+        if memory is not None:
+            files.put(self.path, "memory.max", limits.or_max(memory))
+        if quota is not None:
+            files.put(self.path, "cpu.max", quota)
+        if pids is not None:
+            files.put(self.path, "pids.max", limits.or_max(pids))
 
     def need(self, controller: str) -> None:
         """Have the groups above hand a controller on, where they do not yet.
@@ -185,11 +200,11 @@ def place(own: str) -> str:
     but the engine's own directory. Where none has them all it is the own group, and a limit that
     needs a missing controller says so.
     """
-    if not _holds_processes(own) and set(V2_ALWAYS) <= _words(own, "cgroup.controllers"):
+    if not _holds_processes(own) and _words(own, "cgroup.controllers") >= _NEEDED:
         return own
     folder = own
     while os.path.exists(f"{folder}/cgroup.subtree_control"):
-        if set(V2_ALWAYS) <= _words(folder, "cgroup.subtree_control"):
+        if _words(folder, "cgroup.subtree_control") >= _NEEDED:
             return folder if os.access(folder, os.W_OK) else own
         folder = os.path.dirname(folder)
     return own

@@ -7,6 +7,7 @@ import os
 import socket
 from typing import TYPE_CHECKING, Any
 
+from runtime.cgroups import limits
 from runtime.spawner.executor import TIMED, UNDUMPABLE, Executor, Roles
 from runtime.spawner.herald import Herald
 from runtime.spawner.init import open_init, sealed_copy
@@ -200,8 +201,10 @@ def _settle(instance: Instance, group: Group | None) -> None:
 
 def _check_limits(resources: dict[str, Any], manager: Manager | None) -> None:
     """Refuse limits that nothing would enforce; the profiles' own pids limit is let pass."""
-    wanted = [k for k, v in resources.items() if v not in (None, (), {}) and k != "pids_limit"]
-    if wanted and manager is None:
+    if manager is not None:
+        return
+    asked = [name for name in limits.wanted(resources) if name != "pids_limit"]
+    if asked:
         raise OSError(
-            errno.ENODEV, f"this host gives no cgroup controller to enforce {', '.join(wanted)}"
+            errno.ENODEV, f"this host gives no cgroup controller to enforce {', '.join(asked)}"
         )

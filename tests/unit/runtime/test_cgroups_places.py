@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from runtime import cgroups
 from runtime.cgroups import files, places, v1, v2
 from runtime.cgroups.layout import Layout
-from tests.unit.runtime.test_cgroups import pose_unified
+from tests.unit.runtime.test_cgroups_v2 import pose_unified
 
 
 @pytest.fixture
