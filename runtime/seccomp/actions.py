@@ -27,9 +27,9 @@ BY_NAME = {
     "SCMP_ACT_LOG": LOG,
     "SCMP_ACT_NOTIFY": NOTIFY,
 }
-#: Largest `errnoRet` of the actions that take one: the kernel cuts an error number to MAX_ERRNO,
-#: and hands a tracer the low sixteen bits.
-LARGEST_NUMBER = {"SCMP_ACT_ERRNO": 4095, "SCMP_ACT_TRACE": 0xFFFF}
+#: Largest `errnoRet` of the actions that take one: libseccomp takes errors below the kernel's
+#: MAX_ERRNO, and a tracer is handed sixteen bits.
+LARGEST_NUMBER = {"SCMP_ACT_ERRNO": 4094, "SCMP_ACT_TRACE": 0xFFFF}
 
 _ACTION, _DATA = 0xFFFF0000, 0x0000FFFF
 _WORDS = {number: name.removeprefix("SCMP_ACT_") for name, number in BY_NAME.items()}

@@ -6,6 +6,7 @@ Source: scripts/syscall.tbl of the kernel.
 
 from __future__ import annotations
 
+import os
 from functools import cache
 
 from runtime.seccomp import library
@@ -34,6 +35,8 @@ _RECENT = {
     "file_getattr": 468,
     "file_setattr": 469,
 }
+if os.uname().machine == "x86_64":
+    _RECENT["uretprobe"] = 335  # Linux 6.11, here only
 _NAMES = {number: name for name, number in _RECENT.items()}
 
 

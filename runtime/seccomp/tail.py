@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from runtime.seccomp.model import Argument
 
 _EQUALITIES = ("SCMP_CMP_EQ", "SCMP_CMP_MASKED_EQ")
+_EVERY_BIT = (1 << 64) - 1
 #: Above it a tree is shorter than libseccomp's list.
 _WORTH_A_TREE = 32
 
@@ -70,15 +71,26 @@ def compile_tail(singles: Sequence[Single], setting: Setting) -> bytes:
 
 
 def _merge_well(rules: Sequence[Single]) -> bool:
-    """Whether all ask the same argument for equality, and get the same answer."""
-    first = rules[0]
-    return all(
-        len(rule.conditions) == 1
-        and rule.conditions[0].op in _EQUALITIES
-        and rule.conditions[0].index == first.conditions[0].index
-        and rule.action == first.action
-        for rule in rules
+    """Whether all ask one argument for equality, and get one answer or never hold together."""
+    if any(len(rule.conditions) != 1 for rule in rules):
+        return False
+    asked = [rule.conditions[0] for rule in rules]
+    if len({condition.index for condition in asked}) > 1:
+        return False
+    if any(condition.op not in _EQUALITIES for condition in asked):
+        return False
+    values = {_compared(condition) for condition in asked}
+    masks = {mask for mask, _ in values}
+    return len({rule.action for rule in rules}) == 1 or (
+        len(masks) == 1 and len(values) == len(asked)
     )
+
+
+def _compared(condition: Argument) -> tuple[int, int]:
+    """The mask, and what the argument has to be under it."""
+    if condition.op == "SCMP_CMP_EQ":
+        return _EVERY_BIT, condition.value
+    return condition.value, condition.value_two & condition.value
 
 
 def _one(rule: Single, setting: Setting) -> bytes:

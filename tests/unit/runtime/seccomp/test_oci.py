@@ -119,8 +119,8 @@ WRONG = {
     "linux.seccomp.defaultErrnoRet: SCMP_ACT_KILL takes no error number": {
         "defaultAction": "SCMP_ACT_KILL", "defaultErrnoRet": 1,
     },
-    "linux.seccomp.defaultErrnoRet: 4096 is not from 0 to 4095": {
-        "defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": 4096,
+    "linux.seccomp.defaultErrnoRet: 4095 is not from 0 to 4094": {
+        "defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": 4095,
     },
     "linux.seccomp.architectures[1]: 'X86' is none of": {
         "defaultAction": "SCMP_ACT_ALLOW", "architectures": ["SCMP_ARCH_X86", "X86"],
@@ -142,7 +142,7 @@ WRONG = {
     "linux.seccomp.syscalls[0].names[1]: 3 is not a string": allow(names=["read", 3]),
     "linux.seccomp.syscalls[0].action: None is not": None,
     "linux.seccomp.syscalls[0].errnoRet: SCMP_ACT_ALLOW takes no error number": allow(errnoRet=1),
-    "linux.seccomp.syscalls[0].errnoRet: -1 is not from 0 to 4095": allow(
+    "linux.seccomp.syscalls[0].errnoRet: -1 is not from 0 to 4094": allow(
         action="SCMP_ACT_ERRNO", errnoRet=-1
     ),
     "linux.seccomp.syscalls[0].args[0].index: 6 is not from 0 to 5": allow(
