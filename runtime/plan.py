@@ -5,7 +5,7 @@ from __future__ import annotations
 import resource
 from typing import TYPE_CHECKING, NamedTuple
 
-from runtime import capabilities, mappings, mounting, syscalls
+from runtime import capabilities, landlock, mappings, mounting, syscalls
 from runtime.oci.linux import expand
 from runtime.operations import Operation, identity, mounts, process, sync
 from runtime.operations.encoding import Program
@@ -319,6 +319,9 @@ def _last(
     steps.append(process.WorkingDirectory(workload.cwd))
     if not orphan:
         steps.append(process.DieWithParent())
+    if spec.linux.landlock:
+        rules = landlock.ruleset(spec.linux.landlock, landlock.abi())
+        steps.append(process.RestrictLandlock(*rules))
     steps.append(process.CloseDescriptors())
     steps += ready
     if filtered and not early_filter:
