@@ -275,11 +275,14 @@ def close_all_but(kept: Iterable[int]) -> None:
     _close_range(first, 0xFFFFFFFF, 0)
 
 
-def load_seccomp(program: bytes) -> None:
-    """Install a BPF program (an array of struct sock_filter) as this thread's filter."""
+def load_seccomp(program: bytes, flags: int = 0) -> int:
+    """Install a BPF program (an array of struct sock_filter) as this thread's filter.
+
+    Returns the listener's descriptor where the flags have SECCOMP_FILTER_FLAG_NEW_LISTENER.
+    """
     buffer = ctypes.create_string_buffer(program, len(program))
     fprog = _sock_fprog(len=len(program) // 8, filter=ctypes.addressof(buffer))
-    _seccomp(SECCOMP_SET_MODE_FILTER, 0, ctypes.addressof(fprog))
+    return _seccomp(SECCOMP_SET_MODE_FILTER, flags, ctypes.addressof(fprog))
 
 
 def exec_fd(fd: int, argv: Sequence[str], env: Sequence[str]) -> None:
