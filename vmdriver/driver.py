@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import ClassVar, Self
@@ -102,6 +103,8 @@ class Driver:
     def _start(self, config: VmConfig, saved: Path | None) -> Vm:
         requested = time.monotonic_ns()
         config.check()
+        # From here on it says what the VM gets: what the host can give may change under way.
+        config = replace(config, profile=config.resolved_profile())
         vm = self._admit(config)
         try:
             vm.stamps["requested"] = requested

@@ -16,6 +16,7 @@ import subprocess
 from pathlib import Path
 
 from vmdriver.errors import GuestBuildError
+from vmdriver.guest.entry import announce_entry
 
 _SECTOR = 512
 _HEADER_END = 0x250
@@ -27,7 +28,9 @@ _PHENTSIZE = 56
 
 
 def extract_vmlinux(bzimage: Path, out: Path) -> None:
-    """Writes the uncompressed kernel in ``bzimage`` to ``out``.
+    """Writes the uncompressed kernel in ``bzimage`` to ``out``; its entry announces itself.
+
+    See `vmdriver.guest.entry` for what that is.
 
     Args:
         bzimage: a kernel of the x86 boot protocol 2.08 or later, or an ELF kernel (copied).
@@ -44,6 +47,7 @@ def extract_vmlinux(bzimage: Path, out: Path) -> None:
         image if image.startswith(_ELF_MAGIC) else _decompress(_payload(image, bzimage), bzimage)
     )
     check_vmlinux(kernel, bzimage)
+    kernel = announce_entry(kernel)
     partial = out.with_name(out.name + ".partial")
     try:
         partial.write_bytes(kernel)

@@ -6,6 +6,7 @@ it), so the dependencies are read from each module's ``.modinfo`` section.
 
 import lzma
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 
 from vmdriver.errors import GuestBuildError
@@ -13,49 +14,64 @@ from vmdriver.errors import GuestBuildError
 _SUFFIXES = (".ko", ".ko.xz", ".ko.zst", ".ko.gz")
 
 
-def ordered(modules: Path, wanted: tuple[str, ...]) -> list[tuple[str, bytes]]:
-    """The modules ``wanted`` with their dependencies, in the order to load them.
+class Modules:
+    """The modules of one kernel.
 
     Args:
-        modules: ``…/lib/modules/RELEASE``.
-        wanted: names; one that is built into the kernel is left out.
-
-    Returns:
-        Pairs of name and uncompressed module.
+        folder: ``…/lib/modules/RELEASE``.
 
     Raises:
-        GuestBuildError: a module is neither there nor built in, or cannot be decompressed.
+        GuestBuildError: there is no such folder.
     """
-    if not modules.is_dir():
-        raise GuestBuildError(
-            f"there are no kernel modules at {modules}; give …/lib/modules/RELEASE"
-        )
-    built_in = _built_in(modules)
-    paths = {
-        _normal(path.name.split(".ko")[0]): path
-        for path in (modules / "kernel").rglob("*.ko*")
-        if path.name.endswith(_SUFFIXES)
-    }
-    found: dict[str, bytes] = {}
 
-    def visit(name: str) -> None:
-        name = _normal(name)
-        if name in found or name in built_in:
-            return
-        if name not in paths:
+    def __init__(self, folder: Path) -> None:
+        if not folder.is_dir():
             raise GuestBuildError(
-                f"the kernel module {name} is neither below {modules} nor built in; "
+                f"there are no kernel modules at {folder}; give …/lib/modules/RELEASE"
+            )
+        self._folder = folder
+        self._built_in = _built_in(folder)
+        self._paths = {
+            _normal(path.name.split(".ko")[0]): path
+            for path in (folder / "kernel").rglob("*.ko*")
+            if path.name.endswith(_SUFFIXES)
+        }
+        self._read: dict[str, bytes] = {}
+
+    def ordered(self, wanted: Iterable[str], *, optional: bool = False) -> list[tuple[str, bytes]]:
+        """The modules ``wanted`` with their dependencies, in the order to load them.
+
+        Args:
+            wanted: names; one that is built into the kernel is left out.
+            optional: leave out those that the kernel does not have, too.
+
+        Returns:
+            Pairs of name and uncompressed module.
+
+        Raises:
+            GuestBuildError: a module is neither there nor built in, or cannot be decompressed.
+        """
+        found: dict[str, bytes] = {}
+        for name in wanted:
+            known = _normal(name)
+            if known in self._paths or known in self._built_in or not optional:
+                self._visit(known, found)
+        return list(found.items())
+
+    def _visit(self, name: str, found: dict[str, bytes]) -> None:
+        if name in found or name in self._built_in:
+            return
+        if name not in self._paths:
+            raise GuestBuildError(
+                f"the kernel module {name} is neither below {self._folder} nor built in; "
                 "use a kernel that has it"
             )
-        content = _uncompressed(paths[name])
-        for dependency in modinfo(content, "depends").split(","):
+        if name not in self._read:
+            self._read[name] = _uncompressed(self._paths[name])
+        for dependency in modinfo(self._read[name], "depends").split(","):
             if dependency:
-                visit(dependency)
-        found[name] = content
-
-    for name in wanted:
-        visit(name)
-    return list(found.items())
+                self._visit(_normal(dependency), found)
+        found[name] = self._read[name]
 
 
 def modinfo(module: bytes, key: str) -> str:
