@@ -66,7 +66,7 @@ class VmConfig:
             before its guest runs. Who made them removes them.
         cpu_features_off: CPU features this host's KVM cannot give; the audit finds them.
         payload: program and arguments; file descriptor 3 is the stamp port, to which it writes
-            one byte, ``m``, first. Its output goes to the console.
+            one byte, ``m``, before anything else. Its output goes into the console's log.
         environment: the payload's environment.
         directory: the payload's working directory.
         hostname: the guest's; the same in every guest, as it is in every container, so that

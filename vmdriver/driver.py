@@ -11,10 +11,12 @@ from types import TracebackType
 from typing import ClassVar, Self
 
 from vmdriver import guardian
+from vmdriver.accelerator import QEMU
 from vmdriver.boot import await_payload
 from vmdriver.config import VmConfig
 from vmdriver.domain import domain_xml
 from vmdriver.errors import ConfigError, VmError
+from vmdriver.execs import ExecWatch
 from vmdriver.hypervisor import Connection
 from vmdriver.process import adopt_orphans, reaping_orphans
 from vmdriver.state import Layout, clean_locked
@@ -59,6 +61,7 @@ class Driver:
         self._admission = threading.Lock()
         self._former_adoption = adopt_orphans(adopt=True)
         self._guardian: subprocess.Popen[bytes] | None = None
+        self._execs = ExecWatch(Path(QEMU))
         try:
             self.removed = clean_locked(layout)
             self._guardian = subprocess.Popen(
@@ -114,6 +117,9 @@ class Driver:
             else:
                 vm.relaunch(saved)
                 await_payload(vm, ("main",))
+            executed = self._execs.stamp(vm.pid)
+            if executed is not None:
+                vm.channels.stamp("exec", executed)
             vm.describe()
         except BaseException:
             vm.destroy()
@@ -148,6 +154,7 @@ class Driver:
     def _release(self) -> None:
         if self._guardian is not None and self._guardian.stdin is not None:
             self._guardian.communicate(b"done")
+        self._execs.close()
         adopt_orphans(adopt=self._former_adoption)
         self._open.discard(self._layout)
         self._ended.add(self._layout)

@@ -30,12 +30,15 @@ class Vm:
         stamps: boundary to nanoseconds of CLOCK_MONOTONIC, taken when a blocked thread wakes (see
             `vmdriver.channels` for its resolution):
             ``requested``: `Driver.start` was called;
-            ``spawned``: QEMU runs, has parsed its arguments and connected its first port;
+            ``exec``: QEMU's program is executed (`vmdriver.execs`; not without CAP_SYS_ADMIN);
+            ``spawned``: QEMU has parsed its arguments and connected its first port;
             ``vmm_ready``: libvirt reports the guest's CPUs running;
             ``returned``: libvirt's call returned;
-            ``kernel``: the kernel's first byte on the console, within its architecture set-up;
+            ``kernel``: the firmware is done and the kernel entered: the first byte on the console
+            (`vmdriver.guest.entry`; of a bzImage, from its own set-up code);
             ``init``: the first line of our init;
             ``main``: the payload's first byte;
+            ``output``: the first byte of its standard output;
             ``payload_ended``: the payload's exit status arrived;
             ``stop_asked``: `stop` or `destroy` was called;
             ``stopped``: QEMU has ended (its pidfd became readable).

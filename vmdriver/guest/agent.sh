@@ -47,6 +47,11 @@ run() {
     echo "exited $id $?" >&4
 }
 
+# The payload's output goes where its first byte goes, so that the host sees when it first comes.
+start_payload() {
+    cd / && eval "$words"
+} < /dev/null >&3 4>&- 5>&- 6>&-
+
 # Powers off: everything gets the chance to end that the host's grace allows.
 stop() {
     kill -TERM -1
@@ -73,7 +78,7 @@ serve() {
                 fi
                 ( trap - TERM; run "$id" "$words" "$input"; [ "$size" -gt 0 ] && rm -f "$input" ) &
                 ;;
-            payload) ( trap - TERM; cd / && eval "$words" ) < /dev/null 4>&- 5>&- 6>&- & ;;
+            payload) ( trap - TERM; start_payload ) & ;;
             kill) kill -KILL "-$id" 2> /dev/null || kill -KILL "$id" ;;
             stop) stop "$id" ;;
         esac
@@ -85,7 +90,7 @@ ifconfig lo up
 payload=
 read -r verb words <&4
 if [ "$verb" = payload ]; then
-    ( cd / && eval "$words" ) < /dev/null 4>&- 5>&- 6>&- &
+    start_payload &
     payload=$!
 fi
 serve &
