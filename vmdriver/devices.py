@@ -11,6 +11,9 @@ SERIAL = "serial"
 PORTS = ("stamp", "control", "out", "err")
 """The virtio-serial ports of every VM; the guest finds each as ``tare.`` and the name."""
 
+DISK = "vda"
+"""The image's disk, to libvirt and to the guest."""
+
 SHARE = "tare"
 """Tag under which a guest mounts a shared directory."""
 
@@ -75,7 +78,7 @@ def _disk(devices: Devices, config: VmConfig, profile: Profile) -> None:
     if profile.io_thread:
         driver.set("iothread", "1")
     ET.SubElement(disk, "source", file=str(config.disk))
-    ET.SubElement(disk, "target", dev="vda", bus="virtio")
+    ET.SubElement(disk, "target", dev=DISK, bus="virtio")
     ET.SubElement(disk, "readonly")
     devices.place(disk)
 

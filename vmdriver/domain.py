@@ -5,7 +5,7 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 from vmdriver.config import VmConfig
-from vmdriver.devices import PORTS, SERIAL, SHARE, add_devices
+from vmdriver.devices import DISK, PORTS, SERIAL, SHARE, add_devices
 from vmdriver.numa import nodes_of
 from vmdriver.profile import MICROVM, SEABIOS, Profile
 from vmdriver.tsc import host_khz
@@ -65,7 +65,7 @@ def domain_xml(config: VmConfig, sockets: Mapping[str, Path], *, knows_ps2: bool
 def kernel_command_line(config: VmConfig) -> str:
     """The kernel's command line for ``config``."""
     profile = config.resolved_profile()
-    root = SHARE if config.shared else "/dev/vda"
+    root = SHARE if config.shared else f"/dev/{DISK}"
     flags = (f"rootflags={_9P_OPTIONS}",) if config.disk_type == "9p" else ()
     return " ".join(
         (

@@ -1,8 +1,8 @@
 """Stamps when QEMU's program is executed, and as which process: a thread that waits for fanotify.
 
-libvirt forks twice before it executes QEMU and reports nothing of it. The kernel does: FAN_OPEN_EXEC
-(fanotify_mark(2), Linux 5.0) names the process that is about to become the program. The mark lies on
-QEMU's file alone, so that no other program on the host wakes us.
+libvirt forks twice before it executes QEMU and reports nothing of it. The kernel does:
+FAN_OPEN_EXEC (fanotify_mark(2), Linux 5.0) names the process that is about to become the program.
+The mark lies on QEMU's file alone, so that no other program on the host wakes us.
 """
 
 import contextlib

@@ -7,12 +7,19 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from vmdriver import helpers
 from vmdriver.agent import PATH, Agent, Completed, words
 from vmdriver.channels import Channels
 from vmdriver.config import VmConfig
 from vmdriver.console import Console
-from vmdriver.domain import PORTS, SERIAL
-from vmdriver.errors import AgentMissingError, RefusedError, VmError, VmGoneError
+from vmdriver.devices import DISK, PORTS, SERIAL
+from vmdriver.errors import (
+    AgentMissingError,
+    ConfigError,
+    RefusedError,
+    VmError,
+    VmGoneError,
+)
 from vmdriver.hypervisor import Connection, Domain
 from vmdriver.memory import QemuMemory, qemu_memory
 from vmdriver.process import Process
@@ -53,6 +60,7 @@ class Vm:
         self.console = layout.consoles / f"{config.name}.log"
         self.console_state = Console(self.console, config.console_limit_bytes)
         self.forced = False
+        self._layout = layout
         self._connection = connection
         self._domain: Domain | None = None
         self._xml = ""
@@ -91,6 +99,11 @@ class Vm:
     def pidfd(self) -> int:
         """QEMU's pidfd; closed with the VM."""
         return self.process.pidfd
+
+    @property
+    def helper_pids(self) -> list[int]:
+        """Process numbers of virtiofsd, where one serves the image; without libvirt's daemon."""
+        return helpers.pids(self._layout.root, self.config.name) if self.config.shared else []
 
     @property
     def domain_xml(self) -> str:
@@ -136,6 +149,43 @@ class Vm:
         self.channels.stamp("stop_asked")
         self._domain.save(path)
         self._end()
+
+    def snapshot(self, path: Path) -> None:
+        """Writes RAM and devices to ``path`` and lets the VM go on.
+
+        The guest stands still meanwhile. What it has written to is RAM alone, so this is all of it.
+
+        Args:
+            path: of `Driver.restore`, once this VM has ended: it takes the same name and ports.
+
+        Raises:
+            VmError: libvirt could not write it, as without its libvirt_iohelper.
+        """
+        assert self._domain is not None
+        self._domain.snapshot(path, () if self.config.shared else (DISK,))
+
+    def balloon(self, memory_mib: int) -> None:
+        """Asks the guest to make do with so much of its RAM; it gives back what it can, in a while.
+
+        Args:
+            memory_mib: MiB, at most what the VM was made with.
+
+        Raises:
+            ConfigError: the VM was made without a balloon, or with less memory.
+            VmGoneError: QEMU has ended.
+        """
+        profile = self.config.resolved_profile()
+        if not (profile.balloon or profile.free_page_reporting):
+            raise ConfigError(
+                f"the VM {self.config.name} has no balloon; set balloon in its profile"
+            )
+        if not 0 < memory_mib <= self.config.memory_mib:
+            raise ConfigError(
+                f"the VM {self.config.name} was made with {self.config.memory_mib} MiB and cannot "
+                f"be given {memory_mib}"
+            )
+        assert self._domain is not None
+        self._domain.set_memory(memory_mib << 20)
 
     def _payload_words(self) -> str:
         return words(
@@ -289,6 +339,8 @@ class Vm:
             self.channels.changed.wait_for(
                 lambda: self.channels.process is None or self.channels.ended is not None, 1.0
             )
+        if self.config.shared:
+            helpers.reap()
         self._agent.abandon()
         self.channels.close()
         if self.channels.process is not None:
