@@ -103,6 +103,11 @@ class Driver:
             raise ConfigError(f"there is no saved VM at {saved}; save one first")
         return self._start(config, saved)
 
+    @property
+    def saved(self) -> Path:
+        """A directory for saved VMs that go with this driver, or with who cleans up after it."""
+        return self._layout.saved
+
     def _start(self, config: VmConfig, saved: Path | None) -> Vm:
         requested = time.monotonic_ns()
         config.check()
@@ -148,6 +153,8 @@ class Driver:
             vm.destroy()
         self._vms.clear()
         if self._lock >= 0:
+            for saved in self.saved.glob("*"):
+                saved.unlink()
             self.connection.close()
             self._release()
 

@@ -1,25 +1,30 @@
 """The processes that serve a VM beside QEMU: virtiofsd, which libvirt starts and ends with it."""
 
 import contextlib
+import re
 import time
 from pathlib import Path
 
 from vmdriver.process import reap_orphans
 
 VIRTIOFSD = "virtiofsd"
+_NUMBER = re.compile(r"<domain [^>]*\bid='(\d+)'")
 _GONE_S = 1.0
 _TICK_S = 0.005
 
 
-def pids(root: Path, vm: str) -> list[int]:
+def pids(root: Path, domain_xml: str) -> list[int]:
     """Process numbers of a VM's virtiofsd: it forks once, into its sandbox.
 
     Args:
         root: directory of libvirt's embedded driver, which notes the first one there.
-        vm: the VM's name.
+        domain_xml: of the running domain, whose number is in the note's name.
     """
     found: list[int] = []
-    for path in (root / "run" / "qemu").glob(f"*-{vm}-fs*-fs.pid"):
+    number = _NUMBER.match(domain_xml)
+    if number is None:
+        return found
+    for path in (root / "run" / "qemu").glob(f"{number.group(1)}-*-fs*-fs.pid"):
         with contextlib.suppress(OSError, ValueError):
             found.append(int(path.read_text()))
     for pid in found:

@@ -60,7 +60,6 @@ class Vm:
         self.console = layout.consoles / f"{config.name}.log"
         self.console_state = Console(self.console, config.console_limit_bytes)
         self.forced = False
-        self._layout = layout
         self._connection = connection
         self._domain: Domain | None = None
         self._xml = ""
@@ -102,8 +101,9 @@ class Vm:
 
     @property
     def helper_pids(self) -> list[int]:
-        """Process numbers of virtiofsd, where one serves the image; without libvirt's daemon."""
-        return helpers.pids(self._layout.root, self.config.name) if self.config.shared else []
+        """Process numbers of virtiofsd, where it serves the image; not those of a daemon's."""
+        root = self._connection.uri.partition("?root=")[2]
+        return helpers.pids(Path(root), self._xml) if root and self.config.shared else []
 
     @property
     def domain_xml(self) -> str:

@@ -52,14 +52,17 @@ start_payload() {
     cd / && eval "$words"
 } < /dev/null >&3 4>&- 5>&- 6>&-
 
-# Powers off: everything gets the chance to end that the host's grace allows.
+# Powers off: everything gets the chance to end that the host's grace allows. Where systemd is the
+# init it is asked to; without it the payload's session is all there is beside us.
 stop() {
-    kill -TERM -1
+    [ -d /run/systemd/system ] && init=systemd || init=
+    if [ -n "$init" ]; then kill -TERM "-$payload"; else kill -TERM -1; fi 2> /dev/null
     tick=0
     while [ $tick -lt "$1" ] && [ -n "$payload" ] && kill -0 "$payload" 2> /dev/null; do
         usleep 20000
         tick=$((tick + 1))
     done
+    [ -n "$init" ] && exec systemctl poweroff
     exec poweroff -f
 }
 

@@ -38,6 +38,10 @@ class Modules:
         }
         self._read: dict[str, bytes] = {}
 
+    def __contains__(self, name: str) -> bool:
+        """Whether the kernel has the module, built in or not."""
+        return _normal(name) in self._paths or _normal(name) in self._built_in
+
     def ordered(self, wanted: Iterable[str], *, optional: bool = False) -> list[tuple[str, bytes]]:
         """The modules ``wanted`` with their dependencies, in the order to load them.
 
@@ -53,9 +57,8 @@ class Modules:
         """
         found: dict[str, bytes] = {}
         for name in wanted:
-            known = _normal(name)
-            if known in self._paths or known in self._built_in or not optional:
-                self._visit(known, found)
+            if name in self or not optional:
+                self._visit(_normal(name), found)
         return list(found.items())
 
     def _visit(self, name: str, found: dict[str, bytes]) -> None:

@@ -74,7 +74,9 @@ def test_a_shared_directory_is_served_read_only_and_leaves_no_process(
 ) -> None:
     # The older machine type in the same boot: neither has to do with the other.
     profile = replace(TUNED, machine="pc")
-    config = configure(name="share", profile=profile, disk=image.root, disk_type="virtiofs")
+    config = configure(
+        name="a-name-longer-than-20", profile=profile, disk=image.root, disk_type="virtiofs"
+    )
     before = {child.pid for child in psutil.Process().children(recursive=True)}
     with driver.start(config) as vm:
         helpers = [psutil.Process(pid) for pid in vm.helper_pids]
