@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from benchmarks.image import block, boot, kernel, store, tools, tree
+from benchmarks.image import block, boot, kernel, own_kernel, store, tools, tree
 from benchmarks.image.digest import tree_digest
 from benchmarks.image.errors import DiskFullError, NotRootError
 from benchmarks.image.model import SCHEMA, Image, Manifest
@@ -75,6 +75,7 @@ def build(
 
 def recipe_of(host: Host, sources: tuple[Source, ...], source: Path | None = None) -> str:
     """SHA-256 over all a build is told, in hex: equal recipes need no second build."""
+    own = own_kernel.find()
     asked = (
         _RECIPE_VERSION,
         host,
@@ -84,6 +85,7 @@ def recipe_of(host: Host, sources: tuple[Source, ...], source: Path | None = Non
         tree.LEFT_OUT,
         tree.EPOCH,
         os.uname().machine,
+        None if own is None else (own.release, own.version),
     )
     return hashlib.sha256(msgspec.json.encode(asked)).hexdigest()
 
@@ -122,8 +124,7 @@ def _build(
             tree.bootstrap(work / "tree", host, sources, log=log)
             tree.clamp_times(work / "tree", newer_than=began_wall)
             (work / "tree").rename(root)
-        progress("downloading and unpacking the guest's kernel")
-        guest = kernel.fetch(work / "kernel", host, log=log)
+        guest = _kernel(work / "kernel", host, log, progress)
         (work / "kernel").rename(image / "kernel")
         progress("computing the digest")
         digest = tree_digest(root)
@@ -155,6 +156,18 @@ def _build(
         image.rename(final)
     log.unlink(missing_ok=True)
     return Image(final, manifest)
+
+
+def _kernel(folder: Path, host: Host, log: Path, progress: Progress) -> kernel.Kernel:
+    own = own_kernel.find()
+    if own is not None:
+        reason = own_kernel.why_not(own)
+        if reason is None:
+            progress(f"copying the host's own kernel {own.release}")
+            return own_kernel.copy(own, folder, log=log)
+        progress(f"leaving the host's own kernel {own.release} out: {reason}")
+    progress("downloading and unpacking the guest's kernel")
+    return kernel.fetch(folder, host, log=log)
 
 
 def _renew_boot(image: Image, progress: Progress) -> Image:

@@ -185,6 +185,7 @@ def _initrd(root: Path, image: Image, log: Path) -> None:
     tools.run("copying the kernel's modules", copy, log=log)
     # initramfs-tools read there which compression this kernel knows
     config = image.kernel.with_name(f"config-{release}")
-    shutil.copy(config, root / "boot" / config.name)
+    if config.is_file():
+        shutil.copy(config, root / "boot" / config.name)
     command = ["chroot", str(root), "mkinitramfs", "-o", "/boot/initrd", release]
     tools.run("making the distribution's initrd", command, log=log)

@@ -45,11 +45,7 @@ def announce_entry(kernel: bytes) -> bytes:
     Raises:
         GuestBuildError: it is loaded so low that our bytes have no place before it.
     """
-    at, size = struct.unpack_from("<Q", kernel, 0x20)[0], _HEADER.size
-    (count,) = struct.unpack_from("<H", kernel, 0x38)
-    segments = [
-        _Segment(*_HEADER.unpack_from(kernel, at + number * size)) for number in range(count)
-    ]
+    at, count, segments = _segments(kernel)
     note = next(_entries(kernel, segments), None)
     if note is None:
         return kernel
@@ -70,10 +66,27 @@ def announce_entry(kernel: bytes) -> bytes:
     # The table of segments has no room to grow where it is, so it moves to the end.
     struct.pack_into("<Q", changed, 0x20, len(changed))
     struct.pack_into("<H", changed, 0x38, count + 1)
-    changed += kernel[at : at + count * size]
+    changed += kernel[at : at + count * _HEADER.size]
     length = len(code)
     changed += _HEADER.pack(_PT_LOAD, _READ_EXECUTE, code_at, place, place, length, length, 1)
     return bytes(changed)
+
+
+def has_pvh_entry(kernel: bytes) -> bool:
+    """Whether the ELF kernel can be entered by PVH (Linux: CONFIG_PVH)."""
+    return next(_entries(kernel, _segments(kernel)[2]), None) is not None
+
+
+def _segments(kernel: bytes) -> tuple[int, int, list[_Segment]]:
+    """Offset of the table of segments, their number, and they themselves."""
+    (at,) = struct.unpack_from("<Q", kernel, 0x20)
+    (count,) = struct.unpack_from("<H", kernel, 0x38)
+    size = _HEADER.size
+    return (
+        at,
+        count,
+        [_Segment(*_HEADER.unpack_from(kernel, at + number * size)) for number in range(count)],
+    )
 
 
 def _code(place: int, entry: int) -> bytes:

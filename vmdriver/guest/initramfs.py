@@ -14,10 +14,7 @@ from pathlib import Path
 
 from vmdriver.errors import GuestBuildError
 from vmdriver.guest import cpio
-from vmdriver.guest.modules import Modules
-
-NEEDED = ("virtio_pci", "virtio_console", "virtio_blk", "erofs", "overlay")
-"""Without these no guest sees the image; Debian's cloud kernel has the last three as modules."""
+from vmdriver.guest.modules import NEEDED, Modules
 
 ON_DEMAND: Mapping[str, tuple[str, ...]] = {
     "virtio_mmio": ("virtio_mmio",),

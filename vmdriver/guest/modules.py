@@ -1,7 +1,9 @@
 """Finds kernel modules and what they depend on, without depmod.
 
 A freshly unpacked kernel package has no ``modules.dep`` (the package's post-install script makes
-it), so the dependencies are read from each module's ``.modinfo`` section.
+it), so the dependencies are read from each module's ``.modinfo`` section. Some are not by name: a
+module that asks the crypto API for an algorithm when it is loaded says so as a soft dependency
+(modprobe.d(5)), which names the algorithm; ``modules.alias`` knows who provides it.
 """
 
 import lzma
@@ -10,6 +12,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from vmdriver.errors import GuestBuildError
+
+NEEDED = ("virtio_pci", "virtio_console", "virtio_blk", "erofs", "overlay")
+"""Without these no guest sees the image; Debian's cloud kernel has the last three as modules."""
 
 _SUFFIXES = (".ko", ".ko.xz", ".ko.zst", ".ko.gz")
 
@@ -36,6 +41,7 @@ class Modules:
             for path in (folder / "kernel").rglob("*.ko*")
             if path.name.endswith(_SUFFIXES)
         }
+        self._aliases = _aliases(folder)
         self._read: dict[str, bytes] = {}
 
     def __contains__(self, name: str) -> bool:
@@ -71,10 +77,23 @@ class Modules:
             )
         if name not in self._read:
             self._read[name] = _uncompressed(self._paths[name])
-        for dependency in modinfo(self._read[name], "depends").split(","):
+        content = self._read[name]
+        for dependency in modinfo(content, "depends").split(","):
             if dependency:
                 self._visit(_normal(dependency), found)
-        found[name] = self._read[name]
+        for wish in soft_dependencies(modinfo(content, "softdep")):
+            provider = self._provider(_normal(wish))
+            if provider is not None:
+                self._visit(provider, found)
+        found[name] = content
+
+    def _provider(self, name: str) -> str | None:
+        """The module of that name or alias, the one for any CPU before others; None for neither."""
+        if name in self:
+            return name
+        known = [module for module in self._aliases.get(name, ()) if module in self]
+        generic = [module for module in known if module.endswith("_generic")]
+        return next(iter([*generic, *known]), None)
 
 
 def modinfo(module: bytes, key: str) -> str:
@@ -84,6 +103,12 @@ def modinfo(module: bytes, key: str) -> str:
         return ""
     start = at + len(key) + 2
     return module[start : module.index(b"\0", start)].decode()
+
+
+def soft_dependencies(words: str) -> list[str]:
+    """What to load before, of a ``softdep``: ``pre: a b post: c`` gives a and b."""
+    before = words.partition("post:")[0]
+    return before.partition("pre:")[2].split()
 
 
 def _normal(name: str) -> str:
@@ -96,6 +121,20 @@ def _built_in(modules: Path) -> set[str]:
     except OSError:
         return set()
     return {_normal(Path(line).name.removesuffix(".ko")) for line in lines}
+
+
+def _aliases(modules: Path) -> dict[str, list[str]]:
+    """Alias to modules, of those aliases that are plain names."""
+    found: dict[str, list[str]] = {}
+    try:
+        lines = (modules / "modules.alias").read_text().splitlines()
+    except OSError:
+        return found
+    for line in lines:
+        match line.split():
+            case ["alias", alias, module] if "*" not in alias:
+                found.setdefault(_normal(alias), []).append(_normal(module))
+    return found
 
 
 def _uncompressed(path: Path) -> bytes:

@@ -128,6 +128,19 @@ def test_modules_come_after_what_they_need(modules: Path) -> None:
     assert dict(found)["erofs"] == module("libcrc32c,net-fs")
 
 
+def test_what_a_module_asks_for_by_another_name_comes_before_it(modules: Path) -> None:
+    library = module("") + b"softdep=pre: crc32c missing post: late\0"
+    (modules / "kernel" / "libcrc32c.ko").write_bytes(library)
+    for name in ("crc32c-intel", "crc32c_generic"):
+        (modules / "kernel" / f"{name}.ko").write_bytes(module(""))
+    (modules / "modules.alias").write_text(
+        "# Aliases\nalias pci:v*d* virtio_pci\nalias crc32c crc32c_intel\n"
+        "alias crc32c crc32c_generic\n"
+    )
+    found = [name for name, _ in Modules(modules).ordered(("erofs",))]
+    assert found == ["crc32c_generic", "libcrc32c", "net_fs", "erofs"]
+
+
 def test_a_missing_module_is_named_unless_it_may_be_missing(modules: Path) -> None:
     known = Modules(modules)
     with pytest.raises(GuestBuildError, match="module squashfs is neither below"):
