@@ -15,6 +15,12 @@ MEMORY = "memory"
 CHECKSUM = "checksum"
 LEAKS = "leaks"
 CONTROLS = "controls"
+SWEEP = "sweep"
+SURFACE = "surface"
+CHANNELS = "channels"
+INTERFERENCE = "interference"
+BUILT_IN = (STARTUP, MEMORY, LEAKS, CONTROLS, SWEEP, SURFACE)
+"""Workloads that are measured by the harness itself and have no TOML file."""
 
 _BOUNDARY_TITLES = {
     "spawned": "requested → first process exists",
