@@ -24,7 +24,14 @@ static pid_t make(uint64_t flags, int cgroup, int *pidfd) {
   return syscall(SYS_clone3, &arguments, sizeof arguments);
 }
 
+/* Who kept the channel could answer for us, and would keep it open when we die. */
+static void forget_channel(void) {
+  close(resident);
+  resident = -1;
+}
+
 static void begin(struct job *job) {
+  if (resident >= 0) forget_channel();
   signal(SIGPIPE, SIG_DFL);
   carry_out(job);
 }
@@ -39,6 +46,7 @@ static void enter(struct job *job, int result) {
     int64_t pid, error;
   } told = {0};
   int pidfd = -1;
+  forget_channel();
   syscall(SYS_prctl, 4, 0, 0, 0, 0); /* PR_SET_DUMPABLE */
   for (int i = 0; i < job->joins && !told.error; i++)
     if (setns(job->join_fds[i], job->join_flags[i]) < 0) told.error = errno;
@@ -109,6 +117,7 @@ void launch(struct job *job, struct answer *answer, int *pidfd) {
   detail[0] = 0;
   if (pipe2(pipe_fds, O_CLOEXEC) < 0) return fill(answer, errno, "pipe");
   job->mapping = move_up(pipe_fds[0]);
+  job->feed = pipe_fds[1];
   pid_t pid;
   if (job->joins || job->target >= 0)
     pid = make_inside(job, pidfd);
