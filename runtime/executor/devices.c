@@ -2,11 +2,13 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/vfs.h>
 #include <termios.h>
 
 #include "executor.h"
 
 #define O_WHERE (O_PATH | O_CLOEXEC)
+#define DEVPTS_MAGIC 0x1cd1
 
 static const struct {
   const char *name;
@@ -113,6 +115,10 @@ STEP(open_console) {
   /* one who has entered a container stands in its root */
   int root = job->root >= 0 ? job->root : open("/", O_WHERE | O_DIRECTORY);
   int pts = open_in_root(root, "dev/pts", O_PATH | O_DIRECTORY);
+  struct statfs kind;
+  /* what the image has there instead could be any device */
+  if (pts >= 0 && (fstatfs(pts, &kind) < 0 || kind.f_type != DEVPTS_MAGIC))
+    return errno = ENODEV, failed("/dev/pts in the image is no devpts");
   int master = pts < 0 ? -1 : openat(pts, "ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC | O_NOFOLLOW);
   if (master < 0) return failed("/dev/pts/ptmx; a terminal needs a devpts in the container");
   close(pts);
