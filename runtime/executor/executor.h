@@ -57,6 +57,7 @@ struct step {
 
 struct job {
   int64_t options, flags, enter, parent;
+  int64_t owner; /* of the user namespace, or 0 for whoever we are */
   int control;  /* to whoever answers for the container; closes with the exec */
   int cgroup;   /* to be born in, or -1 */
   int init;     /* the init program, or -1 */

@@ -72,6 +72,7 @@ int read_job(struct job *job, const char *data, size_t size, const int *fds, int
   job->root = job->mapping = -1;
   job->options = take_int(&c);
   job->parent = take_int(&c);
+  job->owner = take_int(&c);
   job->control = pick(fds, count, take_int(&c));
   job->cgroup = pick(fds, count, take_int(&c));
   job->init = pick(fds, count, take_int(&c));

@@ -93,6 +93,7 @@ class Executor:
         descriptors: Sequence[tuple[int, int]],
         *,
         options: int = 0,
+        owner: int = 0,
         lower: str = "",
         marker: str = "tare",
     ) -> None:
@@ -103,6 +104,7 @@ class Executor:
             roles: further descriptors.
             descriptors: number in the workload, number here.
             options: TIMED, UNDUMPABLE, ORPHAN.
+            owner: user id to make a user namespace as; 0 for our own.
             lower: directory of the image, from the scratch directory.
             marker: source name of our mounts.
 
@@ -110,7 +112,7 @@ class Executor:
             GoneError: it has ended, and nothing of this request was begun.
         """
         sent: list[int] = []
-        fields: list[int | str] = [options, os.getpid()]
+        fields: list[int | str] = [options, os.getpid(), owner]
         fields += [_add(sent, fd) for fd in roles]
         fields += [lower, marker, len(descriptors)]
         for number, fd in descriptors:

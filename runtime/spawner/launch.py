@@ -12,6 +12,7 @@ from runtime.spawner.executor import TIMED, UNDUMPABLE, Executor, GoneError, Rol
 from runtime.spawner.herald import Herald
 from runtime.spawner.init import open_init, sealed_copy
 from runtime.spawner.instance import Instance
+from runtime.spawner.owners import Owners
 from runtime.spawner.territory import Mapping, Territory
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class Launcher:
         self.territory = territory
         self.manager = manager
         self._marker = marker
+        self._owners = Owners(marker)
         self._init_fd = open_init()
         # kept, for one that takes over where the executor is killed
         self._program = f"/proc/self/fd/{sealed_copy(program, 'executor')}"
@@ -195,6 +197,7 @@ class Launcher:
                 roles,
                 list(zip(request["targets"], fds, strict=True)),
                 options=options,
+                owner=self._owners.take() if request["maps_ids"] else 0,
                 lower=lower,
                 marker=self._marker,
             )
