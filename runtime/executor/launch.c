@@ -3,6 +3,7 @@
  * Both become children of whoever started the executor (CLONE_PARENT), which owns and reaps them.
  */
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -99,6 +100,21 @@ static int map_ids(struct job *job, pid_t pid) {
   return *job->oom ? write_text(path, job->oom) : 0;
 }
 
+/* A limit above our own takes a privilege over the host (setrlimit(2)), which no user namespace
+ * gives; the process itself finds its limits as it wants them then. */
+static void raise_limits(struct job *job, pid_t pid) {
+  if (!*job->uid_map) return;
+  for (int i = 0; i < job->steps; i++) {
+    struct cursor fields = job->step[i].fields;
+    if (!sets_rlimit(&job->step[i])) continue;
+    int64_t which = take_int(&fields);
+    struct rlimit limit;
+    limit.rlim_cur = take_int(&fields);
+    limit.rlim_max = take_int(&fields);
+    if (prlimit(pid, which, &limit, NULL) < 0) errno = 0; /* its own attempt tells */
+  }
+}
+
 static void fill(struct answer *answer, int number, const char *text) {
   answer->error = number;
   snprintf(answer->text, sizeof answer->text, "%s", text);
@@ -109,6 +125,7 @@ void launch(struct job *job, struct answer *answer, int *pidfd) {
   detail[0] = 0;
   if (pipe2(pipe_fds, O_CLOEXEC) < 0) return fill(answer, errno, "pipe");
   job->mapping = move_up(pipe_fds[0]);
+  job->feed = pipe_fds[1];
   pid_t pid;
   if (job->joins || job->target >= 0)
     pid = make_inside(job, pidfd);
@@ -124,6 +141,7 @@ void launch(struct job *job, struct answer *answer, int *pidfd) {
     syscall(SYS_pidfd_send_signal, *pidfd, SIGKILL, NULL, 0);
   } else {
     int64_t word = pid;
+    raise_limits(job, pid);
     /* where it has failed meanwhile, it says why itself */
     if (write(pipe_fds[1], &word, sizeof word) < 0) errno = 0;
   }

@@ -29,7 +29,9 @@ static const struct {
     {prepare_bind, bind_mount},
     {NULL, set_propagation},
     {NULL, pivot},
-    {NULL, change_root},
+    {prepare_leaving, leave_mounts},
+    {prepare_change_root, change_root},
+    {NULL, provide_directory},
     {NULL, mask_paths},
     {NULL, readonly_paths},
     {NULL, readonly_mount},
@@ -133,6 +135,8 @@ int prepare(struct job *job) {
   return 0;
 }
 
+int sets_rlimit(const struct step *step) { return table[step->code].apply == set_rlimit; }
+
 void discard(struct job *job) {
   for (int i = 0; i < job->steps; i++)
     if (job->step[i].prepared >= 0) close(job->step[i].prepared);
@@ -170,7 +174,19 @@ static int arrange(struct job *job) {
       return -1;
   for (int i = 0; i < job->count; i++)
     if (dup2(job->fds[i], job->numbers[i]) < 0) return -1;
+  /* who made the container may wait for the end of what it gave as output */
+  for (int i = 0; i < job->count; i++) close(job->fds[i]);
   return 0;
+}
+
+/* What only the making of the process took. The pipe's other end in our own hands would keep us
+ * waiting for a mapping after the executor has died. */
+static void let_go(struct job *job) {
+  int spent[] = {job->feed, job->cgroup, job->target};
+  for (size_t i = 0; i < sizeof spent / sizeof *spent; i++)
+    if (spent[i] >= 0) close(spent[i]);
+  for (int i = 0; i < job->joins; i++)
+    if (job->join_fds[i] >= 0) close(job->join_fds[i]);
 }
 
 static char stamps[MOST_STEPS * 16 + 1];
@@ -180,6 +196,7 @@ void carry_out(struct job *job) {
   if (job->options & OPT_UNDUMPABLE) prctl(PR_SET_DUMPABLE, 0);
   /* until the identity steps do it for good: nothing half-made outlives the spawner */
   if (!(job->options & OPT_ORPHAN)) prctl(PR_SET_PDEATHSIG, SIGKILL);
+  let_go(job);
   if (arrange(job) < 0) failed("descriptors"), give_up(job, -1);
   for (int i = 0; i < job->steps; i++) {
     struct step *step = &job->step[i];
