@@ -6,6 +6,7 @@ ContainerError
 ├── EngineError          the spawner could not start, died, or answered nonsense
 ├── SetupError           the kernel refused one step of making a container
 │   ├── CgroupError      … one write, move or removal below a control group
+│   ├── HookError        … a hook of the bundle failed
 │   └── ExecError        … the workload program cannot be run
 └── StateError           the container does not exist, exists already, or is in the wrong state
 """
@@ -65,6 +66,10 @@ class SetupError(ContainerError):
 
 class CgroupError(SetupError):
     """One write, move or removal below a control group failed."""
+
+
+class HookError(SetupError):
+    """A hook of the bundle failed, so the container is stopped and removed."""
 
 
 class ExecError(SetupError):

@@ -238,5 +238,5 @@ def _raise_step(
     if not 0 <= step < len(operations):
         raise SetupError(what, reason, number)
     failed = operations[step]
-    error = ExecError if type(failed).__name__ == "Exec" else SetupError
+    error = ExecError if type(failed).__name__ in ("Exec", "FindProgram") else SetupError
     raise error(failed.describe(), reason, number)

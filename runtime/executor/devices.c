@@ -48,7 +48,7 @@ static int host_device(const char *name) {
  * tmpfs by now, so nothing in it can be a trap (CVE-2025-31133). */
 STEP(provide_devices) {
   int64_t count = take_int(&step->fields);
-  int dev = open_in_root(job->root, "dev", O_PATH | O_DIRECTORY);
+  int dev = open_in_root(job->root, "dev", O_PATH | O_DIRECTORY, REFUSE);
   if (dev < 0) return -1;
   for (int64_t i = 0; i < count; i++) {
     const char *name = take_text(&step->fields);
@@ -81,7 +81,7 @@ STEP(make_device) {
   char *slash = strrchr(copy, '/');
   if (!slash || !slash[1]) return errno = EINVAL, failed("%s", path);
   *slash = 0;
-  int parent = open_directory(job->root, *copy ? copy : "/");
+  int parent = open_directory(job->root, *copy ? copy : "/", REFUSE);
   if (parent < 0) return -1;
   mode_t before = umask(0);
   int done = mknodat(parent, slash + 1, mode, device);
@@ -93,7 +93,7 @@ STEP(make_device) {
   }
   close(parent);
   if (errno == EEXIST) {
-    int there = open_in_root(job->root, path, O_PATH | O_NOFOLLOW);
+    int there = open_in_root(job->root, path, O_PATH | O_NOFOLLOW, REFUSE);
     if (there >= 0 && fstat(there, &status) == 0 && status.st_rdev == device &&
         (status.st_mode & S_IFMT) == (mode & S_IFMT))
       return close(there), 0;
@@ -105,7 +105,7 @@ STEP(make_device) {
   if (fstat(tree, &status) < 0 || status.st_rdev != device ||
       (status.st_mode & S_IFMT) != (mode & S_IFMT))
     return errno = ENODEV, failed("%s of the host is something else", path);
-  int target = open_file(job->root, path);
+  int target = open_file(job->root, path, REFUSE);
   if (target < 0 || protect(tree) < 0 || attach(tree, target) < 0) return failed("%s", path);
   close(target);
   close(tree);
@@ -116,12 +116,14 @@ STEP(make_device) {
  * opened through the master, not by its name, which the image could have replaced
  * (CVE-2025-52565). */
 STEP(open_console) {
-  struct winsize size = {.ws_row = take_int(&step->fields), .ws_col = take_int(&step->fields)};
+  struct winsize size = {0};
+  size.ws_row = take_int(&step->fields);
+  size.ws_col = take_int(&step->fields);
   int64_t bind = take_int(&step->fields);
   int unlocked = 0;
   /* one who has entered a container stands in its root */
   int root = job->root >= 0 ? job->root : open("/", O_WHERE | O_DIRECTORY);
-  int pts = open_in_root(root, "dev/pts", O_PATH | O_DIRECTORY);
+  int pts = open_in_root(root, "dev/pts", O_PATH | O_DIRECTORY, REFUSE);
   struct statfs kind;
   /* what the image has there instead could be any device */
   if (pts >= 0 && (fstatfs(pts, &kind) < 0 || kind.f_type != DEVPTS_MAGIC))
@@ -134,7 +136,8 @@ STEP(open_console) {
   if (slave < 0) return failed("open the terminal");
   if (size.ws_row && ioctl(master, TIOCSWINSZ, &size) < 0) return failed("size the terminal");
   if (bind) {
-    int tree = clone_tree(slave, "", EMPTY_PATH), target = open_file(root, "dev/console");
+    int tree = clone_tree(slave, "", EMPTY_PATH);
+    int target = open_file(root, "dev/console", REFUSE);
     if (tree < 0 || target < 0 || attach(tree, target) < 0) return failed("/dev/console");
     close(target);
     close(tree);

@@ -72,6 +72,7 @@ struct job {
   const char *lower, *marker, *uid_map, *gid_map, *deny_setgroups, *oom;
   int count, numbers[MOST_FDS], fds[MOST_FDS]; /* what the workload gets, and as which number */
   char **argv, **env;
+  const char *program; /* of the workload, once it is found */
   struct sock_fprog filter;
   unsigned filter_flags;
   int joins, join_fds[MOST_JOINS], join_flags[MOST_JOINS];
@@ -92,6 +93,7 @@ int send_fd(int socket, const char *data, size_t length, int fd);
 int read_job(struct job *job, const char *data, size_t size, const int *fds, int count);
 int prepare(struct job *job);   /* opens on the host's side what steps need */
 void discard(struct job *job);  /* closes that again */
+int sets_rlimit(const struct step *step);
 void carry_out(struct job *job) __attribute__((noreturn));
 
 /* launch.c */
@@ -107,20 +109,22 @@ STEP(new_session); STEP(loopback_up); STEP(new_keyring); STEP(set_hostname); STE
 STEP(await_mapping); STEP(await_token); STEP(become_root); STEP(set_user); STEP(join_time);
 STEP(unshare_late); STEP(offset_clock);
 STEP(overlay_root); STEP(bind_root); STEP(mount_new); STEP(bind_mount); STEP(set_propagation);
-STEP(pivot); STEP(change_root); STEP(mask_paths); STEP(readonly_paths); STEP(readonly_mount);
-STEP(write_sysctl); STEP(make_link);
+STEP(pivot); STEP(leave_mounts); STEP(change_root); STEP(mask_paths); STEP(readonly_paths); STEP(readonly_mount);
+STEP(write_sysctl); STEP(make_link); STEP(provide_directory);
 STEP(provide_devices); STEP(make_device); STEP(open_console);
 STEP(set_rlimit); STEP(no_new_privileges); STEP(bound_capabilities); STEP(set_capabilities);
 STEP(keep_capabilities); STEP(set_umask); STEP(set_personality); STEP(set_scheduler);
 STEP(set_io_priority); STEP(set_affinity); STEP(own_stdio); STEP(restrict_landlock);
 STEP(working_directory); STEP(die_with_parent); STEP(close_descriptors); STEP(report);
 STEP(await_start); STEP(run_hook); STEP(find_program); STEP(load_filter); STEP(execute);
-STEP(prepare_bind); STEP(prepare_bind_root); STEP(prepare_upper);
+STEP(prepare_bind); STEP(prepare_bind_root); STEP(prepare_upper); STEP(prepare_leaving);
+STEP(prepare_change_root);
 
 /* paths.c */
-int open_in_root(int root, const char *path, int flags);
-int open_directory(int root, const char *path); /* made where it is missing; links are refused */
-int open_file(int root, const char *path);
+enum { REFUSE, FOLLOW }; /* links on the way, inside the root */
+int open_in_root(int root, const char *path, int flags, int links);
+int open_directory(int root, const char *path, int links); /* made where it is missing */
+int open_file(int root, const char *path, int links);
 int clone_tree(int directory, const char *path, unsigned flags);
 int attach(int tree, int target);
 /* The last part of a path, and the directory above it; `copy` holds both. */

@@ -4,6 +4,7 @@
  */
 #include <linux/capability.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -130,6 +131,21 @@ static int map_ids(struct job *job, pid_t pid) {
   return *job->oom ? write_text(path, job->oom) : 0;
 }
 
+/* A limit above our own takes a privilege over the host (setrlimit(2)), which no user namespace
+ * gives; the process itself finds its limits as it wants them then. */
+static void raise_limits(struct job *job, pid_t pid) {
+  if (!*job->uid_map) return;
+  for (int i = 0; i < job->steps; i++) {
+    struct cursor fields = job->step[i].fields;
+    if (!sets_rlimit(&job->step[i])) continue;
+    int64_t which = take_int(&fields);
+    struct rlimit limit;
+    limit.rlim_cur = take_int(&fields);
+    limit.rlim_max = take_int(&fields);
+    if (prlimit(pid, which, &limit, NULL) < 0) errno = 0; /* its own attempt tells */
+  }
+}
+
 static void fill(struct answer *answer, int number, const char *text) {
   answer->error = number;
   snprintf(answer->text, sizeof answer->text, "%s", text);
@@ -156,6 +172,7 @@ void launch(struct job *job, struct answer *answer, int *pidfd) {
     syscall(SYS_pidfd_send_signal, *pidfd, SIGKILL, NULL, 0);
   } else {
     int64_t word = pid;
+    raise_limits(job, pid);
     /* where it has failed meanwhile, it says why itself */
     if (write(pipe_fds[1], &word, sizeof word) < 0) errno = 0;
   }

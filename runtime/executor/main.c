@@ -112,5 +112,8 @@ int main(int argc, char **argv) {
   if (argc != 2) return 2;
   int channel = move_up(atoi(argv[1]));
   fcntl(channel, F_SETFD, FD_CLOEXEC);
+  /* whatever our parent's parent left open is nobody's business here, nor a container's */
+  syscall(SYS_close_range, 3, channel - 1, 0);
+  syscall(SYS_close_range, channel + 1, ~0U, 0);
   return loop(channel);
 }

@@ -99,7 +99,9 @@ STEP(mount_new) {
   uint64_t first = copying ? attributes & ~ATTR_RDONLY : (uint64_t)attributes;
   int detached = new_filesystem(kind, source, &options, first);
   if (detached < 0) return -1;
-  int target = open_directory(job->root, path);
+  /* a /proc, /sys or /dev elsewhere would be taken for the real one (CVE-2019-19921, CVE-2023-27561) */
+  int links = strcmp(kind, "proc") && strcmp(kind, "sysfs") && strcmp(path, "/dev") ? FOLLOW : REFUSE;
+  int target = open_directory(job->root, path, links);
   int done = target < 0 ? -1 : 0;
   if (done == 0 && copying && (done = copy_up(target, detached)) < 0) failed("copy %s up", path);
   if (done == 0 && copying && attributes & ATTR_RDONLY)
@@ -187,7 +189,8 @@ STEP(bind_mount) {
   take_text(&step->fields), take_text(&step->fields);
   const char *path = take_text(&step->fields);
   if (fstat(step->prepared, &status) < 0) return -1;
-  int target = S_ISDIR(status.st_mode) ? open_directory(job->root, path) : open_file(job->root, path);
+  int target = S_ISDIR(status.st_mode) ? open_directory(job->root, path, FOLLOW)
+                                         : open_file(job->root, path, FOLLOW);
   if (target < 0) return -1;
   int done = attach(step->prepared, target);
   int number = errno;

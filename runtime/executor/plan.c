@@ -29,7 +29,9 @@ static const struct {
     {prepare_bind, bind_mount},
     {NULL, set_propagation},
     {NULL, pivot},
-    {NULL, change_root},
+    {prepare_leaving, leave_mounts},
+    {prepare_change_root, change_root},
+    {NULL, provide_directory},
     {NULL, mask_paths},
     {NULL, readonly_paths},
     {NULL, readonly_mount},
@@ -139,6 +141,8 @@ int prepare(struct job *job) {
   return 0;
 }
 
+int sets_rlimit(const struct step *step) { return table[step->code].apply == set_rlimit; }
+
 void discard(struct job *job) {
   for (int i = 0; i < job->steps; i++)
     if (job->step[i].prepared >= 0) close(job->step[i].prepared);
@@ -181,6 +185,8 @@ static int arrange(struct job *job) {
     if (lift(&job->fds[i], top) < 0) return -1;
   for (int i = 0; i < job->count; i++)
     if (dup2(job->fds[i], job->numbers[i]) < 0) return -1;
+  /* who made the container may wait for the end of what it gave as output */
+  for (int i = 0; i < job->count; i++) close(job->fds[i]);
   return 0;
 }
 
