@@ -11,6 +11,7 @@ from reports.case import Case
 from reports.frame import tidy
 from reports.judge import judge
 from reports.model import REPORT_SCHEMA_VERSION, Document, Failure, NumberRow
+from reports.reproduction import reproduction
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,6 +31,7 @@ def document(run: Run) -> Document:
     numbers = summary.numbers(info, table)
     words = summary.words(info, table)
     failures = summary.failures(table)
+    case = Case(info, table, words)
     blocks = len({visit.block for visit in run.visits} or set(table["block"]))
     return Document(
         schema=REPORT_SCHEMA_VERSION,
@@ -50,10 +52,11 @@ def document(run: Run) -> Document:
         tools=info.tools,
         warnings=tuple(_warnings(info, blocks, failures, len(run.samples))),
         caveats=tuple(_caveats(info, table, numbers, run.discarded)),
-        claims=judge(Case(info, table, words)),
+        claims=judge(case),
         numbers=numbers,
         words=words,
         failures=failures,
+        reproduction=reproduction(case),
     )
 
 

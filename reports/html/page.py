@@ -30,6 +30,8 @@ _GLYPHS = {
     "refuted": "\N{BALLOT X}",
     "inconclusive": "?",
     "not testable here": "\N{EN DASH}",
+    "reproduced": "\N{CHECK MARK}",
+    "not reproduced": "\N{BALLOT X}",
 }
 
 
@@ -52,6 +54,9 @@ def render(run: Run, report: Document) -> str:
         "estimate": units.estimate,
         "interval": units.interval,
         "p": units.p_value,
+        "published": units.published,
+        "times": units.times,
+        "compared": units.compared,
         "svg": _trusted,
         "breakable": lambda name: Markup(":<wbr>").join(name.split(":")),
         "slug": lambda text: text.replace(" ", "-").replace("(", "").replace(")", ""),
