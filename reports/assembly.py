@@ -8,7 +8,6 @@ from benchmarks import statistics
 from benchmarks.records import Status
 from reports import summary, units
 from reports.case import Case
-from reports.frame import tidy
 from reports.judge import judge
 from reports.model import REPORT_SCHEMA_VERSION, Document, Failure, NumberRow
 from reports.reproduction import reproduction
@@ -20,14 +19,14 @@ if TYPE_CHECKING:
     from benchmarks.runfolder import Run
 
 
-def document(run: Run) -> Document:
+def document(run: Run, table: pd.DataFrame) -> Document:
     """Summarise and judge a run.
 
-    Raises:
-        EmptyRunError: The run holds no sample of a closed visit.
+    Args:
+        run: The run.
+        table: Its samples, tidy.
     """
     info = run.info
-    table = tidy(run)
     numbers = summary.numbers(info, table)
     words = summary.words(info, table)
     failures = summary.failures(table)
