@@ -11,12 +11,11 @@ from typing import Any
 
 import msgspec
 
-from benchmarks import metrics, sandboxes, workloads
+from benchmarks import metrics, published, sandboxes, workloads
 from benchmarks.errors import CampaignError, UnknownSandboxError, WorkloadError
 
 _PRESETS = Path(__file__).parent / "presets"
-BUILT_IN = (metrics.STARTUP, metrics.MEMORY, metrics.LEAKS, metrics.CONTROLS)
-"""Workloads that are measured by the harness itself and have no TOML file."""
+BUILT_IN = metrics.BUILT_IN
 
 DEFAULT_MEMORY_MIB = 512
 _LEAST_MEMORY_MIB = 64
@@ -30,7 +29,7 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         name: Its name.
         sandboxes: Names of the sandboxes, each visited once in every block.
         workloads: Names of workloads, or paths of their TOML files; ``startup`` and ``memory``
-            come with every start, ``leaks`` and ``controls`` are tried in the first block only.
+            come with every start, the other built-in ones are looked at once.
         blocks_min: Fewest blocks, whatever the budget.
         blocks_max: Most blocks, whatever the precision.
         budget_s: Wall time in which a new block may still begin, in seconds.
@@ -40,6 +39,7 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         memory_mib: Memory of every sandbox, in MiB.
         settle_s: Idle time before memory is read, in seconds.
         seed: Seed of the order and of every resampling.
+        reproduces: Publication that the report lays the figures beside; empty for none.
     """
 
     name: str
@@ -54,6 +54,7 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     memory_mib: int = DEFAULT_MEMORY_MIB
     settle_s: float = 0.3
     seed: int = 20140721
+    reproduces: str = ""
 
     def __post_init__(self) -> None:
         """Check what types cannot say.
@@ -113,7 +114,7 @@ def load(preset_or_path: str, **overrides: Any) -> Campaign:
     given = {key: value for key, value in overrides.items() if value is not None}
     try:
         campaign = convert(data | given)
-    except (msgspec.ValidationError, UnknownSandboxError, WorkloadError) as error:
+    except (msgspec.ValidationError, UnknownSandboxError, WorkloadError, CampaignError) as error:
         said = _plain(error)
         if _comes_from(said, given):
             raise CampaignError(f"an option cannot be used: {said}") from error
@@ -128,11 +129,14 @@ def convert(data: dict[str, Any]) -> Campaign:
         msgspec.ValidationError: A value is wrong.
         UnknownSandboxError: There is no such sandbox.
         WorkloadError: There is no such workload, or its definition is wrong.
+        CampaignError: There is no such publication.
     """
     campaign = msgspec.convert(data, Campaign)
     for name in campaign.sandboxes:
         sandboxes.kind_of(name)
     workloads.load_all([name for name in campaign.workloads if name not in BUILT_IN])
+    if campaign.reproduces:
+        published.load(campaign.reproduces)
     return campaign
 
 

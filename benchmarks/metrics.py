@@ -15,6 +15,12 @@ MEMORY = "memory"
 CHECKSUM = "checksum"
 LEAKS = "leaks"
 CONTROLS = "controls"
+SWEEP = "sweep"
+SURFACE = "surface"
+CHANNELS = "channels"
+INTERFERENCE = "interference"
+BUILT_IN = (STARTUP, MEMORY, LEAKS, CONTROLS, SWEEP, SURFACE)
+"""Workloads that are measured by the harness itself and have no TOML file."""
 
 _BOUNDARY_TITLES = {
     "spawned": "requested → first process exists",
@@ -29,6 +35,7 @@ _MEMORY_TITLES = {
     "rss_bytes": "resident set of all host processes of the instance",
     "pss_bytes": "proportional set of all host processes of the instance",
     "uss_bytes": "unique set of all host processes of the instance",
+    "mapped_bytes": "writable mappings of all host processes of the instance (virtual memory)",
     "cgroup_bytes": "charged to the instance's memory cgroup",
     "memavailable_delta_bytes": "fall of the host's MemAvailable while the instance runs",
     "guest_ram_bytes": "guest RAM that is resident on the host",

@@ -38,6 +38,7 @@ NAMES = (
     "oci:youki",
     "oci:runsc",
     "peer:bwrap",
+    "peer:nspawn",
     "floor",
     "floor:no-cgroup",
     "fake",
@@ -84,9 +85,7 @@ def open_sandbox(name: str, setting: Setting) -> Sandbox:
 
         return OciSandbox(name, setting)
     if kind == "peer":
-        from benchmarks.sandboxes.bwrap import BwrapSandbox
-
-        return BwrapSandbox(name, setting)
+        return _open_peer(name, setting)
     if kind == "floor":
         from benchmarks.sandboxes.floor import FloorSandbox
 
@@ -94,6 +93,16 @@ def open_sandbox(name: str, setting: Setting) -> Sandbox:
     from benchmarks.sandboxes.container import ContainerSandbox
 
     return ContainerSandbox(name, setting)
+
+
+def _open_peer(name: str, setting: Setting) -> Sandbox:
+    if name == "peer:nspawn":
+        from benchmarks.sandboxes.nspawn import NspawnSandbox
+
+        return NspawnSandbox(name, setting)
+    from benchmarks.sandboxes.bwrap import BwrapSandbox
+
+    return BwrapSandbox(name, setting)
 
 
 def _open_vm(name: str, setting: Setting) -> Sandbox:

@@ -56,6 +56,13 @@ class VmInstance:
         seconds = (done.ended_ns - done.requested_ns) / 1e9
         return Completed(done.exit_code, done.stdout, done.stderr, seconds)
 
+    def pids(self) -> list[int]:
+        """Return the processes that serve the guest: QEMU's, and virtiofsd's where there is one."""
+        try:
+            return [self._vm.pid, *self._vm.helper_pids]
+        except vmdriver.VmError as error:
+            raise MeasurementError(f"QEMU has ended: {error}") from error
+
     def cpu_seconds(self) -> float:
         """Return the CPU time of all threads of QEMU, and of virtiofsd where there is one."""
         try:
