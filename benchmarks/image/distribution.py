@@ -15,7 +15,7 @@ from pathlib import Path
 
 import msgspec
 
-from benchmarks.image import block, boot, store, tools, tree
+from benchmarks.image import block, store, tools, tree
 from benchmarks.image.builder import NEEDED_BYTES
 from benchmarks.image.digest import tree_digest
 from benchmarks.image.errors import DiskFullError, NotRootError
@@ -111,7 +111,8 @@ def _key(image: Image, host: Host, sources: tuple[Source, ...]) -> str:
         SERVICES_OFF,
         (*tree.PACKAGES, *guest.PACKAGES),
         tree.LEFT_OUT,
-        boot.key(image.manifest.kernel_version),
+        image.manifest.kernel_version,
+        guest.key(),
     )
     return hashlib.sha256(msgspec.json.encode(asked)).hexdigest()
 

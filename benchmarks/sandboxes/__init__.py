@@ -28,6 +28,7 @@ NAMES = (
     "vm:tuned",
     "vm:stock",
     "vm:microvm",
+    "vm:lean",
     "vm:virtiofs",
     "vm:9p",
     "vm:restored",

@@ -24,6 +24,7 @@ from benchmarks.sandboxes.vm_accelerator import choose
 from benchmarks.sandboxes.vm_groups import VmGroups
 from benchmarks.sandboxes.vm_instance import VmInstance
 from benchmarks.sandboxes.vm_variants import VARIANTS, files
+from vmdriver.domain import kernel_command_line
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -160,6 +161,7 @@ class VmSandbox:
             caveats=tuple(caveats),
             details={
                 "kernel": self._image.kernel_release,
+                "kernel_command_line": kernel_command_line(config),
                 "image": self._files.details,
                 "profile": asdict(profile),
                 "profile_not_as_named": vmdriver.diff(profile, self._variant.profile),
@@ -179,6 +181,8 @@ class VmSandbox:
             "pids_limit": vm_groups.PIDS_LIMIT if grouped else None,
             "guest_ram_bytes": config.memory_mib << 20,
             "memory_limit_bytes": None,
+            "memory": "The guest has its RAM and no more. What QEMU takes beside it is charged to "
+            "its group and not limited: a limit of the same size would kill it.",
             "cgroup_holds": "all threads of QEMU, from when it connects its first port",
         }
 

@@ -52,6 +52,10 @@ VARIANTS = {
         sentence="It boots a whole distribution with systemd: the image's packages and Debian's "
         "base system. Its workload starts as a service that waits for the network's.",
     ),
+    "lean": Variant(
+        replace(vmdriver.TUNED, name="lean", balloon=True, free_page_reporting=True),
+        sentence="Its guest gives memory that it frees back to the host (free page reporting).",
+    ),
     "virtiofs": _shared("virtiofs"),
     "9p": _shared("9p"),
     "restored": Variant(

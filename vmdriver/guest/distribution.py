@@ -6,6 +6,7 @@ says that it runs, which is the boundary "init", and one stacks the same writabl
 image that every other guest has.
 """
 
+import hashlib
 from importlib import resources
 from pathlib import Path
 
@@ -48,6 +49,13 @@ mount -t overlay -o lowerdir=/tare/image,upperdir=/tare/upper,workdir=/tare/work
 _EXECUTABLE = 0o755
 _PLAIN = 0o644
 _WANTS = "etc/systemd/system/multi-user.target.wants"
+
+
+def key() -> str:
+    """SHA-256 over what `prepare` adds and how, in hex."""
+    package = resources.files("vmdriver.guest")
+    files = (package.joinpath("agent.sh"), package.joinpath("distribution.py"))
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
 def prepare(root: Path, machine_id: str) -> None:
