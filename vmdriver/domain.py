@@ -20,7 +20,13 @@ _KERNEL_PARAMETERS = (
 )
 
 
-def domain_xml(config: VmConfig, sockets: Mapping[str, Path], *, knows_ps2: bool = True) -> str:
+def domain_xml(
+    config: VmConfig,
+    sockets: Mapping[str, Path],
+    *,
+    knows_ps2: bool = True,
+    owner: tuple[int, int] | None = None,
+) -> str:
     """The XML of ``config``.
 
     Args:
@@ -28,6 +34,8 @@ def domain_xml(config: VmConfig, sockets: Mapping[str, Path], *, knows_ps2: bool
         sockets: where QEMU connects the console (`SERIAL`) and each of `PORTS`; we listen first,
             so no byte is lost and the connection itself tells when QEMU runs, and as which process.
         knows_ps2: whether this libvirt can leave the PS/2 controller out.
+        owner: user and group a daemon shall run QEMU as, without giving it our files; None leaves
+            both to libvirt.
     """
     profile = config.resolved_profile()
     kvm = config.accelerator == "kvm"
@@ -48,6 +56,9 @@ def domain_xml(config: VmConfig, sockets: Mapping[str, Path], *, knows_ps2: bool
     for event in ("on_poweroff", "on_reboot", "on_crash"):
         _text(domain, event, "destroy")
     _devices(ET.SubElement(domain, "devices"), config, profile, sockets)
+    if owner is not None:
+        label = ET.SubElement(domain, "seclabel", type="static", model="dac", relabel="no")
+        _text(label, "label", f"+{owner[0]}:+{owner[1]}")
     ET.indent(domain)
     return ET.tostring(domain, encoding="unicode")
 

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vmdriver import Driver, VmConfig
-from vmdriver.agent import words
 from vmdriver.channels import Channels
 from vmdriver.console import Console
 from vmdriver.domain import PORTS, SERIAL
+from vmdriver.shellwords import words
 
 if TYPE_CHECKING:
     from benchmarks.image import Image
