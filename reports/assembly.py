@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks import statistics
 from benchmarks.records import Status
-from reports import summary, units
+from reports import summary, surface, sweep, units
 from reports.case import Case
 from reports.frame import tidy
 from reports.judge import judge
@@ -54,6 +54,8 @@ def document(run: Run) -> Document:
         numbers=numbers,
         words=words,
         failures=failures,
+        sweeps=sweep.swept(run),
+        surface=surface.surface(run),
     )
 
 

@@ -8,6 +8,9 @@ from typing import Any
 
 _FILE = "engine.json"
 _PART = "engine.json.part"
+#: Beside the record while the engine has a network: what makes that is not the spawner's, which
+#: hence leaves the record behind when it ends with this still here.
+NETWORK = "network"
 
 
 def write(folder: Path, pid: int, cgroups: dict[str, str]) -> None:
@@ -48,8 +51,23 @@ def read(folder: Path) -> dict[str, Any] | None:
 
 def remove(folder: Path) -> None:
     """Remove it, half-written ones too."""
-    for name in (_FILE, _PART):
+    for name in (_FILE, _PART, NETWORK):
         (folder / name).unlink(missing_ok=True)
+
+
+def note_network(folder: Path) -> None:
+    """Note that the engine is about to make a network."""
+    (folder / NETWORK).touch()
+
+
+def forget_network(folder: Path) -> None:
+    """Note that nothing is left of it."""
+    (folder / NETWORK).unlink(missing_ok=True)
+
+
+def has_network(folder: Path) -> bool:
+    """Whether something of a network may be left."""
+    return (folder / NETWORK).exists()
 
 
 def spawner_lives(record: dict[str, Any]) -> bool:

@@ -2,31 +2,37 @@
 
 import contextlib
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from vmdriver import diagnosis
+from vmdriver import diagnosis, helpers
 from vmdriver.agent import Agent
 from vmdriver.channels import Channels
 from vmdriver.commands import Commands
 from vmdriver.config import VmConfig
 from vmdriver.console import Console
-from vmdriver.domain import PORTS, SERIAL
-from vmdriver.errors import ConnectError, QemuStuckError, RefusedError, VmError, VmGoneError
+from vmdriver.devices import DISK, PORTS, SERIAL
+from vmdriver.errors import (
+    ConnectError,
+    QemuStuckError,
+    RefusedError,
+    VmError,
+    VmGoneError,
+)
 from vmdriver.hypervisor import Connection, Domain
-from vmdriver.memory import QemuMemory, qemu_memory
 from vmdriver.patience import limited
-from vmdriver.process import Process
 from vmdriver.shellwords import PATH, words
 from vmdriver.state import Layout
+from vmdriver.usage import Usage
 
 _TICK_S = 0.02
 _LIBVIRT_TIDY_S = 10.0
 _SAVED_MIB_PER_S = 10
 
 
-class Vm(Commands):
+class Vm(Commands, Usage):
     """A VM that `vmdriver.Driver.start` made. A context manager: leaving it destroys the VM.
 
     Attributes:
@@ -34,12 +40,15 @@ class Vm(Commands):
         stamps: boundary to nanoseconds of CLOCK_MONOTONIC, taken when a blocked thread wakes (see
             `vmdriver.channels` for its resolution):
             ``requested``: `Driver.start` was called;
-            ``spawned``: QEMU runs, has parsed its arguments and connected its first port;
+            ``exec``: QEMU's program is executed (`vmdriver.execs`; not without CAP_SYS_ADMIN);
+            ``spawned``: QEMU has parsed its arguments and connected its first port;
             ``vmm_ready``: libvirt reports the guest's CPUs running;
             ``returned``: libvirt's call returned;
-            ``kernel``: the kernel's first byte on the console, within its architecture set-up;
+            ``kernel``: the firmware is done and the kernel entered: the first byte on the console
+            (`vmdriver.guest.entry`; of a bzImage, from its own set-up code);
             ``init``: the first line of our init;
             ``main``: the payload's first byte;
+            ``output``: the first byte of its standard output;
             ``payload_ended``: the payload's exit status arrived;
             ``stop_asked``: `stop` or `destroy` was called;
             ``stopped``: QEMU has ended (its pidfd became readable).
@@ -80,23 +89,6 @@ class Vm(Commands):
     def stamps(self) -> dict[str, int]:
         """Boundaries so far; see the class."""
         return self.channels.stamps
-
-    @property
-    def process(self) -> Process:
-        """QEMU. Raises VmGoneError before it has connected."""
-        if self.channels.process is None:
-            raise VmGoneError(f"the VM {self.config.name} has no QEMU process")
-        return self.channels.process
-
-    @property
-    def pid(self) -> int:
-        """QEMU's process number on the host."""
-        return self.process.pid
-
-    @property
-    def pidfd(self) -> int:
-        """QEMU's pidfd; closed with the VM."""
-        return self.process.pidfd
 
     @property
     def domain_xml(self) -> str:
@@ -141,13 +133,33 @@ class Vm(Commands):
             VmError: libvirt could not save it; it goes on running.
             VmGoneError: QEMU did not answer and was killed, or had ended before.
         """
+        with self._writing(path) as domain:
+            domain.save(path)
+        self.channels.stamp("stop_asked")
+        self._end()
+
+    def snapshot(self, path: Path) -> None:
+        """Writes RAM and devices to ``path`` and lets the VM go on.
+
+        The guest stands still meanwhile. What it has written to is RAM alone, so this is all of it.
+
+        Args:
+            path: of `Driver.restore`, once this VM has ended: it takes the same name and ports.
+
+        Raises:
+            VmError: libvirt could not write it, as without its libvirt_iohelper.
+            VmGoneError: QEMU did not answer and was killed, or had ended before.
+        """
+        with self._writing(path) as domain:
+            domain.snapshot(path, () if self.config.shared else (DISK,))
+
+    @contextlib.contextmanager
+    def _writing(self, path: Path) -> Iterator[Domain]:
         if self._domain is None or not self.running():
             raise VmGoneError(f"QEMU of {self.config.name} has ended")
         seconds = self.config.deadlines.vmm_s + self.config.memory_mib / _SAVED_MIB_PER_S
         with self._patience(seconds, VmGoneError, f"write {path}"):
-            self._domain.save(path)
-        self.channels.stamp("stop_asked")
-        self._end()
+            yield self._domain
 
     def _patience(
         self, seconds: float, error: type[VmError], what: str
@@ -219,28 +231,6 @@ class Vm(Commands):
         """Whether it has been stopped, destroyed or saved."""
         return self._closed
 
-    def running(self) -> bool:
-        """Whether QEMU runs."""
-        return self.channels.process is not None and self.channels.ended is None
-
-    def cpu_time_s(self) -> float:
-        """CPU seconds of all of QEMU's threads since its start. Raises VmGoneError."""
-        if not self.running():
-            raise VmGoneError(f"QEMU of {self.config.name} has ended")
-        try:
-            return self.process.cpu_time_s()
-        except OSError as error:
-            raise VmGoneError(f"QEMU of {self.config.name} has ended") from error
-
-    def memory(self) -> QemuMemory:
-        """What QEMU's resident memory is made of. Raises VmGoneError."""
-        if not self.running():
-            raise VmGoneError(f"QEMU of {self.config.name} has ended")
-        try:
-            return qemu_memory(self.pid, self.config.memory_mib << 20)
-        except OSError as error:
-            raise VmGoneError(f"QEMU of {self.config.name} has ended") from error
-
     def stop(self, grace_s: float = 5.0) -> None:
         """Lets the guest power off; kills QEMU when it does not.
 
@@ -289,6 +279,8 @@ class Vm(Commands):
             self.channels.changed.wait_for(
                 lambda: self.channels.process is None or self.channels.ended is not None, 1.0
             )
+        if self.config.shared and self._connection.embedded:
+            helpers.reap()
         self._agent.abandon()
         self.channels.close()
         if self.channels.process is not None:

@@ -9,29 +9,21 @@ period then runs while the container is cloned and mounts, instead of after its 
 from __future__ import annotations
 
 import os
-import signal
-
-from runtime import syscalls
 
 
 class Herald:
     """The helper process; it does nothing between calls, and ends when its pipe closes.
 
     Args:
+        program: path of the executor, which has this as its second trade.
         group: directory of a v1 group that holds no other process.
     """
 
-    def __init__(self, group: str) -> None:
+    def __init__(self, program: str, group: str) -> None:
         ours, theirs = os.pipe2(os.O_CLOEXEC)
-        self.pid, pidfd = syscalls.clone3(0)
-        if self.pid == 0:
-            try:
-                syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
-                os.close(theirs)
-                _serve(ours, f"{group}/cgroup.procs")
-            finally:
-                os._exit(0)
-        os.close(pidfd)
+        os.set_inheritable(ours, True)  # noqa: FBT003  # positional only
+        argv = ["executor", "herald", str(ours), f"{group}/cgroup.procs"]
+        self.pid = os.posix_spawn(program, argv, {})
         os.close(ours)
         self._pipe = theirs
 
@@ -42,10 +34,3 @@ class Herald:
     def close(self) -> None:
         """End the helper."""
         os.close(self._pipe)
-
-
-def _serve(pipe: int, path: str) -> None:
-    procs = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
-    myself = str(os.getpid()).encode()
-    while os.read(pipe, 64):
-        os.write(procs, myself)

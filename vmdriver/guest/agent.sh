@@ -18,6 +18,12 @@ port() {
     done
     fail "there is no virtio port named $1"
 }
+# Our own init has opened the pipes; systemd has not.
+if [ ! -p /proc/self/fd/5 ]; then
+    mkfifo -m 600 /run/tare.out /run/tare.err
+    exec 5<> /run/tare.out 6<> /run/tare.err
+    rm -f /run/tare.out /run/tare.err
+fi
 port tare.stamp;   exec 3<> "$device"
 port tare.control; exec 4<> "$device"
 trap '' TERM # inherited: carriers outlive what ends with the payload
@@ -54,14 +60,22 @@ run() {
     printf %s "$2" >&6
 }
 
-# Powers off: everything gets the chance to end that the host's grace allows.
+# The payload's output goes where its first byte goes, so that the host sees when it first comes.
+start_payload() {
+    cd / && eval "$words"
+} < /dev/null >&3 4>&- 5>&- 6>&-
+
+# Powers off: everything gets the chance to end that the host's grace allows. Where systemd is the
+# init it is asked to; without it the payload's session is all there is beside us.
 stop() {
-    kill -TERM -1
+    [ -d /run/systemd/system ] && init=systemd || init=
+    if [ -n "$init" ]; then kill -TERM "-$payload"; else kill -TERM -1; fi 2> /dev/null
     tick=0
     while [ $tick -lt "$1" ] && [ -n "$payload" ] && kill -0 "$payload" 2> /dev/null; do
         usleep 20000
         tick=$((tick + 1))
     done
+    [ -n "$init" ] && exec systemctl poweroff
     exec poweroff -f
 }
 
@@ -81,7 +95,7 @@ serve() {
                 fi
                 ( trap - TERM; run "$id" "$mark" "$words" "$input"; [ "$size" -gt 0 ] && rm -f "$input" ) &
                 ;;
-            payload) ( trap - TERM; cd / && eval "$words" ) < /dev/null 4>&- 5>&- 6>&- & ;;
+            payload) ( trap - TERM; start_payload ) & ;;
             ping) echo "pong $id 0" >&4 ;;
             kill) kill -KILL "-$id" 2> /dev/null || kill -KILL "$id" ;;
             stop) stop "$id" ;;
@@ -94,7 +108,7 @@ ifconfig lo up
 payload=
 read -r verb words <&4
 if [ "$verb" = payload ]; then
-    ( cd / && eval "$words" ) < /dev/null 4>&- 5>&- 6>&- &
+    start_payload &
     payload=$!
 fi
 serve &

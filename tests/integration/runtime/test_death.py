@@ -26,9 +26,12 @@ from pathlib import Path
 from runtime import Engine, Resources, plan, profiles
 from runtime.operations import sync
 state, rootfs, step = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
-sync.TOKENS[b"x"] = "never"
+sync.TOKENS["x"] = "never"
 create = plan.create
-plan.create = lambda spec: [*create(spec)[:step], sync.Await(b"x"), *create(spec)[step:]]
+def hanging(spec, **how):
+    steps = create(spec, **how)
+    return [*steps[:step], sync.Await("x"), *steps[step:]]
+plan.create = hanging
 engine = Engine(state)
 spec = profiles.default(rootfs=rootfs, args=["sleep", "1000"],
                         resources=Resources(memory_limit_bytes=1 << 28))
@@ -90,7 +93,7 @@ def test_killed_spawner_takes_running_containers_along(state: Path, spec: Spec) 
     container = engine.run(spec)
     os.kill(engine.spawner_pid, signal.SIGKILL)
     assert container._ended(5)
-    engine._process.wait()
+    engine.link.process.wait()
     with pytest.raises(EngineError, match="tare clean"):
         engine.run(spec)
     found = leftovers(state)
@@ -115,7 +118,7 @@ def test_clean_kills_native_orphans(state: Path, image: Image) -> None:
     engine.run(native)
     time.sleep(0.1)
     os.kill(engine.spawner_pid, signal.SIGKILL)
-    engine._process.wait()
+    engine.link.process.wait()
     assert traces(engine.name)
     clean(state)
     assert gone(engine.name) == []
