@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from benchmarks import metrics, sandboxes, workloads
+from benchmarks import metrics, published, sandboxes, workloads
 from benchmarks.errors import CampaignError, UnknownSandboxError, WorkloadError
 
 _PRESETS = Path(__file__).parent / "presets"
@@ -39,6 +39,7 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         memory_mib: Memory of every sandbox, in MiB.
         settle_s: Idle time before memory is read, in seconds.
         seed: Seed of the order and of every resampling.
+        reproduces: Publication that the report lays the figures beside; empty for none.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     memory_mib: int = DEFAULT_MEMORY_MIB
     settle_s: float = 0.3
     seed: int = 20140721
+    reproduces: str = ""
 
     def __post_init__(self) -> None:
         """Check what types cannot say.
@@ -112,7 +114,7 @@ def load(preset_or_path: str, **overrides: Any) -> Campaign:
     given = {key: value for key, value in overrides.items() if value is not None}
     try:
         campaign = convert(data | given)
-    except (msgspec.ValidationError, UnknownSandboxError, WorkloadError) as error:
+    except (msgspec.ValidationError, UnknownSandboxError, WorkloadError, CampaignError) as error:
         said = _plain(error)
         if _comes_from(said, given):
             raise CampaignError(f"an option cannot be used: {said}") from error
@@ -127,11 +129,14 @@ def convert(data: dict[str, Any]) -> Campaign:
         msgspec.ValidationError: A value is wrong.
         UnknownSandboxError: There is no such sandbox.
         WorkloadError: There is no such workload, or its definition is wrong.
+        CampaignError: There is no such publication.
     """
     campaign = msgspec.convert(data, Campaign)
     for name in campaign.sandboxes:
         sandboxes.kind_of(name)
     workloads.load_all([name for name in campaign.workloads if name not in BUILT_IN])
+    if campaign.reproduces:
+        published.load(campaign.reproduces)
     return campaign
 
 

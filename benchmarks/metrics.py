@@ -35,6 +35,7 @@ _MEMORY_TITLES = {
     "rss_bytes": "resident set of all host processes of the instance",
     "pss_bytes": "proportional set of all host processes of the instance",
     "uss_bytes": "unique set of all host processes of the instance",
+    "mapped_bytes": "writable mappings of all host processes of the instance (virtual memory)",
     "cgroup_bytes": "charged to the instance's memory cgroup",
     "memavailable_delta_bytes": "fall of the host's MemAvailable while the instance runs",
     "guest_ram_bytes": "guest RAM that is resident on the host",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING
 
 from benchmarks import metrics
@@ -18,6 +19,8 @@ START = "start"
 """Name of the journal's part that holds a start and what was run on it."""
 
 _HEADLINE = (metrics.STARTUP, "startup_main_s")
+_REMEMBERED = 99
+"""Visits that the estimate of the next block rests on: the last ones, so that it stays cheap."""
 _GIVE_UP_AFTER = 2
 """Visits that may fail to start one after the other before a sandbox is left alone."""
 
@@ -28,7 +31,9 @@ class Tally:
     def __init__(self, info: RunInfo, previous: runfolder.Run | None) -> None:
         self.done: set[tuple[int, str, str]] = set()
         self.elapsed_s = 0.0
-        self.seconds: dict[str, list[float]] = {box.name: [] for box in info.sandboxes}
+        self.seconds: dict[str, deque[float]] = {
+            box.name: deque(maxlen=_REMEMBERED) for box in info.sandboxes
+        }
         self.starts: dict[str, list[float]] = {box.name: [] for box in info.sandboxes}
         self.failures: dict[str, int] = dict.fromkeys(self.seconds, 0)
         if previous is not None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import psutil
 
-from benchmarks import metrics
+from benchmarks import metrics, neighbour
 from benchmarks.errors import MeasurementError
 from benchmarks.records import MetricInfo, Sample, Status, Unit
 
@@ -131,7 +131,7 @@ def visit(sandbox: Sandbox, plan: Plan) -> list[Sample]:
     stop_failure: MeasurementError | None = None
     try:
         with instance:
-            _measure(record, plan, instance, available_before)
+            _measure(record, plan, sandbox, instance, available_before)
             instance.stop()
     except MeasurementError as error:
         stop_failure = error
@@ -147,6 +147,7 @@ def visit(sandbox: Sandbox, plan: Plan) -> list[Sample]:
 def _measure(
     record: _Recorder,
     plan: Plan,
+    sandbox: Sandbox,
     instance: Instance,
     available_before: int,
 ) -> None:
@@ -158,7 +159,10 @@ def _measure(
     order = random.Random(f"{plan.seed}/{plan.block}/{record.sandbox}")  # noqa: S311  # not cryptography
     order.shuffle(shuffled)
     for workload in shuffled:
-        _record_workload(record, plan, instance, workload)
+        if workload.neighbour is None:
+            _record_workload(record, plan, instance, workload)
+        else:
+            _record_neighboured(record, plan, sandbox, instance, workload)
     if plan.last_act is not None:
         plan.last_act(instance)
 
@@ -235,6 +239,23 @@ def _record_workload(
             )
         else:
             record.add(workload.name, info.metric, info.unit, results[info.metric])
+
+
+def _record_neighboured(
+    record: _Recorder,
+    plan: Plan,
+    sandbox: Sandbox,
+    instance: Instance,
+    workload: Workload,
+) -> None:
+    record.begin()
+    try:
+        results = neighbour.measure(sandbox, instance, workload, plan.resources)
+    except MeasurementError as error:
+        record.failed(workload.metrics(), error)
+        return
+    for info in workload.metrics():
+        record.add(workload.name, info.metric, info.unit, results[info.metric])
 
 
 def _headlines(plan: Plan) -> list[MetricInfo]:

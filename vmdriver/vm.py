@@ -223,8 +223,12 @@ class Vm(Commands, Usage):
 
     @property
     def payload_exit(self) -> int | None:
-        """The payload's exit status, 128 + n for signal n; None while it runs."""
-        return self._agent.payload_exit
+        """The payload's exit status, 128 + n for signal n; None while it runs.
+
+        In a restored guest it is not known: what its agent reports is the end of the payload that
+        ran when it was saved.
+        """
+        return self._agent.payload_exit if self.channels.boots else None
 
     @property
     def closed(self) -> bool:

@@ -12,7 +12,9 @@
 STEP(set_rlimit) {
   (void)job;
   int64_t which = take_int(&step->fields);
-  struct rlimit limit = {take_int(&step->fields), take_int(&step->fields)};
+  struct rlimit limit;
+  limit.rlim_cur = take_int(&step->fields);
+  limit.rlim_max = take_int(&step->fields);
   return setrlimit(which, &limit);
 }
 
@@ -137,7 +139,7 @@ STEP(restrict_landlock) {
     struct stat status;
     const char *path = take_text(&step->fields);
     uint64_t below = take_int(&step->fields), itself = take_int(&step->fields);
-    struct landlock_path_beneath_attr beneath = {.parent_fd = open_in_root(root, path, O_PATH)};
+    struct landlock_path_beneath_attr beneath = {.parent_fd = open_in_root(root, path, O_PATH, REFUSE)};
     if (beneath.parent_fd < 0 || fstat(beneath.parent_fd, &status) < 0) return failed("%s", path);
     beneath.allowed_access = S_ISDIR(status.st_mode) ? below : itself;
     if (syscall(SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH, &beneath, 0) < 0)
@@ -163,13 +165,6 @@ STEP(working_directory) {
   (void)job;
   char path[PATH_MAX];
   const char *wanted = take_text(&step->fields);
-  int64_t make = take_int(&step->fields);
-  if (make && mkdir(wanted, 0755) < 0 && errno == ENOENT) { /* several levels, as OCI wants it */
-    char copy[PATH_MAX];
-    snprintf(copy, sizeof copy, "%s", wanted);
-    for (char *at = copy + 1; (at = strchr(at, '/')); *at++ = '/') *at = 0, mkdir(copy, 0755);
-    mkdir(wanted, 0755);
-  }
   if (chdir(wanted) < 0) return failed("%s", wanted);
   if (syscall(SYS_getcwd, path, sizeof path) < 0) return -1;
   if (*path != '/') return errno = ENOENT, failed("the working directory lies outside the root");

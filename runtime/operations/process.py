@@ -175,13 +175,12 @@ class WorkingDirectory(NamedTuple):
     """Enter the working directory and make sure it lies inside (CVE-2024-21626)."""
 
     path: str
-    make: bool = False
 
     def describe(self) -> str:
         return f"enter the working directory {self.path}"
 
-    def wire(self) -> tuple[str, int]:
-        return (self.path, int(self.make))
+    def wire(self) -> tuple[str]:
+        return (self.path,)
 
 
 class DieWithParent(NamedTuple):

@@ -88,12 +88,15 @@ class Modules:
         found[name] = content
 
     def _provider(self, name: str) -> str | None:
-        """The module of that name or alias, the one for any CPU before others; None for neither."""
-        if name in self:
-            return name
-        known = [module for module in self._aliases.get(name, ()) if module in self]
-        generic = [module for module in known if module.endswith("_generic")]
-        return next(iter([*generic, *known]), None)
+        """The module of that name or alias; None where it is built in or nobody is.
+
+        Of several only the one for any CPU is taken: another one's CPU the guest may not have.
+        """
+        known = [name, *(module for module in self._aliases.get(name, ()) if module in self)]
+        if any(module in self._built_in for module in known):
+            return None
+        fit = [module for module in known if module in self and module.endswith("_generic")]
+        return name if name in self else next(iter(fit), None)
 
 
 def modinfo(module: bytes, key: str) -> str:
@@ -116,25 +119,34 @@ def _normal(name: str) -> str:
 
 
 def _built_in(modules: Path) -> set[str]:
-    try:
-        lines = (modules / "modules.builtin").read_text().split()
-    except OSError:
-        return set()
+    lines = _text(modules / "modules.builtin").split()
     return {_normal(Path(line).name.removesuffix(".ko")) for line in lines}
 
 
 def _aliases(modules: Path) -> dict[str, list[str]]:
-    """Alias to modules, of those aliases that are plain names."""
+    """Alias to modules, those built in among them, of aliases that are plain names."""
     found: dict[str, list[str]] = {}
-    try:
-        lines = (modules / "modules.alias").read_text().splitlines()
-    except OSError:
-        return found
-    for line in lines:
+
+    def add(alias: str, module: str) -> None:
+        if "*" not in alias:
+            found.setdefault(_normal(alias), []).append(_normal(module))
+
+    for line in _text(modules / "modules.alias").splitlines():
         match line.split():
-            case ["alias", alias, module] if "*" not in alias:
-                found.setdefault(_normal(alias), []).append(_normal(module))
+            case ["alias", alias, module]:
+                add(alias, module)
+    for entry in _text(modules / "modules.builtin.modinfo").split("\0"):
+        module, mark, alias = entry.partition(".alias=")
+        if mark:
+            add(alias, module)
     return found
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(errors="replace")
+    except OSError:
+        return ""
 
 
 def _uncompressed(path: Path) -> bytes:

@@ -118,6 +118,7 @@ def test_a_saved_guest_goes_on_where_it_was(
             continue
         with driver.restore(config, tmp_path / file) as vm:
             assert "kernel" not in vm.stamps
+            assert vm.payload_exit is None
             assert vm.exec(["cat", "/proc/sys/kernel/random/boot_id"]).stdout == boot
             assert vm.exec(["cat", "/root/state"]).stdout == state
             vm.stop(grace_s=0)

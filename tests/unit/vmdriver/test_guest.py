@@ -139,6 +139,13 @@ def test_what_a_module_asks_for_by_another_name_comes_before_it(modules: Path) -
     )
     found = [name for name, _ in Modules(modules).ordered(("erofs",))]
     assert found == ["crc32c_generic", "libcrc32c", "net_fs", "erofs"]
+    # A kernel that has it built in needs no other, least of all one for a CPU of its own.
+    (modules / "kernel" / "crc32c_generic.ko").unlink()
+    with (modules / "modules.builtin").open("a") as built_in:
+        built_in.write("kernel/crypto/crc32c_generic.ko\n")
+    (modules / "modules.builtin.modinfo").write_bytes(b"crc32c_generic.alias=crc32c\0x.license=G")
+    found = [name for name, _ in Modules(modules).ordered(("erofs",))]
+    assert found == ["libcrc32c", "net_fs", "erofs"]
 
 
 def test_a_missing_module_is_named_unless_it_may_be_missing(modules: Path) -> None:
