@@ -27,7 +27,13 @@ _EARLY_CONSOLE = {
 _9P_OPTIONS = "trans=virtio,version=9p2000.L,msize=512000,cache=loose"  # what is there stays so
 
 
-def domain_xml(config: VmConfig, sockets: Mapping[str, Path], *, knows_ps2: bool = True) -> str:
+def domain_xml(
+    config: VmConfig,
+    sockets: Mapping[str, Path],
+    *,
+    knows_ps2: bool = True,
+    owner: tuple[int, int] | None = None,
+) -> str:
     """The XML of ``config``.
 
     Args:
@@ -35,6 +41,8 @@ def domain_xml(config: VmConfig, sockets: Mapping[str, Path], *, knows_ps2: bool
         sockets: where QEMU connects the console (`SERIAL`) and each of `PORTS`; we listen first,
             so no byte is lost and the connection itself tells when QEMU runs, and as which process.
         knows_ps2: whether this libvirt can leave the PS/2 controller out.
+        owner: user and group a daemon shall run QEMU as, without giving it our files; None leaves
+            both to libvirt.
     """
     profile = config.resolved_profile()
     kvm = config.accelerator == "kvm"
@@ -58,6 +66,9 @@ def domain_xml(config: VmConfig, sockets: Mapping[str, Path], *, knows_ps2: bool
         ET.SubElement(power, "suspend-to-mem", enabled="no")
         ET.SubElement(power, "suspend-to-disk", enabled="no")
     add_devices(ET.SubElement(domain, "devices"), config, profile, sockets)
+    if owner is not None:
+        label = ET.SubElement(domain, "seclabel", type="static", model="dac", relabel="no")
+        _text(label, "label", f"+{owner[0]}:+{owner[1]}")
     ET.indent(domain)
     return ET.tostring(domain, encoding="unicode")
 

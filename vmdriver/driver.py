@@ -1,5 +1,6 @@
 """Starts VMs: the connection kept warm, the guardian, the state directory."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -26,8 +27,8 @@ from vmdriver.vm import Vm
 class Driver:
     """A warm libvirt connection and everything that must outlive a VM. A context manager.
 
-    While it is open, this process is the parent of its descendants' orphans (see
-    `vmdriver.process.adopt_orphans`), of which it reaps QEMU alone.
+    While one with libvirt embedded is open, this process is the parent of its descendants' orphans
+    (see `vmdriver.process.adopt_orphans`), of which it reaps QEMU alone.
 
     Attributes:
         state: its directory.
@@ -45,7 +46,8 @@ class Driver:
         Args:
             state: a directory for this driver alone; made when it is not there. Keep it: libvirt's
                 knowledge of QEMU is cached there, which saves seconds on the next open.
-            uri: libvirt's URI, such as ``qemu:///system``; None embeds the driver in this process.
+            uri: libvirt's URI, such as ``qemu:///system``, of a daemon on this host; None embeds
+                libvirt's driver in this process, which is the default: nothing need run.
 
         Raises:
             VmError: the directory cannot be used, or another process uses it.
@@ -59,7 +61,8 @@ class Driver:
         self._open.add(layout)
         self._vms: dict[str, Vm] = {}
         self._admission = threading.Lock()
-        self._former_adoption = adopt_orphans(adopt=True)
+        # A daemon's QEMU is no descendant of ours.
+        self._former_adoption = adopt_orphans(adopt=True) if uri is None else None
         self._guardian: subprocess.Popen[bytes] | None = None
         self._execs = ExecWatch(Path(QEMU))
         try:
@@ -71,10 +74,16 @@ class Driver:
                 stderr=subprocess.DEVNULL,
                 start_new_session=True,
             )
-            with reaping_orphans("qemu"):
+            with reaping_orphans("qemu") if uri is None else contextlib.nullcontext():
                 self.connection = Connection(uri, layout.root)
         except BaseException:
             self._release()
+            raise
+        try:
+            if self.connection.owner is not None:
+                layout.admit()
+        except BaseException:
+            self.close()
             raise
 
     def start(self, config: VmConfig) -> Vm:
@@ -117,7 +126,7 @@ class Driver:
         try:
             vm.stamps["requested"] = requested
             if saved is None:
-                vm.launch(domain_xml(config, vm.sockets, knows_ps2=self.connection.knows_ps2))
+                vm.launch(self._domain_xml(vm))
                 await_payload(vm)
             else:
                 vm.relaunch(saved)
@@ -130,6 +139,12 @@ class Driver:
             vm.destroy()
             raise
         return vm
+
+    def _domain_xml(self, vm: Vm) -> str:
+        connection = self.connection
+        return domain_xml(
+            vm.config, vm.sockets, knows_ps2=connection.knows_ps2, owner=connection.owner
+        )
 
     def _admit(self, config: VmConfig) -> Vm:
         """A VM with its ports open, known to this driver until it has ended."""
@@ -162,7 +177,8 @@ class Driver:
         if self._guardian is not None and self._guardian.stdin is not None:
             self._guardian.communicate(b"done")
         self._execs.close()
-        adopt_orphans(adopt=self._former_adoption)
+        if self._former_adoption is not None:
+            adopt_orphans(adopt=self._former_adoption)
         self._open.discard(self._layout)
         self._ended.add(self._layout)
         while not self._open and self._ended:

@@ -77,6 +77,19 @@ class Layout:
                 f"cannot make the VM driver's directory {error.filename}: {error.strerror}"
             ) from error
 
+    def admit(self) -> None:
+        """Lets another user pass through to a socket of its own, and list nothing. Raises VmError.
+
+        For a daemon's QEMU, which runs as that user; directories above the state are not ours.
+        """
+        try:
+            for directory in (self.state, self.root, self.sockets):
+                directory.chmod(0o711)
+        except OSError as error:
+            raise VmError(
+                f"cannot let QEMU into the VM driver's directory {error.filename}: {error.strerror}"
+            ) from error
+
     def lock(self) -> int:
         """Takes the directory for this process; the open lock.
 

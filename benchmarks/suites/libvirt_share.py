@@ -6,10 +6,10 @@ import subprocess
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from vmdriver.agent import words
 from vmdriver.channels import Channels
 from vmdriver.console import Console
 from vmdriver.domain import SERIAL
+from vmdriver.shellwords import words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

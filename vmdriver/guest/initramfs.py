@@ -92,6 +92,9 @@ def build_initramfs(modules: Path, busybox: Path, out: Path) -> None:
     # The kernel opens /dev/console for the first process before anything is mounted.
     entries += [
         cpio.character_device("dev/console", 5, 1),
+        # Between the commands and the ports of their output: see agent.sh.
+        cpio.pipe("pipe.out"),
+        cpio.pipe("pipe.err"),
         cpio.file("bin/busybox", _static(busybox), 0o755),
         cpio.file("init", _script("init.sh"), 0o755),
         cpio.file("agent.sh", _script("agent.sh"), 0o644),

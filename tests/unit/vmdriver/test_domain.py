@@ -55,6 +55,15 @@ def test_a_vcpu_has_a_cpu_of_its_own_where_it_is_pinned_and_there_are_enough(
     assert [pin.get("cpuset") for pin in pins] == cpus
 
 
+def test_a_daemon_s_qemu_keeps_its_user_and_leaves_ours_alone(config: VmConfig) -> None:
+    sockets = {port: Path(f"/s/{port}") for port in (SERIAL, *PORTS)}
+    label = ET.fromstring(domain_xml(config, sockets, owner=(64055, 106))).find("seclabel")
+    assert label is not None
+    assert label.attrib == {"type": "static", "model": "dac", "relabel": "no"}
+    assert label.findtext("label") == "+64055:+106"
+    assert parsed(config).find("seclabel") is None
+
+
 def test_an_older_libvirt_is_not_asked_what_it_does_not_know(config: VmConfig) -> None:
     sockets = {port: Path(f"/s/{port}") for port in (SERIAL, *PORTS)}
     assert parsed(config).find("features/ps2") is not None

@@ -47,6 +47,13 @@ def test_a_qemu_that_is_not_there_is_a_verdict() -> None:
     assert "/nowhere/qemu" in found.reason
 
 
+def test_another_architecture_is_said_to_be_unsupported(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(platform, "machine", lambda: "aarch64")
+    for found in audit():
+        assert (found.verdict, found.available) == ("unusable", False)
+        assert found.reason == "VMs are driven on x86-64 only so far, not on aarch64"
+
+
 def test_a_killed_audit_leaves_neither_process_nor_file(tmp_path: Path) -> None:
     fake = tmp_path / "qemu"
     fake.write_text("#!/bin/sh\necho $$ > $0.pid\nwhile :; do :; done\n")

@@ -1,0 +1,88 @@
+"""What can be had from a guest through its agent."""
+
+import signal
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from vmdriver.agent import Agent, Completed
+from vmdriver.config import VmConfig
+from vmdriver.console import Console
+from vmdriver.errors import AgentMissingError, ConfigError, GuestMemoryError
+from vmdriver.shellwords import PATH, words
+
+_KILLED = 128 + signal.SIGKILL
+
+
+class Commands:
+    """The commands' part of `vmdriver.Vm`.
+
+    Attributes:
+        config: what the VM was made from.
+        console: the guest's console, as a file.
+        console_state: what the console said.
+    """
+
+    config: VmConfig
+    console: Path
+    console_state: Console
+    _agent: Agent
+
+    def exec(
+        self,
+        args: Sequence[str],
+        *,
+        env: Mapping[str, str] | None = None,
+        cwd: str = "/",
+        stdin: bytes = b"",
+        timeout_s: float | None = None,
+    ) -> Completed:
+        """Runs a program of the image in the guest and waits for its end.
+
+        Args:
+            args: program (looked up in the image's PATH) and arguments.
+            env: its environment; PATH is added when it is not given.
+            cwd: its working directory.
+            stdin: its standard input.
+            timeout_s: seconds until it is killed; None waits as long as it takes.
+
+        Raises:
+            VmError: CommandTimeoutError, GuestMemoryError, GuestHungError, VmGoneError or
+                ConfigError; see `vmdriver.errors`.
+        """
+        script = words(args, {"PATH": PATH, **(env or {})}, cwd)
+        return self.run_script(script, stdin=stdin, timeout_s=timeout_s)
+
+    def run_script(
+        self, script: str, *, stdin: bytes = b"", timeout_s: float | None = None
+    ) -> Completed:
+        """Runs one line of shell in the initramfs's busybox: needs nothing of the image.
+
+        Raises:
+            VmError: as `exec`.
+        """
+        if "\n" in script:
+            raise ConfigError(f"a script for the guest's own shell is one line, not {script!r}")
+        if not self._agent.ready.wait(self.config.deadlines.agent_s):
+            raise AgentMissingError(
+                f"the guest {self.config.name} does not answer on its control port; "
+                f"it last wrote {self.console_state.last_line()!r}, see {self.console}"
+            )
+        before = len(self.console_state.killed)
+        done = self._agent.run(script, stdin, timeout_s)
+        killed = self.console_state.killed[before:]
+        if killed and done.exit_code == _KILLED:
+            raise GuestMemoryError(
+                f"the guest {self.config.name} ran out of memory and its kernel killed "
+                f"{', '.join(killed)}; give more than {self.config.memory_mib} MiB"
+            )
+        return done
+
+    def guest_memory(self) -> dict[str, int]:
+        """The guest's ``/proc/meminfo`` in bytes, by the kernel's names (MemTotal, …)."""
+        done = self.run_script("cat /proc/meminfo", timeout_s=self.config.deadlines.agent_s)
+        memory = {}
+        for line in done.stdout.decode().splitlines():
+            name, _, value = line.partition(":")
+            number, _, unit = value.strip().partition(" ")
+            memory[name] = int(number) * (1024 if unit == "kB" else 1)
+        return memory
