@@ -48,20 +48,31 @@ char *split_path(char *copy, size_t room, const char *path, const char **above) 
   return slash + 1;
 }
 
-int open_directory(int root, const char *path) {
-  int fd = open_in_root(root, path, O_PATH | O_DIRECTORY);
-  if (fd >= 0 || errno != ENOENT) return fd < 0 ? failed("%s in the image", path) : fd;
+static int make_directory(int root, const char *path) {
   char copy[PATH_MAX];
   const char *above;
   char *name = split_path(copy, sizeof copy, path, &above);
-  if (!*name || !strcmp(name, ".") || !strcmp(name, "..")) return errno = EINVAL, failed("%s", path);
-  int parent = open_directory(root, above);
-  if (parent < 0) return -1;
+  if (!*name || !strcmp(name, ".") || !strcmp(name, "..")) return 0;
+  int parent = open_in_root(root, above, O_PATH | O_DIRECTORY);
+  if (parent < 0) return failed("%s in the image", above);
   int done = mkdirat(parent, name, 0755);
   int number = errno;
   close(parent);
   errno = number;
-  if (done < 0 && errno != EEXIST) return failed("make %s in the image", path);
+  return done < 0 && errno != EEXIST ? failed("make %s in the image", path) : 0;
+}
+
+/* One level after the other, by no recursion: a path may have two thousand. */
+int open_directory(int root, const char *path) {
+  int fd = open_in_root(root, path, O_PATH | O_DIRECTORY);
+  if (fd >= 0 || errno != ENOENT) return fd < 0 ? failed("%s in the image", path) : fd;
+  char copy[PATH_MAX];
+  snprintf(copy, sizeof copy, "%s", path);
+  for (char *slash = copy; (slash = strchr(slash + 1, '/')); *slash = '/') {
+    *slash = 0;
+    if (make_directory(root, copy) < 0) return -1;
+  }
+  if (make_directory(root, copy) < 0) return -1;
   fd = open_in_root(root, path, O_PATH | O_DIRECTORY);
   return fd < 0 ? failed("%s in the image", path) : fd;
 }
