@@ -161,6 +161,20 @@ def for_user(uid: int | None = None, gid: int | None = None) -> Rootless:
     )
 
 
+def held(path: str) -> tuple[IdMapping, ...]:
+    """All the ids that there are in a user namespace, each as itself.
+
+    Args:
+        path: of its uid_map or gid_map, e.g. /proc/self/uid_map.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with Path(path).open(encoding="ascii") as file:
+        lines = [[int(field) for field in line.split()] for line in file]
+    return tuple(IdMapping(inside, inside, size) for inside, _, size in lines)
+
+
 def is_own(mappings: Sequence[IdMapping], own_id: int) -> bool:
     """Whether an unprivileged process may write this itself: one id, its own.
 

@@ -37,6 +37,8 @@ _SLAVE = (syscalls.MS_SLAVE | syscalls.MS_REC,)
 def steps(entry: Mount, linux: Linux) -> list[Operation]:
     """What one mount takes."""
     options = mount_options.parse(entry.options)
+    if options.copy_symlink and Path(entry.source).is_symlink():
+        return [mounts.MakeLink(entry.destination, str(Path(entry.source).readlink()))]
     if options.bind or entry.type == "bind":
         uids, gids = "", ""
         if options.idmap or entry.uid_mappings:
@@ -58,8 +60,10 @@ def steps(entry: Mount, linux: Linux) -> list[Operation]:
             )
         ]
     data = (*options.data, *((name, "") for name in options.superblock))
+    # nothing is mounted below a fresh one, so what holds there as well is its own affair
+    attributes = options.attr_set | options.recursive_attr_set
     made = mounts.MountNew(
-        entry.destination, entry.type, data, options.attr_set, options.copy_up, entry.source
+        entry.destination, entry.type, data, attributes, options.copy_up, entry.source
     )
     travels = [flags for flags in options.propagation if not flags & syscalls.MS_PRIVATE]
     return [made, *(mounts.SetPropagation(entry.destination, flags) for flags in travels)]

@@ -60,6 +60,8 @@ class Detached(NamedTuple):
         starting: the same for those of the start.
         groups: controller to its control group.
         env: entries NAME=VALUE for hooks that name none, which get the runtime's own.
+        bundle: directory, in which hooks of the creation run.
+        outputs: files that take the standard output and the errors of hooks; "" for none.
         keyring: give it a session keyring of its own.
     """
 
@@ -67,6 +69,8 @@ class Detached(NamedTuple):
     starting: str
     groups: Mapping[str, str]
     env: tuple[str, ...] = ()
+    bundle: str = ""
+    outputs: tuple[str, str] = ("", "")
     keyring: bool = True
 
 
@@ -246,7 +250,8 @@ def _create_hooks(spec: Spec, detached: Detached) -> list[Operation]:
     steps: list[Operation] = []
     if hooks.prestart or hooks.create_runtime:
         steps += [sync.Report("h"), sync.Await("h")]
-    return steps + [_hook(entry, detached.creating, detached) for entry in hooks.create_container]
+    folder, state = detached.bundle, detached.creating
+    return steps + [_hook(entry, folder, state, detached) for entry in hooks.create_container]
 
 
 def _finish_root(linux: Linux, *, stars: bool) -> list[Operation]:
@@ -266,13 +271,14 @@ def _finish_root(linux: Linux, *, stars: bool) -> list[Operation]:
 
 def _await_start(spec: Spec, detached: Detached) -> list[Operation]:
     hooks = spec.hooks.start_container
-    started = (_hook(entry, detached.starting, detached) for entry in hooks)
+    started = (_hook(entry, "", detached.starting, detached) for entry in hooks)
     return [sync.Report(), sync.AwaitStart(), *started]
 
 
-def _hook(entry: Hook, state: str, detached: Detached) -> Operation:
+def _hook(entry: Hook, folder: str, state: str, detached: Detached) -> Operation:
     limit = -1 if entry.timeout_s is None else round(entry.timeout_s * 1000)
-    return sync.RunHook(entry.path, entry.args, entry.env or detached.env, limit, state)
+    env = entry.env or detached.env
+    return sync.RunHook(*detached.outputs, entry.path, entry.args, env, folder, limit, state)
 
 
 def _late(spec: Spec, detached: Detached | None) -> list[Operation]:

@@ -49,7 +49,8 @@ def last(
     if enter:
         steps += mounting.affinity(workload)
     if workload.terminal or orphan:
-        steps.append(process.OwnStdio(workload.user.uid))
+        user = workload.user
+        steps.append(process.OwnStdio(user.uid, user.gid, workload.terminal))
     steps.append(process.SetUmask(workload.umask))
     if linux.personality is not None:
         steps.append(process.SetPersonality(tables.PERSONALITIES[linux.personality]))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from runtime import plan, processes
 from runtime.commandline import making, notify, preparing
 from runtime.commandline.entry import Entry, check_id
-from runtime.commandline.record import Record
+from runtime.commandline.record import Record, hook_outputs
 from runtime.commandline.report import timestamp
 from runtime.commandline.undoing import run_poststop, undo
 from runtime.devices import with_default_devices
@@ -172,13 +172,13 @@ class _Creation:
             talk.release()
             self._note(made)
             making.settle(group, made, talk)
-            self._await_ready(talk, made)
+            self._await_ready(talk)
             self._wanted.send_pidfd(made.pidfd)
             self._wanted.write_pid(made.pid)
         finally:
             os.close(made.pidfd)
 
-    def _await_ready(self, talk: Conversation, made: Made) -> None:
+    def _await_ready(self, talk: Conversation) -> None:
         while (word := talk.hear()) != "r":
             if not word:
                 raise SetupError("create the container", "its process was killed")
@@ -186,9 +186,9 @@ class _Creation:
                 from runtime.commandline import hooks
 
                 early, found = self._spec.hooks, self._entry.record
-                # its steps stand before those of `creating` ones (runtime.md, "Lifecycle")
-                hooks.run(early.prestart, found.state("created", made.pid))
-                hooks.run(early.create_runtime, found.state("creating", made.pid))
+                # once part of the start, and told so still
+                hooks.run(early.prestart, found, "created")
+                hooks.run(early.create_runtime, found, "creating")
                 talk.tell("h")
 
     def _note(self, made: Made) -> None:
@@ -227,9 +227,15 @@ class _Creation:
             state = {**self._entry.record.state(status), "pid": PID}
             texts.append(json.dumps(state).replace(f'"{PID}"', PID))
         creating, starting = texts
-        env = tuple(f"{name}={value}" for name, value in os.environ.items())
+        found = self._entry.record
         return plan.Detached(
-            creating, starting, self._entry.record.cgroups, env=env, keyring=self._keyring
+            creating,
+            starting,
+            found.cgroups,
+            env=tuple(f"{name}={value}" for name, value in os.environ.items()),
+            bundle=found.bundle,
+            outputs=hook_outputs(found),
+            keyring=self._keyring,
         )
 
 

@@ -7,28 +7,54 @@ import json
 import os
 import signal
 import subprocess
-from typing import TYPE_CHECKING, Any
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
+from runtime.commandline.record import hook_outputs
 from runtime.errors import HookError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from runtime.commandline.entry import Entry
+    from runtime.commandline.record import Record
     from runtime.spec import Hook
 
 _LONGEST = 4096
 
 
-def run(hooks: Sequence[Hook], state: Mapping[str, Any]) -> None:
-    """Run them one after the other, with the state on standard input.
+def run(hooks: Sequence[Hook], found: Record, status: str) -> None:
+    """Run them one after the other in the bundle, with the state on standard input.
+
+    Args:
+        hooks: what to run.
+        found: the container; its pid is not shown where it has stopped.
+        status: of it.
 
     Raises:
         HookError: one cannot be run, fails, or takes longer than it may.
     """
-    text = json.dumps(state).encode()
+    text = json.dumps(found.state(status, 0 if status == "stopped" else found.pid)).encode()
     for hook in hooks:
-        _run(hook, text)
+        with ExitStack() as stack:
+            outputs = [_open(stack, hook, path) for path in hook_outputs(found)]
+            _run(hook, text, found.bundle, outputs)
+
+
+def _open(stack: ExitStack, hook: Hook, path: str) -> int:
+    """A file that takes output, or one in memory, of which the last line is shown on failure.
+
+    A file, not a pipe: whatever the hook leaves behind cannot hold us by it.
+    """
+    try:
+        if path:
+            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        else:
+            fd = os.memfd_create("hook", os.MFD_CLOEXEC)
+    except OSError as error:
+        raise HookError(f"run the hook {hook.path}", f"{path}: {error.strerror}") from error
+    stack.callback(os.close, fd)
+    return fd
 
 
 def of(entry: Entry, kind: str) -> Sequence[Hook]:
@@ -48,19 +74,18 @@ def of(entry: Entry, kind: str) -> Sequence[Hook]:
     return found
 
 
-def _run(hook: Hook, state: bytes) -> None:
+def _run(hook: Hook, state: bytes, folder: str, outputs: Sequence[int]) -> None:
     what = f"run the hook {hook.path}"
-    # a file, not a pipe: whatever the hook leaves behind cannot hold us by it
-    said = os.memfd_create("hook", os.MFD_CLOEXEC)
     try:
         process = subprocess.Popen(
             hook.args or (hook.path,),
             executable=hook.path,
             stdin=subprocess.PIPE,
-            stdout=said,
-            stderr=said,
+            stdout=outputs[0],
+            stderr=outputs[1],
             # none given: the runtime's own, as runc and crun have it
             env=dict(entry.partition("=")[::2] for entry in hook.env) if hook.env else None,
+            cwd=folder if os.path.isdir(folder) else None,
             start_new_session=True,
         )
         with process:
@@ -72,12 +97,10 @@ def _run(hook: Hook, state: bytes) -> None:
                 if process.poll() is None:
                     with contextlib.suppress(ProcessLookupError):
                         os.killpg(process.pid, signal.SIGKILL)
-        if process.returncode:
-            raise HookError(what, _failure(process.returncode, said))
     except OSError as error:
         raise HookError(what, error.strerror or str(error), error.errno or 0) from error
-    finally:
-        os.close(said)
+    if process.returncode:
+        raise HookError(what, _failure(process.returncode, outputs[1]))
 
 
 def _failure(status: int, said: int) -> str:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from runtime import capabilities
 from runtime.commandline.home import with_home
 from runtime.oci import bundle as bundles
 from runtime.oci import parts
 from runtime.oci.document import decode
+from runtime.oci.mounts import write_mappings
 from runtime.spec import CapabilitySets
 from runtime.spec.validation import process as rules
 from runtime.spec.validation import validate
@@ -62,12 +63,45 @@ def parse(text: bytes, folder: str, *, checked: bool = False) -> Spec:
     Raises:
         SpecError: naming the field.
     """
-    document = decode(text)
+    document = with_mappings(decode(text))
     absent = document.get("process") is None
     spec = bundles.parse({**document, "process": _NO_PROCESS} if absent else document, Path(folder))
     if checked:
         validate(spec, detached=True)
     return replace(spec, process=replace(spec.process, args=())) if absent else spec
+
+
+def with_mappings(document: dict[str, Any]) -> dict[str, Any]:
+    """The document; a new user namespace without mappings gets those that its maker can give.
+
+    For root these are all ids, each as itself, as crun has it.
+    """
+    linux = document.get("linux")
+    if not isinstance(linux, dict) or linux.get("uidMappings") or linux.get("gidMappings"):
+        return document
+    fresh = {"type": "user"}
+    namespaces = linux.get("namespaces")
+    if not isinstance(namespaces, list) or fresh not in (
+        {key: value for key, value in entry.items() if value}
+        for entry in namespaces
+        if isinstance(entry, dict)
+    ):
+        return document
+    from runtime import mappings
+
+    if os.geteuid() == 0:
+        uids, gids = (mappings.held(f"/proc/self/{name}_map") for name in ("uid", "gid"))
+    else:
+        own = mappings.for_user()
+        uids, gids = own.uid_mappings, own.gid_mappings
+    return {
+        **document,
+        "linux": {
+            **linux,
+            "uidMappings": write_mappings(uids),
+            "gidMappings": write_mappings(gids),
+        },
+    }
 
 
 def filter_of(spec: Spec) -> Filter | None:

@@ -103,3 +103,15 @@ class Record:
         if self.annotations:
             found["annotations"] = self.annotations
         return found
+
+
+def hook_outputs(found: Record) -> tuple[str, str]:
+    """Files that take the standard output and the errors of its hooks, "" for none.
+
+    The annotations are crun's (crun(1), "run.oci.hooks.stdout=FILE").
+    """
+    annotations = found.annotations
+    return (
+        annotations.get("run.oci.hooks.stdout", ""),
+        annotations.get("run.oci.hooks.stderr", ""),
+    )

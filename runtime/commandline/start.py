@@ -59,9 +59,8 @@ def start(entry: Entry, warn: Callable[[str], None]) -> None:
 def _poststart(entry: Entry, warn: Callable[[str], None]) -> None:
     from runtime.commandline import hooks
 
-    found = entry.record
     try:
-        hooks.run(hooks.of(entry, "poststart"), found.state("running", found.pid))
+        hooks.run(hooks.of(entry, "poststart"), entry.record, "running")
     except ContainerError:
         _tear_down(entry, warn)
         raise

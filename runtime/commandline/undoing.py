@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from runtime.commandline.record import Record
     from runtime.spec import Hook
 
-_DEATH_S = 10.0
+_AT_ONCE_S, _DEATH_S = 0.5, 10.0
 
 
 def undo(entry: Entry, warn: Callable[[str], None]) -> None:
@@ -61,7 +61,7 @@ def run_poststop(hooks: Sequence[Hook], found: Record, warn: Callable[[str], Non
 
     for hook in hooks:
         try:
-            running.run([hook], found.state("stopped"))
+            running.run([hook], found, "stopped")
         except ContainerError as error:
             warn(str(error))
 
@@ -83,6 +83,9 @@ def end(entry: Entry, group: Group | None) -> None:
             group.kill()
         poll = select.poll()
         poll.register(pidfd, select.POLLIN)
+        if not poll.poll(_AT_ONCE_S * 1000) and group:
+            # somebody may have moved it elsewhere and frozen it there; at home it goes on
+            group.attach(entry.record.pid)
         if not poll.poll(_DEATH_S * 1000) and entry.alive:
             raise SetupError(f"end {entry.record.id}", "its process outlives SIGKILL")
     finally:

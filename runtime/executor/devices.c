@@ -54,6 +54,8 @@ STEP(provide_devices) {
     const char *name = take_text(&step->fields);
     int tree = host_device(name);
     if (tree < 0) return -1;
+    if (set_attributes(tree, 0, ATTR_NOSUID | ATTR_NOEXEC, 0, 0, -1) < 0)
+      return failed("the options of /dev/%s", name);
     int target = openat(dev, name, O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (target < 0) return failed("/dev/%s", name);
     if (attach(tree, target) < 0) return failed("/dev/%s", name);
@@ -67,49 +69,102 @@ STEP(provide_devices) {
   return 0;
 }
 
-/* Fields: path, mode with its type, major, minor, owner. A user namespace makes no nodes: there
- * the host's own is bound, if it is that device. */
-STEP(make_device) {
-  char copy[4096];
-  struct stat status;
-  const char *path = take_text(&step->fields);
-  mode_t mode = take_int(&step->fields);
-  unsigned major_number = take_int(&step->fields), minor_number = take_int(&step->fields);
-  int64_t uid = take_int(&step->fields), gid = take_int(&step->fields);
-  dev_t device = makedev(major_number, minor_number);
-  snprintf(copy, sizeof copy, "%s", path);
-  char *slash = strrchr(copy, '/');
-  if (!slash || !slash[1]) return errno = EINVAL, failed("%s", path);
-  *slash = 0;
-  int parent = open_directory(job->root, *copy ? copy : "/", REFUSE);
-  if (parent < 0) return -1;
+struct device {
+  const char *path;
+  mode_t mode; /* with the type */
+  dev_t number;
+  int64_t uid, gid;
+};
+
+static struct device take_device(struct cursor *fields) {
+  struct device device = {.path = take_text(fields)};
+  device.mode = take_int(fields);
+  unsigned major_number = take_int(fields);
+  device.number = makedev(major_number, take_int(fields));
+  device.uid = take_int(fields);
+  device.gid = take_int(fields);
+  return device;
+}
+
+static int make_node(int parent, const char *name, const struct device *device, uid_t uid, gid_t gid) {
   mode_t before = umask(0);
-  int done = mknodat(parent, slash + 1, mode, device);
+  int done = mknodat(parent, name, device->mode, device->number);
   umask(before);
-  if (done == 0) {
-    done = fchownat(parent, slash + 1, uid, gid, AT_SYMLINK_NOFOLLOW);
-    close(parent);
-    return done < 0 ? failed("the owner of %s", path) : 0;
+  if (done == 0 && (done = fchownat(parent, name, uid, gid, AT_SYMLINK_NOFOLLOW)) < 0)
+    return failed("the owner of %s", device->path);
+  return done;
+}
+
+/* Where an id of the container's is on the host; text as in uid_map. */
+static int64_t on_host(const char *map, int64_t id) {
+  long long inside, outside, count;
+  for (int used; sscanf(map, "%lld %lld %lld%n", &inside, &outside, &count, &used) == 3; map += used)
+    if (id >= inside && id < inside + count) return outside + id - inside;
+  return -1;
+}
+
+/* A user namespace makes no nodes: there it is made here, in a file system of its own, and bound. An
+ * ordinary user makes none here either, and has it bound from the host. */
+STEP(prepare_device) {
+  static const struct options small = {2, {"mode", "size"}, {"0755", "4096"}};
+  struct device device = take_device(&step->fields);
+  if (!*job->uid_map || S_ISFIFO(device.mode)) return 0;
+  int64_t uid = on_host(job->uid_map, device.uid), gid = on_host(job->gid_map, device.gid);
+  if (uid < 0 || gid < 0) return errno = EINVAL, failed("the owner of %s is not mapped", device.path);
+  int shelf = new_filesystem("tmpfs", "", &small, ATTR_NOSUID | ATTR_NOEXEC);
+  if (shelf < 0) return -1;
+  if (make_node(shelf, "node", &device, uid, gid) == 0)
+    step->prepared = move_up(clone_tree(shelf, "node", 0));
+  int number = errno;
+  close(shelf);
+  errno = number;
+  return step->prepared < 0 && number != EPERM ? failed("%s", device.path) : 0;
+}
+
+static int same_device(int fd, const struct device *device) {
+  struct stat status;
+  return fstat(fd, &status) == 0 && status.st_rdev == device->number &&
+         (status.st_mode & S_IFMT) == (device->mode & S_IFMT);
+}
+
+static int bind_device(struct job *job, const struct device *device, int tree) {
+  int target = open_file(job->root, device->path, REFUSE);
+  if (target < 0) return -1;
+  int done = protect(tree) < 0 ? -1 : attach(tree, target);
+  int number = errno;
+  close(target);
+  errno = number;
+  return done < 0 ? failed("%s", device->path) : 0;
+}
+
+/* Fields: path, mode with its type, major, minor, owner. */
+STEP(make_device) {
+  char copy[PATH_MAX];
+  const char *above;
+  struct device device = take_device(&step->fields);
+  if (step->prepared >= 0) return bind_device(job, &device, step->prepared);
+  char *name = split_path(copy, sizeof copy, device.path, &above);
+  int parent = open_directory(job->root, above, REFUSE);
+  if (parent < 0) return -1;
+  int done = make_node(parent, name, &device, device.uid, device.gid), number = errno;
+  if (done < 0 && number == EEXIST) {
+    int there = openat(parent, name, O_WHERE | O_NOFOLLOW);
+    done = there >= 0 && same_device(there, &device) ? 0 : -1;
+    if (there >= 0) close(there);
+    if (done < 0) failed("%s is there already and is something else", device.path);
   }
   close(parent);
-  if (errno == EEXIST) {
-    int there = open_in_root(job->root, path, O_PATH | O_NOFOLLOW, REFUSE);
-    if (there >= 0 && fstat(there, &status) == 0 && status.st_rdev == device &&
-        (status.st_mode & S_IFMT) == (mode & S_IFMT))
-      return close(there), 0;
-    return errno = EEXIST, failed("%s is there already and is something else", path);
-  }
-  if (errno != EPERM) return failed("%s", path);
-  int tree = clone_tree(AT_FDCWD, path, 0);
-  if (tree < 0) return failed("%s of the host", path);
-  if (fstat(tree, &status) < 0 || status.st_rdev != device ||
-      (status.st_mode & S_IFMT) != (mode & S_IFMT))
-    return errno = ENODEV, failed("%s of the host is something else", path);
-  int target = open_file(job->root, path, REFUSE);
-  if (target < 0 || protect(tree) < 0 || attach(tree, target) < 0) return failed("%s", path);
-  close(target);
+  errno = number;
+  if (done == 0 || number != EPERM) return done < 0 && !*detail ? failed("%s", device.path) : done;
+  int tree = clone_tree(AT_FDCWD, device.path, 0);
+  if (tree < 0) return failed("%s of the host", device.path);
+  done = same_device(tree, &device) ? bind_device(job, &device, tree)
+                                    : (errno = ENODEV, failed("%s of the host is something else",
+                                                              device.path));
+  number = errno;
   close(tree);
-  return 0;
+  errno = number;
+  return done;
 }
 
 /* Fields: rows and columns, 0 for the terminal's own; whether it is /dev/console, too. The slave is

@@ -52,7 +52,7 @@ char **take_list(struct cursor *c); /* NULL-terminated, allocated for good */
 struct step {
   int64_t code;
   struct cursor fields;
-  int prepared; /* what the resident process opened for it on the host's side, or -1 */
+  int prepared, second; /* what the resident process opened for it on the host's side, or -1 */
 };
 
 struct job {
@@ -118,7 +118,7 @@ STEP(set_io_priority); STEP(set_affinity); STEP(own_stdio); STEP(restrict_landlo
 STEP(working_directory); STEP(die_with_parent); STEP(close_descriptors); STEP(report);
 STEP(await_start); STEP(run_hook); STEP(find_program); STEP(load_filter); STEP(execute);
 STEP(prepare_bind); STEP(prepare_bind_root); STEP(prepare_upper); STEP(prepare_leaving);
-STEP(prepare_change_root);
+STEP(prepare_change_root); STEP(prepare_device); STEP(prepare_hook);
 
 /* paths.c */
 enum { REFUSE, FOLLOW }; /* links on the way, inside the root */
@@ -133,6 +133,7 @@ int set_attributes(int fd, unsigned flags, uint64_t set, uint64_t clear, uint64_
                    int userns);
 
 /* mounts.c */
+int place(struct job *job, int tree, const char *path, int target); /* may become the root */
 #define MOST_OPTIONS 64
 struct options {
   int64_t count;

@@ -86,10 +86,10 @@ STEP(become_root) {
 }
 
 STEP(set_user) {
-  gid_t groups[1024];
+  static gid_t groups[NGROUPS_MAX];
   int64_t uid = take_int(&step->fields), gid = take_int(&step->fields);
   int64_t denied = take_int(&step->fields), count = take_int(&step->fields);
-  if (count > 1024) return errno = EINVAL, failed("more than 1024 additional groups");
+  if (count > NGROUPS_MAX) return errno = EINVAL, failed("%d additional groups", (int)count);
   for (int64_t i = 0; i < count; i++) groups[i] = take_int(&step->fields);
   if (setgroups(count, groups) < 0 && (!denied || count)) return failed("setgroups");
   if (setresgid(gid, gid, gid) < 0) return failed("group %d is not mapped", (int)gid);

@@ -50,10 +50,14 @@ static int64_t left(int64_t deadline) {
   return milliseconds < 0 ? 0 : milliseconds > INT_MAX ? INT_MAX : milliseconds;
 }
 
-static void become_hook(const char *program, char **arguments, char **variables, int state) {
+static void become_hook(const struct step *step, const char *program, char **arguments,
+                        char **variables, const char *folder, int state) {
   char *alone[] = {(char *)program, NULL};
   /* nothing of the runtime's or the caller's reaches it but what every process has */
   if (setsid() < 0 || dup2(state, 0) < 0) _exit(126);
+  if (step->prepared >= 0 && dup2(step->prepared, 1) < 0) _exit(126);
+  if (step->second >= 0 && dup2(step->second, 2) < 0) _exit(126);
+  if (*folder && chdir(folder) < 0) errno = 0; /* it may be closed to us */
   syscall(SYS_close_range, 3, ~0U, 4 /* CLOSE_RANGE_CLOEXEC */);
   signal(SIGPIPE, SIG_DFL);
   execve(program, *arguments ? arguments : alone, variables);
@@ -74,14 +78,30 @@ static int outlast(pid_t pid, int64_t limit, int *status) {
   return late;
 }
 
-/* Fields: program, arguments, environment, time limit in ms or -1, state with "@PID@" for our id as
- * the container sees it. */
+static int open_output(const char *path) {
+  int fd = move_up(open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0600));
+  return fd < 0 ? failed("%s", path) : fd;
+}
+
+/* Fields of run_hook: where its output and its errors go, "" for where the workload's do. */
+STEP(prepare_hook) {
+  (void)job;
+  const char *output = take_text(&step->fields), *errors = take_text(&step->fields);
+  if (*output && (step->prepared = open_output(output)) < 0) return -1;
+  if (*errors && (step->second = open_output(errors)) < 0) return -1;
+  return 0;
+}
+
+/* Further fields: program, arguments, environment, directory to run in, time limit in ms or -1, state
+ * with "@PID@" for our id as the container sees it. */
 STEP(run_hook) {
   (void)job;
   int pipe_fds[2], status = 0;
   char number[16];
+  take_text(&step->fields), take_text(&step->fields);
   const char *program = take_text(&step->fields);
   char **arguments = take_list(&step->fields), **variables = take_list(&step->fields);
+  const char *folder = take_text(&step->fields);
   int64_t limit = take_int(&step->fields);
   const char *state = take_text(&step->fields), *mark = strstr(state, "@PID@");
   int length = snprintf(number, sizeof number, "%d", (int)getpid());
@@ -89,7 +109,7 @@ STEP(run_hook) {
   fcntl(pipe_fds[1], F_SETFL, O_NONBLOCK);
   pid_t pid = fork();
   if (pid < 0) return -1;
-  if (pid == 0) become_hook(program, arguments, variables, pipe_fds[0]);
+  if (pid == 0) become_hook(step, program, arguments, variables, folder, pipe_fds[0]);
   close(pipe_fds[0]);
   void (*before)(int) = signal(SIGPIPE, SIG_IGN);
   /* a state is smaller than a pipe; a hook that does not read it is its own affair */

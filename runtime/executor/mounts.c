@@ -1,9 +1,7 @@
-/* Further mounts: fresh file systems, and binds of what the host has. */
+/* Fresh file systems. */
 #include <dirent.h>
 #include <linux/mount.h>
-#include <signal.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 
 #include "executor.h"
 
@@ -84,6 +82,47 @@ static int copy_up(int target, int mounted) {
   return done;
 }
 
+/* The mode of the directory that a tmpfs hides, where none is asked for: as Docker has had it. */
+static int keep_mode(struct job *job, const char *path, int mounted) {
+  struct stat status;
+  int under = open_in_root(job->root, path, O_PATH | O_DIRECTORY, FOLLOW);
+  if (under < 0) return 0;
+  int done = fstat(under, &status);
+  if (done == 0) done = fchmodat(mounted, ".", status.st_mode & 07777, 0);
+  close(under);
+  return done;
+}
+
+/* The host's own /sys, where the kernel gives a user namespace no fresh one: it wants the network
+ * namespace, too (sysfs(5)). What is mounted below it is locked to it (mount_namespaces(7)). */
+static int bind_sysfs(uint64_t attributes) {
+  int tree = clone_tree(AT_FDCWD, "/sys", RECURSIVE);
+  if (tree < 0) return failed("/sys of the host");
+  if (set_attributes(tree, RECURSIVE, 0, 0, MS_SLAVE, -1) == 0 &&
+      set_attributes(tree, RECURSIVE, attributes, 0, 0, -1) == 0)
+    return tree;
+  int number = errno;
+  close(tree);
+  errno = number;
+  return failed("/sys of the host");
+}
+
+static int has_option(const struct options *options, const char *name) {
+  for (int64_t i = 0; i < options->count; i++)
+    if (!strcmp(options->name[i], name)) return 1;
+  return 0;
+}
+
+int place(struct job *job, int tree, const char *path, int target) {
+  if (attach(tree, target) < 0) return -1;
+  if (path[strspn(path, "/")]) return 0;
+  /* what is mounted on the root is the root from now on */
+  int root = move_up(fcntl(tree, F_DUPFD_CLOEXEC, 0));
+  if (root < 0) return -1;
+  job->root = root;
+  return 0;
+}
+
 /* Fields: target, kind, attributes, whether to copy up, source, options. */
 STEP(mount_new) {
   const char *path = take_text(&step->fields), *kind = take_text(&step->fields);
@@ -95,108 +134,25 @@ STEP(mount_new) {
     options.name[i] = take_text(&step->fields);
     options.value[i] = take_text(&step->fields);
   }
-  /* what is to be copied into it comes before it is made read-only */
-  uint64_t first = copying ? attributes & ~ATTR_RDONLY : (uint64_t)attributes;
+  int moded = !strcmp(kind, "tmpfs") && !has_option(&options, "mode");
+  /* what is to be changed in it comes before it is made read-only */
+  uint64_t first = copying || moded ? attributes & ~ATTR_RDONLY : (uint64_t)attributes;
   int detached = new_filesystem(kind, source, &options, first);
+  if (detached < 0 && errno == EPERM && !strcmp(kind, "sysfs")) detached = bind_sysfs(attributes);
   if (detached < 0) return -1;
+  int done = moded ? keep_mode(job, path, detached) : 0;
+  if (done < 0) failed("the mode of %s", path);
   /* a /proc, /sys or /dev elsewhere would be taken for the real one (CVE-2019-19921, CVE-2023-27561) */
   int links = strcmp(kind, "proc") && strcmp(kind, "sysfs") && strcmp(path, "/dev") ? FOLLOW : REFUSE;
-  int target = open_directory(job->root, path, links);
-  int done = target < 0 ? -1 : 0;
+  int target = done < 0 ? -1 : open_directory(job->root, path, links);
+  if (target < 0) done = -1;
   if (done == 0 && copying && (done = copy_up(target, detached)) < 0) failed("copy %s up", path);
-  if (done == 0 && copying && attributes & ATTR_RDONLY)
+  if (done == 0 && first != (uint64_t)attributes)
     done = set_attributes(detached, 0, ATTR_RDONLY, 0, 0, -1);
-  if (done == 0) done = attach(detached, target);
+  if (done == 0) done = place(job, detached, path, target);
   int number = errno;
   if (target >= 0) close(target);
   close(detached);
-  errno = number;
-  return done;
-}
-
-/* Whose mapping shifts the owners of an idmapped mount: a user namespace that nothing else needs. */
-static int user_namespace(const char *uids, const char *gids) {
-  int pipe_fds[2];
-  char path[64];
-  if (pipe2(pipe_fds, O_CLOEXEC) < 0) return -1;
-  pid_t pid = syscall(SYS_clone, SIGCHLD | CLONE_NEWUSER, NULL, NULL, NULL, NULL);
-  if (pid == 0) {
-    close(pipe_fds[1]);
-    if (read(pipe_fds[0], path, 1) >= 0) _exit(0);
-    _exit(1);
-  }
-  int fd = -1, number = errno;
-  close(pipe_fds[0]);
-  if (pid > 0) {
-    snprintf(path, sizeof path, "/proc/%d/gid_map", pid);
-    int done = write_text(path, gids);
-    snprintf(path, sizeof path, "/proc/%d/uid_map", pid);
-    if (done == 0) done = write_text(path, uids);
-    snprintf(path, sizeof path, "/proc/%d/ns/user", pid);
-    if (done == 0) fd = open(path, O_RDONLY | O_CLOEXEC);
-    number = errno;
-    close(pipe_fds[1]);
-    waitpid(pid, NULL, 0);
-  } else {
-    close(pipe_fds[1]);
-  }
-  errno = number;
-  return fd;
-}
-
-static int shift_owners(int tree, unsigned depth, const char *uids, const char *gids) {
-  int userns = user_namespace(uids, gids);
-  int done = userns < 0 ? -1 : set_attributes(tree, depth, ATTR_IDMAP, 0, 0, userns);
-  int number = errno;
-  if (userns >= 0) close(userns);
-  errno = number;
-  return done;
-}
-
-/* Fields of bind_mount: source, recursive, attributes set and cleared, the same recursively,
- * propagations, mapping of users and of groups or "", then what the container's side needs: the
- * target. */
-STEP(prepare_bind) {
-  const char *source = take_text(&step->fields);
-  unsigned depth = take_int(&step->fields) ? RECURSIVE : 0;
-  uint64_t set = take_int(&step->fields), clear = take_int(&step->fields);
-  uint64_t all_set = take_int(&step->fields), all_clear = take_int(&step->fields);
-  (void)job;
-  step->prepared = move_up(clone_tree(AT_FDCWD, source, depth));
-  if (step->prepared < 0) return failed("%s", source);
-  for (int64_t left = take_int(&step->fields); left > 0; left--) {
-    int64_t flags = take_int(&step->fields);
-    if (set_attributes(step->prepared, flags & MS_REC ? RECURSIVE : 0, 0, 0, flags & ~(int64_t)MS_REC,
-                       -1) < 0)
-      return failed("the propagation of %s", source);
-  }
-  const char *uids = take_text(&step->fields), *gids = take_text(&step->fields);
-  if (*uids && shift_owners(step->prepared, depth, uids, gids) < 0)
-    return failed("shift the owners of %s", source);
-  if ((all_set | all_clear) &&
-      set_attributes(step->prepared, RECURSIVE, all_set, all_clear, 0, -1) < 0)
-    return failed("the options of %s", source);
-  if ((set | clear) && set_attributes(step->prepared, 0, set, clear, 0, -1) < 0)
-    return failed("the options of %s", source);
-  return 0;
-}
-
-STEP(bind_mount) {
-  struct stat status;
-  take_text(&step->fields);
-  for (int i = 0; i < 5; i++) take_int(&step->fields);
-  for (int64_t left = take_int(&step->fields); left > 0; left--) take_int(&step->fields);
-  take_text(&step->fields), take_text(&step->fields);
-  const char *path = take_text(&step->fields);
-  if (fstat(step->prepared, &status) < 0) return -1;
-  int target = S_ISDIR(status.st_mode) ? open_directory(job->root, path, FOLLOW)
-                                         : open_file(job->root, path, FOLLOW);
-  if (target < 0) return -1;
-  int done = attach(step->prepared, target);
-  int number = errno;
-  close(target);
-  close(step->prepared);
-  step->prepared = -1;
   errno = number;
   return done;
 }

@@ -38,7 +38,7 @@ static const struct {
     {NULL, write_sysctl},
     {NULL, make_link},
     {NULL, provide_devices},
-    {NULL, make_device},
+    {prepare_device, make_device},
     {NULL, open_console},
     {NULL, set_rlimit},
     {NULL, no_new_privileges},
@@ -57,7 +57,7 @@ static const struct {
     {NULL, close_descriptors},
     {NULL, report},
     {NULL, await_start},
-    {NULL, run_hook},
+    {prepare_hook, run_hook},
     {NULL, find_program},
     {NULL, load_filter},
     {NULL, execute},
@@ -117,7 +117,7 @@ int read_job(struct job *job, const char *data, size_t size, const int *fds, int
   if (number < 0 || number > MOST_STEPS)
     return errno = E2BIG, failed("the start takes %lld steps, more than %d", (long long)number, MOST_STEPS);
   job->steps = number;
-  for (int i = 0; i < job->steps; i++) job->step[i].prepared = -1;
+  for (int i = 0; i < job->steps; i++) job->step[i].prepared = job->step[i].second = -1;
   for (int i = 0; i < job->steps; i++) {
     struct step *step = &job->step[i];
     step->code = take_int(&c);
@@ -136,6 +136,7 @@ int prepare(struct job *job) {
     if (!table[step->code].prepare) continue;
     int done = table[step->code].prepare(job, &seen);
     step->prepared = seen.prepared;
+    step->second = seen.second;
     if (done < 0) return i + 1;
   }
   return 0;
@@ -144,8 +145,10 @@ int prepare(struct job *job) {
 int sets_rlimit(const struct step *step) { return table[step->code].apply == set_rlimit; }
 
 void discard(struct job *job) {
-  for (int i = 0; i < job->steps; i++)
+  for (int i = 0; i < job->steps; i++) {
     if (job->step[i].prepared >= 0) close(job->step[i].prepared);
+    if (job->step[i].second >= 0) close(job->step[i].second);
+  }
   for (int i = 0; i < job->joins; i++)
     if (job->join_fds[i] >= 0) close(job->join_fds[i]);
   free(job->argv);
@@ -163,7 +166,7 @@ static void give_up(struct job *job, int step) {
 
 /* Where it fails, the descriptor stays as it is: the control socket has to tell. */
 static int lift(int *fd, int top) {
-  if (*fd > top) return 0;
+  if (*fd < 0 || *fd > top) return 0;
   int high = fcntl(*fd, F_DUPFD_CLOEXEC, top + 1);
   if (high < 0) return -1;
   *fd = high;
@@ -178,11 +181,11 @@ static int arrange(struct job *job) {
     if (job->numbers[i] > top) top = job->numbers[i];
   int *own[] = {&job->control, &job->init, &job->console, &job->start, &job->mapping};
   for (size_t i = 0; i < sizeof own / sizeof *own; i++)
-    if (*own[i] >= 0 && lift(own[i], top) < 0) return -1;
+    if (lift(own[i], top) < 0) return -1;
   for (int i = 0; i < job->steps; i++)
-    if (job->step[i].prepared >= 0 && lift(&job->step[i].prepared, top) < 0) return -1;
+    if (lift(&job->step[i].prepared, top) < 0 || lift(&job->step[i].second, top) < 0) return -1;
   for (int i = 0; i < job->count; i++)
-    if (lift(&job->fds[i], top) < 0) return -1;
+    if (job->fds[i] < 0 || lift(&job->fds[i], top) < 0) return errno = EBADF, -1;
   for (int i = 0; i < job->count; i++)
     if (dup2(job->fds[i], job->numbers[i]) < 0) return -1;
   /* who made the container may wait for the end of what it gave as output */

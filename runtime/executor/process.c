@@ -103,19 +103,23 @@ STEP(set_affinity) {
   return sched_setaffinity(0, sizeof set, &set);
 }
 
-/* Gives terminals, pipes and sockets among standard input, output and error to the workload's user;
- * files stay whose they are. */
+/* Gives standard input, output and error to the workload's user, who may open them anew through
+ * /proc. Fields: user, group, whether they are a terminal of the container's own, whose group is its
+ * devpts's affair. Devices and directories of the host's stay whose they are. */
 STEP(own_stdio) {
   (void)job;
   uid_t uid = take_int(&step->fields);
-  struct stat status, null;
-  if (stat("/dev/null", &null) < 0) null.st_rdev = 0;
+  gid_t gid = take_int(&step->fields);
+  int64_t terminal = take_int(&step->fields);
   for (int number = 0; number < 3; number++) {
-    if (fstat(number, &status) < 0 || status.st_uid == uid) continue;
-    if (S_ISREG(status.st_mode) || S_ISDIR(status.st_mode) || S_ISBLK(status.st_mode)) continue;
-    if (S_ISCHR(status.st_mode) && status.st_rdev == null.st_rdev) continue;
+    struct stat status;
+    if (fstat(number, &status) < 0) continue;
+    int other = S_ISDIR(status.st_mode) || S_ISBLK(status.st_mode) || S_ISCHR(status.st_mode);
+    if (terminal ? status.st_uid == uid : other || (status.st_uid == uid && status.st_gid == gid))
+      continue;
     /* a host's file keeps its owner where this namespace may not change it */
-    if (fchown(number, uid, -1) < 0 && errno != EPERM && errno != EINVAL && errno != EROFS)
+    if (fchown(number, uid, terminal ? (gid_t)-1 : gid) < 0 && errno != EPERM && errno != EINVAL &&
+        errno != EROFS)
       return failed("descriptor %d", number);
   }
   return 0;
@@ -165,7 +169,7 @@ STEP(working_directory) {
   (void)job;
   char path[PATH_MAX];
   const char *wanted = take_text(&step->fields);
-  if (chdir(wanted) < 0) return failed("%s", wanted);
+  if (chdir(wanted) < 0) return failed("chdir");
   if (syscall(SYS_getcwd, path, sizeof path) < 0) return -1;
   if (*path != '/') return errno = ENOENT, failed("the working directory lies outside the root");
   return 0;

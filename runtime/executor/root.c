@@ -57,10 +57,10 @@ STEP(prepare_bind_root) {
   return 0;
 }
 
-/* The tree is a mount once it stands somewhere; where does not matter, since it becomes the root. */
+/* The tree is a mount once it stands somewhere. Where does not matter, since it becomes the root, but
+ * hooks look for it at its own path. */
 STEP(bind_root) {
-  static const char *const stones[] = {"merged", "/tmp", "/mnt", "/run", "/dev"};
-  take_text(&step->fields);
+  const char *stones[] = {take_text(&step->fields), "merged", "/tmp", "/mnt", "/run", "/dev"};
   if (take_int(&step->fields) && set_attributes(step->prepared, 0, ATTR_NODEV, 0, 0, -1) < 0)
     return failed("nodev");
   for (size_t i = 0; i < sizeof stones / sizeof *stones; i++) {

@@ -94,7 +94,7 @@ def _note_joined_user(node: Node, linux: Linux) -> None:
 
 
 def _read_device(node: Node) -> Device:
-    path = node.require(node.text("path"), "path")
+    path = node.require(node.text("path"), "path").rstrip("/")
     kind = node.require(node.word("type", "type of device", _DEVICE_TYPES), "type")
     major, minor = node.integer("major", INT64), node.integer("minor", INT64)
     if kind != "p":

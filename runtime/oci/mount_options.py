@@ -69,7 +69,7 @@ _PROPAGATION = {
     **PROPAGATIONS,
     **{f"r{name}": flag | MS_REC for name, flag in PROPAGATIONS.items()},
 }
-_KINDS = ("bind", "rbind", "remount", "idmap", "ridmap", "tmpcopyup")
+_KINDS = ("bind", "rbind", "remount", "idmap", "ridmap", "tmpcopyup", "copy-symlink")
 #: Options that have a recursive form, spelt with an "r" in front.
 _RECURSIVE = (*_SET, *_CLEAR, *_ATIME, *_NOT_ATIME)
 
@@ -107,6 +107,7 @@ class MountOptions(NamedTuple):
         data: options of the file system's own, by name and value; a flag has the value "".
         idmap: "idmap", "ridmap" or None: show owners through an id mapping.
         copy_up: fill the new tmpfs with what the image has there.
+        copy_symlink: where the source is a symbolic link, make the same one (as crun has it).
     """
 
     bind: bool = False
@@ -121,6 +122,7 @@ class MountOptions(NamedTuple):
     data: tuple[tuple[str, str], ...] = ()
     idmap: str | None = None
     copy_up: bool = False
+    copy_symlink: bool = False
 
 
 def parse(options: Iterable[str]) -> MountOptions:
@@ -160,6 +162,7 @@ def parse(options: Iterable[str]) -> MountOptions:
         data=tuple(data),
         idmap=idmap,
         copy_up="tmpcopyup" in words,
+        copy_symlink="copy-symlink" in words,
     )
 
 

@@ -184,7 +184,7 @@ def _read_io_priority(node: Node) -> IoPriority | None:
     io_class = given.word("class", "I/O scheduling class", tables.IO_CLASSES)
     found = IoPriority(
         io_class=given.require(io_class, "class"),
-        priority=given.require(given.integer("priority", INT32), "priority"),
+        priority=given.integer("priority", INT32) or 0,  # runc and crun do without
     )
     given.close()
     return found

@@ -137,15 +137,20 @@ class SetAffinity(NamedTuple):
 
 
 class OwnStdio(NamedTuple):
-    """Give standard input, output and error to the workload's user."""
+    """Give standard input, output and error to the workload's user.
+
+    `terminal`: they are one of the container's own.
+    """
 
     uid: int
+    gid: int
+    terminal: bool
 
     def describe(self) -> str:
         return f"give the standard descriptors to user {self.uid}"
 
-    def wire(self) -> tuple[int]:
-        return (self.uid,)
+    def wire(self) -> tuple[int, int, int]:
+        return (self.uid, self.gid, int(self.terminal))
 
 
 class RestrictLandlock(NamedTuple):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 TOKENS = {
     "g": "the cgroup limits hold",
@@ -61,22 +61,28 @@ class RunHook(NamedTuple):
     """Run a program of the bundle inside the container, with the state on its standard input.
 
     Args:
+        output: file that takes its standard output, "" for where the workload's goes; `errors`
+            likewise. Both are opened on the host's side.
+        folder: directory to run it in, "" for the present one.
+        timeout_ms: -1 for none.
         state: as JSON, with "@PID@" where the process id belongs, as the container sees it
             (runtime.md, "State").
-        timeout_ms: -1 for none.
     """
 
+    output: str
+    errors: str
     path: str
     args: tuple[str, ...]
     env: tuple[str, ...]
+    folder: str
     timeout_ms: int
     state: str
 
     def describe(self) -> str:
         return f"run the hook {self.path}"
 
-    def wire(self) -> tuple[str, tuple[str, ...], tuple[str, ...], int, str]:
-        return (self.path, self.args, self.env, self.timeout_ms, self.state)
+    def wire(self) -> tuple[Any, ...]:
+        return tuple(self)
 
 
 class Unshare(NamedTuple):

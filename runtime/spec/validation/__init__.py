@@ -83,7 +83,8 @@ def _check_names(spec: Spec) -> None:
         size = len(name.encode())
         if size > _LONGEST_NAME:
             raise SpecError(path, f"has {size} bytes; the kernel takes {_LONGEST_NAME}")
-    if spec.domainname is not None and "kernel.domainname" in spec.linux.sysctl:
+    parameter = spec.linux.sysctl.get("kernel.domainname")
+    if spec.domainname is not None and parameter not in (None, spec.domainname):
         raise SpecError("linux.sysctl", "'kernel.domainname' and domainname are the same; give one")
 
 

@@ -40,8 +40,6 @@ def check_mounts(spec: Spec) -> None:
 
 def _check_mount(path: str, entry: Mount, linux: Linux) -> None:
     check_absolute(f"{path}.destination", entry.destination)
-    if not entry.destination.strip("/"):
-        raise SpecError(f"{path}.destination", "is the root itself, which root.path names")
     check_text(f"{path}.source", entry.source)
     for number, option in enumerate(entry.options):
         check_text(f"{path}.options[{number}]", option)
@@ -55,6 +53,8 @@ def _check_mount(path: str, entry: Mount, linux: Linux) -> None:
     if bind:
         check_absolute(f"{path}.source", entry.source)
         _check_bind_options(path, entry)
+    if options.copy_up and not entry.destination.strip("/"):
+        raise SpecError(f"{path}.options", "tmpcopyup cannot fill the root with itself")
     if options.copy_up and (bind or entry.type != "tmpfs"):
         raise SpecError(f"{path}.options", "tmpcopyup fills a tmpfs, and this is none")
     _check_owners(path, entry, linux, options.idmap, bind=bind)
