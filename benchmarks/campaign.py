@@ -40,6 +40,8 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         settle_s: Idle time before memory is read, in seconds.
         seed: Seed of the order and of every resampling.
         reproduces: Publication that the report lays the figures beside; empty for none.
+        libvirt_uri: libvirt's URI for the VMs, such as ``qemu:///system``, of a daemon on this
+            host; empty for libvirt's own driver in this process.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     settle_s: float = 0.3
     seed: int = 20140721
     reproduces: str = ""
+    libvirt_uri: str = ""
 
     def __post_init__(self) -> None:
         """Check what types cannot say.

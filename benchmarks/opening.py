@@ -86,6 +86,7 @@ def setting(campaign: Campaign, out: Path, image: Image | None, state: Path) -> 
         state=state,
         logs=logs,
         seed=campaign.seed,
+        libvirt_uri=campaign.libvirt_uri or None,
     )
 
 

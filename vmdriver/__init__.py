@@ -5,6 +5,7 @@ It imports nothing of the project. Start with `Driver`.
 
 from vmdriver.accelerator import Accelerator, audit
 from vmdriver.agent import Completed
+from vmdriver.clock import ClockOffset
 from vmdriver.config import Deadlines, VmConfig
 from vmdriver.driver import Driver
 from vmdriver.errors import (
@@ -28,6 +29,7 @@ from vmdriver.errors import (
     VmError,
     VmGoneError,
 )
+from vmdriver.files import GuestFile
 from vmdriver.memory import QemuMemory
 from vmdriver.profile import MICRO, PROFILES, STOCK, TUNED, Profile, diff
 from vmdriver.state import clean, leftovers
@@ -40,6 +42,7 @@ __all__ = [
     "TUNED",
     "Accelerator",
     "AgentMissingError",
+    "ClockOffset",
     "CommandTimeoutError",
     "Completed",
     "ConfigError",
@@ -48,6 +51,7 @@ __all__ = [
     "Driver",
     "FirmwareStuckError",
     "GuestBuildError",
+    "GuestFile",
     "GuestHungError",
     "GuestMemoryError",
     "GuestSetupError",

@@ -4,10 +4,13 @@ import signal
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from vmdriver import clock, files
 from vmdriver.agent import Agent, Completed
+from vmdriver.clock import ClockOffset
 from vmdriver.config import VmConfig
 from vmdriver.console import Console
 from vmdriver.errors import AgentMissingError, ConfigError, GuestMemoryError
+from vmdriver.files import GuestFile
 from vmdriver.shellwords import PATH, words
 
 _KILLED = 128 + signal.SIGKILL
@@ -76,6 +79,34 @@ class Commands:
                 f"{', '.join(killed)}; give more than {self.config.memory_mib} MiB"
             )
         return done
+
+    def put(
+        self, path: str, content: bytes, *, mode: int = 0o644, timeout_s: float | None = None
+    ) -> None:
+        """Writes a file in the guest, whole or not at all, and checks what arrived.
+
+        Args:
+            path: where in the image's tree; its directory must be there.
+            content: its bytes.
+            mode: its permission bits.
+            timeout_s: seconds until it is given up; None waits for as long as the guest is there.
+
+        Raises:
+            VmError: the guest cannot write it; or as `exec`.
+        """
+        files.put(self.run_script, path, content, mode, timeout_s)
+
+    def get(self, path: str, *, timeout_s: float | None = None) -> GuestFile:
+        """Reads a file of the guest and checks what arrived; see `put`. Raises VmError."""
+        return files.get(self.run_script, path, timeout_s)
+
+    def clock_offset(self) -> ClockOffset:
+        """How far the guest's wall clock is ahead of the host's. Raises VmError."""
+        return clock.offset(self.run_script, self.config.deadlines.agent_s)
+
+    def synchronize_clock(self) -> ClockOffset:
+        """Sets the guest's wall clock to the host's; what is left of the offset. Raises VmError."""
+        return clock.synchronize(self.run_script, self.config.deadlines.agent_s)
 
     def guest_memory(self) -> dict[str, int]:
         """The guest's ``/proc/meminfo`` in bytes, by the kernel's names (MemTotal, …)."""

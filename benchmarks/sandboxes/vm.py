@@ -133,7 +133,9 @@ class VmSandbox:
             try:
                 self._files = files(self._variant, self._image, _say)
                 stack.enter_context(self._groups)
-                self._driver = stack.enter_context(vmdriver.Driver(state=self._state))
+                self._driver = stack.enter_context(
+                    vmdriver.Driver(self._state, self._setting.libvirt_uri)
+                )
                 self._prepare()
             except (vmdriver.VmError, OSError) as error:
                 raise UnsuitableHostError(
@@ -167,6 +169,9 @@ class VmSandbox:
                 "profile_not_as_named": vmdriver.diff(profile, self._variant.profile),
                 "limits": self._limits(config),
                 "libvirt": self._driver.connection.version,
+                "libvirt_uri": self._driver.connection.uri,
+                # Paid once, when the connection is opened; no start holds any of it.
+                "libvirt_probing_s": round(self._driver.connection.probing_s, 3),
                 "audit": self._accelerator.audit,
             },
         )
@@ -196,8 +201,11 @@ class VmSandbox:
 
 
 _LATE = (
+    vmdriver.QemuStuckError,
+    vmdriver.FirmwareStuckError,
     vmdriver.KernelSilentError,
     vmdriver.InitMissingError,
+    vmdriver.AgentMissingError,
     vmdriver.PayloadMissingError,
 )
 

@@ -1,5 +1,6 @@
 """The VM's variants as a campaign sees them; what a guest can do is tested with the driver."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -51,11 +52,19 @@ def test_a_restored_guest_is_the_same_boot_again_and_says_so(setting: Setting) -
 def test_what_limits_a_vm_is_said_and_what_its_profile_lacks_here(setting: Setting) -> None:
     with open_sandbox("vm", setting) as sandbox:
         details = sandbox.info.details
+    assert details["libvirt_uri"].startswith("qemu:///embed")
+    assert details["libvirt_probing_s"] > 0
     assert details["limits"]["cpuset"] == [0]
     assert details["limits"]["cpu_quota_cpus"] == 1
     assert details["limits"]["guest_ram_bytes"] == 256 << 20
     assert details["profile"]["machine"] == "q35"
     assert all("->" in line for line in details["profile_not_as_named"])
+
+
+def test_a_daemon_that_is_not_there_makes_the_vm_unavailable(setting: Setting) -> None:
+    elsewhere = replace(setting, libvirt_uri=f"qemu:///system?socket={setting.state}/none")
+    with pytest.raises(UnsuitableHostError, match="is its daemon running"):
+        open_sandbox("vm", elsewhere).__enter__()
 
 
 def test_an_image_cannot_come_by_a_file_system_that_the_kernel_lacks(

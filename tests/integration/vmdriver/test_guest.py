@@ -10,7 +10,8 @@ import pytest
 
 from benchmarks.image import Image
 from tests.integration.vmdriver.conftest import Configure
-from vmdriver import CommandTimeoutError, Driver, Vm
+from tests.integration.vmdriver.faults import told
+from vmdriver import CommandTimeoutError, Driver, GuestFile, Vm
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +80,43 @@ def test_standard_input_arrives_intact(vm: Vm) -> None:
     data = bytes(range(256)) * 4097 + b"end"
     done = vm.exec(["cat"], stdin=data)
     assert done.stdout == data
+
+
+def test_output_can_be_opened_by_its_name(vm: Vm) -> None:
+    done = vm.exec(["sh", "-c", "echo out > /dev/stdout; echo err > /dev/stderr; echo more"])
+    assert (done.stdout, done.stderr) == (b"out\nmore\n", b"err\n")
+
+
+def test_what_a_command_leaves_running_does_not_hold_it_up(vm: Vm) -> None:
+    began = time.monotonic()
+    assert vm.exec(["sh", "-c", "echo here; sleep 30 &"]).stdout == b"here\n"
+    assert time.monotonic() - began < 20
+
+
+def test_files_go_in_and_out_whole_with_their_mode(vm: Vm) -> None:
+    content = bytes(range(256)) * 300 + b"odd"
+    vm.put("/root/a file's name", content, mode=0o4751)
+    assert vm.get("/root/a file's name") == GuestFile(content, 0o4751)
+    assert vm.exec(["sh", "-c", "ls -A /root | grep -c partial"]).stdout == b"0\n"
+    vm.put("/root/a file's name", b"")
+    assert vm.get("/root/a file's name") == GuestFile(b"", 0o644)
+
+
+def test_a_file_that_cannot_be_had_is_named(vm: Vm) -> None:
+    with told("guest's directory missing"):
+        vm.put("/nowhere/file", b"x")
+    with told("guest's file missing"):
+        vm.get("/nowhere/file")
+
+
+def test_the_guest_s_clock_is_known_and_set(vm: Vm) -> None:
+    vm.run_script("date -u -s @1000000000")
+    behind = vm.clock_offset()
+    ahead_s = 1_000_000_000 - time.time()
+    assert abs(behind.offset_ns / 1e9 - ahead_s) < 60
+    left = vm.synchronize_clock()
+    assert 0 < left.uncertainty_ns < 1e9
+    assert abs(left.offset_ns) < 1e9
 
 
 def test_without_standard_input_there_is_none(vm: Vm) -> None:
