@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 SEABIOS = "seabios"
-"""QEMU's own default firmware; on a microvm that is qboot."""
+"""QEMU's own default firmware."""
 
 MICROVM = "microvm"
 """QEMU's machine type without PCI, ISA slots or option ROMs (QEMU docs/system/i386/microvm)."""
@@ -130,7 +130,7 @@ TUNED = Profile(
 )
 """The VM's best case: direct kernel, PVH entry, no needless device."""
 
-MICRO = replace(TUNED, name="microvm", machine=MICROVM, firmware=SEABIOS)
+MICRO = replace(TUNED, name="microvm", machine=MICROVM)
 """The same on QEMU's smallest machine: virtio-mmio, no PCI at all."""
 
 STOCK = Profile(
