@@ -19,7 +19,7 @@ SWEEP = "sweep"
 SURFACE = "surface"
 CHANNELS = "channels"
 INTERFERENCE = "interference"
-BUILT_IN = (STARTUP, MEMORY, LEAKS, CONTROLS, SWEEP, SURFACE)
+BUILT_IN = (STARTUP, MEMORY, LEAKS, CONTROLS, SWEEP, SURFACE, CHANNELS)
 """Workloads that are measured by the harness itself and have no TOML file."""
 
 _BOUNDARY_TITLES = {

@@ -8,18 +8,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from benchmarks import metrics
+from benchmarks.channels import part as channels_part
 from benchmarks.probes import part as probes_part
 from benchmarks.probes.sweep import part as sweep_part
 from benchmarks.surface import part as surface_part
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from benchmarks.campaign import Campaign
-    from benchmarks.parts import Part
+    from benchmarks.parts import JointAct, Part
     from benchmarks.records import MetricInfo, RunInfo, Sample
-    from benchmarks.sandboxes.base import Instance
+    from benchmarks.sandboxes.base import Instance, Sandbox
     from benchmarks.visit import LastAct
 
 
@@ -29,6 +30,7 @@ class Probing:
     def __init__(self, campaign: Campaign, logs: Path) -> None:
         """Look at nothing yet; ``logs`` is the run folder's."""
         asked = campaign.workloads
+        self._asked, self._logs = asked, logs
         self._parts: list[Part] = []
         if not {*probes_part.WORKLOADS}.isdisjoint(asked):
             self._parts.append(probes_part.ProbePart(asked, logs))
@@ -40,7 +42,7 @@ class Probing:
     def reader(self, sandbox: str) -> LastAct | None:
         """Return what looks at a running instance, or None if nothing is asked for."""
         if not self._parts:
-            return None
+            return None  # joint acts start instances of their own
 
         def read(instance: Instance) -> None:
             for part in self._parts:
@@ -61,6 +63,11 @@ class Probing:
         for part in self._parts:
             yield part.name, part.samples(info, sandbox, names)
 
+    def together(self, info: RunInfo, sandboxes: Mapping[str, Sandbox]) -> Iterator[JointAct]:
+        """Return what is tried with instances of its own, several at once."""
+        if metrics.CHANNELS in self._asked:
+            yield from channels_part.acts(info, self._logs, sandboxes)
+
 
 def metric_infos(campaign: Campaign) -> list[MetricInfo]:
     """Return the metrics of the parts that a campaign asks for."""
@@ -68,5 +75,6 @@ def metric_infos(campaign: Campaign) -> list[MetricInfo]:
         *probes_part.metric_infos(),
         *sweep_part.metric_infos(),
         *surface_part.metric_infos(),
+        *channels_part.metric_infos(),
     )
     return [info for info in every if info.workload in campaign.workloads]

@@ -31,6 +31,7 @@ class Unit(StrEnum):
     COUNT = "count"
     PER_SECOND = "1/s"
     SECONDS_PER_EVENT = "s/event"
+    BITS_PER_SECOND = "bit/s"
     RATIO = "ratio"
     WORD = "word"
 

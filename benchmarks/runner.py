@@ -133,6 +133,7 @@ class _Runner:
                     self._visit(block, position, name)
             if block == 0:
                 self._judge_probes()
+                self._act_together()
             block += 1
             stop = self._enough(block)
             if stop is not None:
@@ -183,6 +184,17 @@ class _Runner:
             for part, samples in self._probing.samples(self._info, name, names):
                 if samples and (0, name, part) not in self._tally.done:
                     self._close(samples, 0, name, 0.0, part=part)
+
+    def _act_together(self) -> None:
+        """Try what takes several instances at once."""
+        for joint in self._probing.together(self._info, self._opened):
+            if (0, joint.sandbox, joint.part) in self._tally.done:
+                continue
+            left = max(self._campaign.budget_s - self._tally.elapsed_s, 0.0)
+            self._observer.visiting(0, joint.title, left)
+            began = time.monotonic()
+            samples = joint.act()
+            self._close(samples, 0, joint.sandbox, time.monotonic() - began, part=joint.part)
 
     def _close(
         self,

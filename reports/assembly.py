@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks import statistics
 from benchmarks.records import Status
-from reports import summary, surface, sweep, units
+from reports import channels, summary, surface, sweep, units
 from reports.case import Case
 from reports.judge import judge
 from reports.model import REPORT_SCHEMA_VERSION, Document, Failure, NumberRow
@@ -58,6 +58,7 @@ def document(run: Run, table: pd.DataFrame) -> Document:
         sweeps=sweep.swept(run),
         surface=surface.surface(run),
         reproduction=reproduction(case),
+        channels=channels.channels(run),
     )
 
 

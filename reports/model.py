@@ -321,6 +321,38 @@ class SurfaceRow(msgspec.Struct, frozen=True, kw_only=True):
     cells: tuple[SurfaceCell, ...]
 
 
+class ChannelRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One covert channel tried from one sandbox to another.
+
+    Attributes:
+        channel: Its name.
+        title: What carries.
+        sender: The sandbox that acted.
+        receiver: The sandbox that looked.
+        bits_per_s: Capacity; 0 where nothing arrived; None where the attempt failed.
+        low: Its lower 95 % bound.
+        high: Its upper 95 % bound.
+        carries: Whether anything arrived.
+        band: ``high``, ``auditable`` or ``ignorable``; None where the attempt failed.
+        said: The same as a sentence, with bits, errors, symbol time and load.
+        published: Published capacities in bit/s, lowest and highest.
+        admissible: False where the CPU of an end is emulated.
+    """
+
+    channel: str
+    title: str
+    sender: str
+    receiver: str
+    bits_per_s: float | None
+    low: float | None
+    high: float | None
+    carries: bool
+    band: str | None
+    said: str
+    published: tuple[float, float] | None
+    admissible: bool
+
+
 class Document(msgspec.Struct, frozen=True, kw_only=True):
     """A whole report.
 
@@ -350,6 +382,7 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
         sweeps: What the sweep of /proc and /sys found.
         surface: The attack surface of every sandbox.
         reproduction: The publication that the campaign names, laid beside the run; else None.
+        channels: Covert channels between each two sandboxes.
     """
 
     schema: int
@@ -377,3 +410,4 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
     sweeps: tuple[SweptSandbox, ...] = ()
     surface: tuple[SurfaceRow, ...] = ()
     reproduction: Reproduction | None = None
+    channels: tuple[ChannelRow, ...] = ()

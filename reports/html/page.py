@@ -10,7 +10,8 @@ import jinja2
 from markupsafe import Markup
 
 from benchmarks import metrics
-from reports import units
+from benchmarks.channels import PUBLISHED_IN
+from reports import channels, units
 from reports.html import tables
 from reports.plots import levels, startup
 
@@ -82,6 +83,8 @@ def render(report: Document, table: pd.DataFrame) -> str:
         controls=tables.matrix(report, metrics.CONTROLS),
         leak_words=tables.leaking(),
         probes=[row for row in report.words if row.workload in {metrics.LEAKS, metrics.CONTROLS}],
+        channel_table=channels.table(report),
+        published_in=PUBLISHED_IN,
         sweep_totals=tables.sweep_totals(report),
         digests=[row for row in report.words if row.workload == metrics.CHECKSUM],
         most_failures=_MOST_FAILURES,

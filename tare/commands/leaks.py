@@ -13,6 +13,7 @@ import click
 
 from benchmarks import campaign as campaigns
 from benchmarks import metrics, probes, runfolder
+from benchmarks.channels import CHANNELS
 from benchmarks.records import Status
 from benchmarks.surface import part as surface_part
 from tare import __version__
@@ -34,6 +35,7 @@ _PROBES = (metrics.LEAKS, metrics.CONTROLS)
 @click.argument("sandboxes", nargs=-1, metavar="[SANDBOX...]")
 @click.option("--sweep", is_flag=True, help="Read every file under /proc and /sys.")
 @click.option("--surface", is_flag=True, help="Count the host's system calls made and allowed.")
+@click.option("--channels", is_flag=True, help="Try covert channels between each two sandboxes.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, evidence included.")
 @click.option(
     "--explain",
@@ -62,6 +64,7 @@ def command(
     *,
     sweep: bool,
     surface: bool,
+    channels: bool,
     as_json: bool,
     explain: str | None,
     fail_on: str | None,
@@ -76,7 +79,7 @@ def command(
             "--fail-on new needs --baseline FILE; make one with `tare leaks --json > FILE`",
         )
     known = None if baseline is None else baselines.read(baseline)
-    asked = {metrics.SWEEP: sweep, metrics.SURFACE: surface}
+    asked = {metrics.SWEEP: sweep, metrics.SURFACE: surface, metrics.CHANNELS: channels}
     workloads = tuple(name for name, wanted in asked.items() if wanted) or _PROBES
     if explain is not None:
         _check_explained(explain, workloads)
@@ -112,6 +115,8 @@ def _check_explained(what: str, workloads: Sequence[str]) -> None:
     every = [known for workload, known, _ in probes.titles() if workload in workloads]
     if metrics.SURFACE in workloads:
         every += surface_part.METHODS
+    if metrics.CHANNELS in workloads:
+        every += [channel.name for channel in CHANNELS]
     if what not in every:
         near = difflib.get_close_matches(what, every, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
@@ -137,11 +142,11 @@ def _measure(campaign: Campaign, folder: Path) -> Run:
 
 def _rows(run: Run) -> list[dict[str, Any]]:
     """Return what was found, for programs and for a baseline."""
-    from tare.leaks import sweep
+    from tare.leaks import channels, sweep
 
-    counted = {metrics.SWEEP}
-    words = [_row(sample) for sample in run.samples if sample.workload not in counted]
-    return [*words, *sweep.rows(run)]
+    told_below = {metrics.SWEEP, metrics.CHANNELS}
+    words = [_row(sample) for sample in run.samples if sample.workload not in told_below]
+    return [*words, *sweep.rows(run), *channels.rows(run)]
 
 
 def _row(sample: Sample) -> dict[str, Any]:
@@ -152,19 +157,21 @@ def _row(sample: Sample) -> dict[str, Any]:
         "verdict": sample.text,
         "status": sample.status.value,
         "evidence": sample.detail,
+        **({} if sample.value is None else {"value": sample.value}),
     }
 
 
 def _show(run: Run, explain: str | None) -> None:
+    from tare.leaks import channels, surface, sweep
     from tare.leaks import probes as words
-    from tare.leaks import surface, sweep
 
     if explain is None:
-        words.show(run)
-        sweep.show(run)
-        surface.show(run)
+        for part in (words, sweep, surface, channels):
+            part.show(run)
     elif explain in surface_part.METHODS:
         surface.explain(run, explain)
+    elif explain in {channel.name for channel in CHANNELS} and not _asked(run, _PROBES):
+        channels.explain(run, explain)
     elif not explain.startswith("/"):
         words.explain(run, explain)
     elif not sweep.explain(run, explain):
@@ -172,6 +179,10 @@ def _show(run: Run, explain: str | None) -> None:
             f"{explain} was not swept: it is not there, not readable for the host itself, or on "
             "the list of what is left out (docs/probes.md)",
         )
+
+
+def _asked(run: Run, workloads: Sequence[str]) -> bool:
+    return not set(workloads).isdisjoint(run.info.campaign["workloads"])
 
 
 def _silent(run: Run) -> dict[str, str]:
