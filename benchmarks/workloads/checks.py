@@ -17,7 +17,13 @@ ROLES = frozenset({"rate", "events", "seconds", "word"})
 SPEEDS = ({"rate", "events"}, {"events", "seconds"})
 """The parts of which a throughput can be made."""
 
-_BUILT_IN = (metrics.STARTUP, metrics.MEMORY, metrics.LEAKS, metrics.CONTROLS)
+_BUILT_IN = (
+    metrics.STARTUP,
+    metrics.MEMORY,
+    metrics.DENSITY,
+    metrics.LEAKS,
+    metrics.CONTROLS,
+)
 _STANDARD = ("throughput_per_s", "host_cpu_s", "host_cpu_s_per_event")
 
 
