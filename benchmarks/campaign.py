@@ -15,14 +15,7 @@ from benchmarks import metrics, published, sandboxes, workloads
 from benchmarks.errors import CampaignError, UnknownSandboxError, WorkloadError
 
 _PRESETS = Path(__file__).parent / "presets"
-BUILT_IN = (
-    metrics.STARTUP,
-    metrics.MEMORY,
-    metrics.DENSITY,
-    metrics.LEAKS,
-    metrics.CONTROLS,
-)
-"""Workloads that are measured by the harness itself and have no TOML file."""
+BUILT_IN = metrics.BUILT_IN
 
 DEFAULT_MEMORY_MIB = 512
 _LEAST_DENSITY = 3
@@ -37,8 +30,8 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         name: Its name.
         sandboxes: Names of the sandboxes, each visited once in every block.
         workloads: Names of workloads, or paths of their TOML files; ``startup`` and ``memory``
-            come with every start, ``density`` starts many at once, ``leaks`` and ``controls`` are
-            tried in the first block only.
+            come with every start, ``density`` starts many at once in every block, the other
+            built-in ones are looked at once.
         blocks_min: Fewest blocks, whatever the budget.
         blocks_max: Most blocks, whatever the precision.
         budget_s: Wall time in which a new block may still begin, in seconds.

@@ -35,8 +35,8 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True, tag="visit"):
         sandbox: Name of the sandbox.
         samples: How many sample lines directly before this one belong to the visit.
         seconds: Wall time of the whole visit, for planning the rest of the budget.
-        part: ``start`` for a start and what was run on it, ``density`` for many at once,
-            ``probes`` for verdicts on what the probes had read in it.
+        part: ``start`` for a start and what was run on it, ``density`` for many at once, else the
+            name of what was looked at once (see ``benchmarks.parts``), such as ``probes``.
     """
 
     block: int

@@ -16,6 +16,12 @@ CHECKSUM = "checksum"
 DENSITY = "density"
 LEAKS = "leaks"
 CONTROLS = "controls"
+SWEEP = "sweep"
+SURFACE = "surface"
+CHANNELS = "channels"
+INTERFERENCE = "interference"
+BUILT_IN = (STARTUP, MEMORY, DENSITY, LEAKS, CONTROLS, SWEEP, SURFACE)
+"""Workloads that are measured by the harness itself and have no TOML file."""
 
 _BOUNDARY_TITLES = {
     "spawned": "requested → first process exists",
@@ -26,6 +32,7 @@ _BOUNDARY_TITLES = {
 }
 
 _MEMORY_TITLES = {
+    "vss_bytes": "address space of all host processes of the instance",
     "rss_bytes": "resident set of all host processes of the instance",
     "pss_bytes": "proportional set of all host processes of the instance",
     "uss_bytes": "unique set of all host processes of the instance",
@@ -34,6 +41,9 @@ _MEMORY_TITLES = {
     "memavailable_delta_bytes": "fall of the host's MemAvailable while the instance runs",
     "guest_ram_bytes": "guest RAM that is resident on the host",
     "vmm_bytes": "resident set of the VMM beyond guest RAM",
+    "translation_bytes": "translated code of an emulated guest, a part of the VMM beyond guest RAM",
+    "page_tables_bytes": "page tables that the host's kernel keeps for the VMM",
+    "helper_pss_bytes": "proportional set of the processes that serve a VM beside the VMM",
     "guest_used_bytes": "memory the guest itself has in use (MemTotal - MemAvailable)",
 }
 

@@ -209,13 +209,12 @@ class _Runner:
         self._close_watched(samples, watched, block, name, began, part=DENSITY)
 
     def _judge_probes(self) -> None:
-        """Add the probes' verdicts of every sandbox, which need the readings of all of them."""
-        for name in self._opened:
-            if (0, name, probing.PART) in self._tally.done:
-                continue
-            samples = self._probing.samples(self._info, name, list(self._opened))
-            if samples:
-                self._close(samples, 0, name, 0.0, part=probing.PART)
+        """Add what was looked at once in every sandbox, which needs the readings of all of them."""
+        names = list(self._opened)
+        for name in names:
+            for part, samples in self._probing.samples(self._info, name, names):
+                if samples and (0, name, part) not in self._tally.done:
+                    self._close(samples, 0, name, 0.0, part=part)
 
     def _close(
         self,

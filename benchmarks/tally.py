@@ -21,6 +21,9 @@ START = "start"
 DENSITY = "density"
 """Name of the journal's part that holds what many instances at once came to."""
 
+_EVERY_BLOCK = (START, DENSITY)
+"""Parts that the next block has, too; others are looked at once."""
+
 _HEADLINE = (metrics.STARTUP, "startup_main_s")
 _REMEMBERED = 99
 """Visits that the estimate of the next block rests on: the last ones, so that it stays cheap."""
@@ -48,8 +51,9 @@ class Tally:
         """Take a closed visit into account."""
         self.done.add((entry.block, entry.sandbox, entry.part))
         self.elapsed_s += entry.seconds
-        known = self.seconds.setdefault((entry.sandbox, entry.part), deque(maxlen=_REMEMBERED))
-        known.append(entry.seconds)
+        if entry.part in _EVERY_BLOCK:
+            place = (entry.sandbox, entry.part)
+            self.seconds.setdefault(place, deque(maxlen=_REMEMBERED)).append(entry.seconds)
         if entry.part != START:
             return
         headline = [s for s in samples if (s.workload, s.metric) == _HEADLINE]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks import statistics
 from benchmarks.records import Status
-from reports import summary, units
+from reports import summary, surface, sweep, units
 from reports.case import Case
 from reports.judge import judge
 from reports.model import REPORT_SCHEMA_VERSION, Document, Failure, NumberRow
@@ -55,6 +55,8 @@ def document(run: Run, table: pd.DataFrame) -> Document:
         numbers=numbers,
         words=words,
         failures=failures,
+        sweeps=sweep.swept(run),
+        surface=surface.surface(run),
         reproduction=reproduction(case),
     )
 

@@ -241,6 +241,86 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
     count: int
 
 
+class SweptGroup(msgspec.Struct, frozen=True, kw_only=True):
+    """Files of a sweep whose paths differ in their numbers only, and of which the same was found.
+
+    Attributes:
+        pattern: Their path, each number as N.
+        files: How many they are.
+        path: One of them; the rest of the record is about it.
+        verdict: ``shared-live``, or ``error``.
+        traits: ``unique``, ``varying``, ``controllable``.
+        follows: What the host held while this file moved in the sandbox.
+        bits: What one reading tells, in bits; a lower bound, None where it was not estimated.
+        evidence: What each side read, and what decided.
+    """
+
+    pattern: str
+    files: int
+    path: str
+    verdict: str
+    traits: tuple[str, ...]
+    follows: tuple[str, ...]
+    bits: float | None
+    evidence: str
+
+
+class SweptChange(msgspec.Struct, frozen=True, kw_only=True):
+    """Files that have another verdict than in the container the run compares with."""
+
+    pattern: str
+    files: int
+    base: str
+    new: str
+
+
+class SweptSandbox(msgspec.Struct, frozen=True, kw_only=True):
+    """What the sweep of /proc and /sys found in one sandbox.
+
+    Attributes:
+        sandbox: Its name.
+        totals: Metric to count, for example ``files_shared_live``.
+        error: Why there are no totals.
+        exposed: The host's own files and those whose reading broke, with evidence.
+        base: The container with which ``changes`` compares; None where it does not.
+        changes: Files with another verdict than there, most first.
+    """
+
+    sandbox: str
+    totals: dict[str, int]
+    error: str | None
+    exposed: tuple[SweptGroup, ...]
+    base: str | None
+    changes: tuple[SweptChange, ...]
+
+
+class SurfaceCell(msgspec.Struct, frozen=True, kw_only=True):
+    """One count or word of one sandbox's attack surface.
+
+    Attributes:
+        sandbox: Its name.
+        value: The count, or None.
+        text: The word, or None.
+        status: ``unsupported`` where there can be none.
+        detail: What was counted, or why there is nothing.
+    """
+
+    sandbox: str
+    value: float | None
+    text: str | None
+    status: Status
+    detail: str
+
+
+class SurfaceRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One count of the attack surface in every sandbox, found by one method."""
+
+    metric: str
+    title: str
+    method: str
+    cells: tuple[SurfaceCell, ...]
+
+
 class Document(msgspec.Struct, frozen=True, kw_only=True):
     """A whole report.
 
@@ -267,6 +347,8 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
         numbers: Every metric of every sandbox.
         words: Every probe, control and digest of every sandbox.
         failures: Samples that gave nothing.
+        sweeps: What the sweep of /proc and /sys found.
+        surface: The attack surface of every sandbox.
         reproduction: The publication that the campaign names, laid beside the run; else None.
     """
 
@@ -292,4 +374,6 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
     numbers: tuple[NumberRow, ...]
     words: tuple[WordRow, ...]
     failures: tuple[Failure, ...]
+    sweeps: tuple[SweptSandbox, ...] = ()
+    surface: tuple[SurfaceRow, ...] = ()
     reproduction: Reproduction | None = None

@@ -18,3 +18,21 @@ DEFAULT_DEVICES: tuple[DeviceRule, ...] = (
         )
     ),
 )  # fmt: skip
+#: What a bundle's own list ends with: the devices that OCI wants in every container have to work
+#: whatever it says (config-linux.md, "Default Devices"); as in runc and crun, nodes may be made of
+#: any device, which opens none.
+OCI_DEVICES: tuple[DeviceRule, ...] = (
+    DeviceRule(allow=True, type="b", access="m"),
+    DeviceRule(allow=True, type="c", access="m"),
+    *(
+        DeviceRule(allow=True, type="c", major=major, minor=minor, access="rwm")
+        for major, minor in (
+            (1, 3), (1, 5), (1, 7), (1, 8), (1, 9), (5, 0), (5, 1), (5, 2), (136, None),
+        )
+    ),
+)  # fmt: skip
+
+
+def with_default_devices(rules: tuple[DeviceRule, ...]) -> tuple[DeviceRule, ...]:
+    """A bundle's list with what it has to end with; an empty one leaves devices alone."""
+    return (*rules, *OCI_DEVICES) if rules else ()

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import resource
 from typing import TYPE_CHECKING, NamedTuple
 
-from runtime import capabilities, mappings, mounting, syscalls
+from runtime import mappings, mounting, privileges, syscalls
 from runtime.oci.linux import expand
-from runtime.operations import Operation, identity, mounts, process, sync
+from runtime.operations import Operation, identity, mounts, sync
 from runtime.operations.encoding import Program
-from runtime.spec import tables
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,7 +24,6 @@ FLAGS = {
     "cgroup": syscalls.CLONE_NEWCGROUP,
     "time": syscalls.CLONE_NEWTIME,
 }
-_NOFILE = resource.getrlimit(resource.RLIMIT_NOFILE)
 #: Made by the container itself, after what they capture is in place.
 _LATE = ("cgroup", "time")
 _PROPAGATION = {
@@ -58,15 +55,18 @@ class Detached(NamedTuple):
     """A container that outlives whoever creates it, as an OCI command line makes it.
 
     Args:
-        creating: state for hooks of the creation, as JSON, with "@PID@" for the process id.
+        creating: state for hooks of the creation, as JSON, with "@PID@" for the process id that
+            the container sees.
         starting: the same for those of the start.
         groups: controller to its control group.
+        env: entries NAME=VALUE for hooks that name none, which get the runtime's own.
         keyring: give it a session keyring of its own.
     """
 
     creating: str
     starting: str
     groups: Mapping[str, str]
+    env: tuple[str, ...] = ()
     keyring: bool = True
 
 
@@ -84,31 +84,42 @@ def create(
         detached: it waits for its start at a socket, and no parent's death ends it.
     """
     linux = spec.linux
-    steps = _identity(spec, keyring=detached is None or detached.keyring)
-    if linux.namespace("mount"):
+    keyring = detached is None or detached.keyring
+    steps = _identity(spec, keyring=keyring)
+    own = linux.namespace("mount") is not None
+    if own or detached:
         if detached:
             # the host's mounts may be shared: nothing made here must travel back
             steps.insert(0, mounts.SetPropagation("", syscalls.MS_SLAVE | syscalls.MS_REC))
         steps += _root(spec, detached)
+        if own:
+            steps.append(mounts.PivotRoot())
+        steps += _finish_root(linux, stars=detached is None)
     else:
-        steps.append(mounts.Chroot(str(spec.root.path) if detached else ""))
+        steps.append(mounts.Chroot(""))
     if linux.cgroup:
         steps.append(sync.Await("g"))
-    steps += _late(spec, detached.groups if detached else None)
+    steps += _late(spec, detached)
     if detached:
-        return steps + _last(spec, spec.process, _await_start(spec, detached), orphan=True)
+        if not own:
+            steps.append(mounts.LeaveMounts())
+        ready = _await_start(spec, detached)
+        return steps + privileges.last(spec, spec.process, ready, orphan=True)
     waiting: list[Operation] = [sync.Await("s")] if paused else []
     init = spec.process.init and not spec.native
-    return steps + _last(spec, spec.process, [sync.Report(), *waiting], init=init)
+    return steps + privileges.last(spec, spec.process, [sync.Report(), *waiting], init=init)
 
 
-def execute(spec: Spec, workload: Process, *, orphan: bool = False) -> list[Operation]:
+def execute(
+    spec: Spec, workload: Process, *, orphan: bool = False, root: str = ""
+) -> list[Operation]:
     """The steps of a further process in a running container.
 
     Args:
         spec: of the container.
         workload: the process.
         orphan: no parent's death ends it.
+        root: where the container has no mount namespace, its root; "" for the image.
     """
     steps: list[Operation] = [identity.NewSession()]
     if spec.linux.cgroup:
@@ -116,10 +127,10 @@ def execute(spec: Spec, workload: Process, *, orphan: bool = False) -> list[Oper
     if spec.linux.namespace("user"):
         steps.append(identity.BecomeRoot())
     if not spec.linux.namespace("mount"):
-        steps.append(mounts.Chroot(""))
+        steps.append(mounts.Chroot(root))
     if workload.terminal:
         steps.append(mounts.OpenConsole(*(workload.console_size or (0, 0))))
-    return steps + _last(spec, workload, [sync.Report()], orphan=orphan, enter=True)
+    return steps + privileges.last(spec, workload, [sync.Report()], orphan=orphan, enter=True)
 
 
 def without_setgroups(steps: list[Operation]) -> list[Operation]:
@@ -171,7 +182,10 @@ def program(
         ((str(e.path), FLAGS[e.type]) for e in spec.linux.namespaces if e.path is not None),
         key=lambda entry: entry[1] != syscalls.CLONE_NEWUSER,
     )
-    return found._replace(clone_flags=clone_flags(spec), uid_map=uids, gid_map=gids, joins=joined)
+    flags = clone_flags(spec)
+    if any(isinstance(step, mounts.LeaveMounts) for step in steps):
+        flags |= syscalls.CLONE_NEWNS
+    return found._replace(clone_flags=flags, uid_map=uids, gid_map=gids, joins=joined)
 
 
 def mapping(spec: Spec) -> tuple[str, str]:
@@ -219,11 +233,11 @@ def _root(spec: Spec, detached: Detached | None) -> list[Operation]:
         if entry.destination == "/dev" and entry.type == "tmpfs" and linux.devices:
             steps.append(mounts.Devices(linux.devices))
     steps += mounting.devices(spec.mounts, linux)
+    if detached:
+        steps.append(mounts.ProvideDirectory(spec.process.cwd))
     if spec.process.terminal:
         steps.append(mounts.OpenConsole(*(spec.process.console_size or (0, 0)), bind=True))
-    if detached:
-        steps += _create_hooks(spec, detached)
-    return [*steps, mounts.PivotRoot(), *_finish_root(linux, stars=detached is None)]
+    return steps + _create_hooks(spec, detached) if detached else steps
 
 
 def _create_hooks(spec: Spec, detached: Detached) -> list[Operation]:
@@ -232,7 +246,7 @@ def _create_hooks(spec: Spec, detached: Detached) -> list[Operation]:
     steps: list[Operation] = []
     if hooks.prestart or hooks.create_runtime:
         steps += [sync.Report("h"), sync.Await("h")]
-    return steps + [_hook(entry, detached.creating) for entry in hooks.create_container]
+    return steps + [_hook(entry, detached.creating, detached) for entry in hooks.create_container]
 
 
 def _finish_root(linux: Linux, *, stars: bool) -> list[Operation]:
@@ -251,28 +265,25 @@ def _finish_root(linux: Linux, *, stars: bool) -> list[Operation]:
 
 
 def _await_start(spec: Spec, detached: Detached) -> list[Operation]:
-    """A program that is missing is told now, while somebody who creates the container listens."""
-    return [
-        process.FindProgram(),
-        sync.Report(),
-        sync.AwaitStart(),
-        *(_hook(entry, detached.starting) for entry in spec.hooks.start_container),
-    ]
+    hooks = spec.hooks.start_container
+    started = (_hook(entry, detached.starting, detached) for entry in hooks)
+    return [sync.Report(), sync.AwaitStart(), *started]
 
 
-def _hook(entry: Hook, state: str) -> Operation:
+def _hook(entry: Hook, state: str, detached: Detached) -> Operation:
     limit = -1 if entry.timeout_s is None else round(entry.timeout_s * 1000)
-    return sync.RunHook(entry.path, entry.args, entry.env, limit, state)
+    return sync.RunHook(entry.path, entry.args, entry.env or detached.env, limit, state)
 
 
-def _late(spec: Spec, groups: Mapping[str, str] | None) -> list[Operation]:
+def _late(spec: Spec, detached: Detached | None) -> list[Operation]:
     """What can only be made once the process is in its control group."""
     linux = spec.linux
+    groups = detached.groups if detached else None
     steps: list[Operation] = []
     group, clock = linux.namespace("cgroup"), linux.namespace("time")
     if group and group.path is None:
         steps.append(sync.Unshare("cgroup", FLAGS["cgroup"]))
-    if linux.namespace("mount"):
+    if linux.namespace("mount") or detached:
         # shows the group the namespace was made in, so it can only be mounted now
         for entry in spec.mounts:
             if entry.type in mounting.CGROUP_KINDS:
@@ -282,75 +293,6 @@ def _late(spec: Spec, groups: Mapping[str, str] | None) -> list[Operation]:
     if clock and clock.path is None:
         steps.append(sync.Unshare("time", FLAGS["time"]))
         steps += [sync.OffsetClock(*entry) for entry in linux.time_offsets_ns.items()]
-    return steps
-
-
-def _last(
-    spec: Spec,
-    workload: Process,
-    ready: list[Operation],
-    *,
-    init: bool = False,
-    orphan: bool = False,
-    enter: bool = False,
-) -> list[Operation]:
-    steps: list[Operation] = []
-    if not any(limit.type == "RLIMIT_NOFILE" for limit in workload.rlimits):
-        # the spawner raised its own; the workload gets what the harness was started with
-        steps.append(process.SetRlimit(resource.RLIMIT_NOFILE, *_NOFILE))
-    for limit in workload.rlimits:
-        number = tables.RLIMITS[limit.type]
-        steps.append(process.SetRlimit(number, limit.soft, limit.hard))
-    steps += mounting.scheduling(workload)
-    if enter:
-        steps += mounting.affinity(workload)
-    if workload.terminal:
-        steps.append(process.OwnStdio(workload.user.uid))
-    steps.append(process.SetUmask(workload.umask))
-    if workload.no_new_privileges:
-        steps.append(process.NoNewPrivileges())
-    filtered = bool(spec.linux.seccomp or spec.linux.seccomp_object)
-    load = process.Filter(spec.linux.seccomp or "of the bundle")
-    # Without no_new_privs a filter needs CAP_SYS_ADMIN, so it has to come before the drop.
-    early_filter = filtered and not workload.no_new_privileges
-    if early_filter:
-        steps.append(load)
-    steps += _privileges(workload)
-    steps.append(process.WorkingDirectory(workload.cwd))
-    if not orphan:
-        steps.append(process.DieWithParent())
-    steps.append(process.CloseDescriptors())
-    steps += ready
-    if filtered and not early_filter:
-        steps.append(load)
-    steps.append(process.Exec(init))
-    return steps
-
-
-def _privileges(workload: Process) -> list[Operation]:
-    """Capabilities and ids: the bounding set first, then the ids, then the other sets."""
-    steps: list[Operation] = []
-    user, sets = workload.user, workload.capability_sets
-    if sets is not None:
-        masks = [
-            capabilities.mask(names)
-            for names in (sets.effective, sets.permitted, sets.inheritable, sets.ambient)
-        ]
-        steps.append(process.BoundCapabilities(capabilities.mask(sets.bounding)))
-        if user.uid:
-            steps.append(process.KeepCapabilities())
-        last = process.SetCapabilities(*masks)
-    elif workload.capabilities is not None:
-        keep = capabilities.mask(workload.capabilities)
-        steps.append(process.BoundCapabilities(keep))
-        keep = 0 if user.uid else keep
-        last = process.SetCapabilities(keep, keep)
-    else:
-        last = None
-    if user.uid or user.gid or user.additional_gids:
-        steps.append(identity.SetUser(user.uid, user.gid, user.additional_gids))
-    if last:
-        steps.append(last)
     return steps
 
 

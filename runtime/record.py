@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from runtime.processes import boot_id as boot_id  # noqa: PLC0414  # others look here
+from runtime.processes import start_time as start_time  # noqa: PLC0414  # likewise
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _FILE = "engine.json"
 _PART = "engine.json.part"
@@ -75,18 +80,3 @@ def spawner_lives(record: dict[str, Any]) -> bool:
     started = start_time(record["pid"])
     same_boot = record.get("boot_id", boot_id()) == boot_id()
     return same_boot and started is not None and started == record.get("started")
-
-
-def boot_id() -> str:
-    """Random name of this boot of the host: pids and start times of another mean nothing."""
-    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-
-
-def start_time(pid: int) -> int | None:
-    """Start of a process in clock ticks since boot (field 22 of stat), None where it has ended."""
-    try:
-        text = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return None
-    fields = text.rpartition(")")[2].split()
-    return None if fields[0] in "ZX" else int(fields[19])

@@ -5,7 +5,7 @@ It imports nothing of the project. Start with `Driver`.
 
 from vmdriver.accelerator import Accelerator, audit
 from vmdriver.agent import Completed
-from vmdriver.config import PROFILES, STOCK, TUNED, Deadlines, Profile, VmConfig, diff
+from vmdriver.config import Deadlines, VmConfig
 from vmdriver.driver import Driver
 from vmdriver.errors import (
     AgentMissingError,
@@ -26,10 +26,12 @@ from vmdriver.errors import (
     VmGoneError,
 )
 from vmdriver.memory import QemuMemory
+from vmdriver.profile import MICRO, PROFILES, STOCK, TUNED, Profile, diff
 from vmdriver.state import clean, leftovers
 from vmdriver.vm import Vm
 
 __all__ = [
+    "MICRO",
     "PROFILES",
     "STOCK",
     "TUNED",

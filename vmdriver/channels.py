@@ -194,11 +194,21 @@ class Channels:
         if port == "serial":
             self._on_console(data, now)
         elif port == "stamp":
-            if b"m" in data:
-                self.stamp("main", now)
+            self._on_payload(data, now)
         else:
             self._receive(port, data, now)
         return True
+
+    def _on_payload(self, data: bytes, now: int) -> None:
+        """Its first byte is ``m``; what follows on this port is its standard output."""
+        if "main" not in self.stamps and data.startswith(b"m"):
+            self.stamp("main", now)
+            data = data[1:]
+        if "output" not in self.stamps:
+            data = data.removeprefix(b"\n")  # of a shell's echo m
+        if data:
+            self.stamp("output", now)
+            self._console.feed(data)
 
     def _on_console(self, data: bytes, now: int) -> None:
         self._console.feed(data)

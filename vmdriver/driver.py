@@ -5,15 +5,18 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import ClassVar, Self
 
 from vmdriver import guardian
+from vmdriver.accelerator import QEMU
 from vmdriver.boot import await_payload
 from vmdriver.config import VmConfig
 from vmdriver.domain import domain_xml
 from vmdriver.errors import ConfigError, VmError
+from vmdriver.execs import ExecWatch
 from vmdriver.hypervisor import Connection
 from vmdriver.process import adopt_orphans, reaping_orphans
 from vmdriver.state import Layout, clean_locked
@@ -58,6 +61,7 @@ class Driver:
         self._admission = threading.Lock()
         self._former_adoption = adopt_orphans(adopt=True)
         self._guardian: subprocess.Popen[bytes] | None = None
+        self._execs = ExecWatch(Path(QEMU))
         try:
             self.removed = clean_locked(layout)
             self._guardian = subprocess.Popen(
@@ -99,9 +103,16 @@ class Driver:
             raise ConfigError(f"there is no saved VM at {saved}; save one first")
         return self._start(config, saved)
 
+    @property
+    def saved(self) -> Path:
+        """A directory for saved VMs that go with this driver, or with who cleans up after it."""
+        return self._layout.saved
+
     def _start(self, config: VmConfig, saved: Path | None) -> Vm:
         requested = time.monotonic_ns()
         config.check()
+        # From here on it says what the VM gets: what the host can give may change under way.
+        config = replace(config, profile=config.resolved_profile())
         vm = self._admit(config)
         try:
             vm.stamps["requested"] = requested
@@ -111,6 +122,9 @@ class Driver:
             else:
                 vm.relaunch(saved)
                 await_payload(vm, ("main",))
+            executed = self._execs.stamp(vm.pid)
+            if executed is not None:
+                vm.channels.stamp("exec", executed)
             vm.describe()
         except BaseException:
             vm.destroy()
@@ -139,12 +153,15 @@ class Driver:
             vm.destroy()
         self._vms.clear()
         if self._lock >= 0:
+            for saved in self.saved.glob("*"):
+                saved.unlink()
             self.connection.close()
             self._release()
 
     def _release(self) -> None:
         if self._guardian is not None and self._guardian.stdin is not None:
             self._guardian.communicate(b"done")
+        self._execs.close()
         adopt_orphans(adopt=self._former_adoption)
         self._open.discard(self._layout)
         self._ended.add(self._layout)

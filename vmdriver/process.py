@@ -99,9 +99,7 @@ def reaping_orphans(name: str) -> Iterator[None]:
 
     def reap() -> None:
         while not done.wait(0.01):
-            for pid in _dead_children(name):
-                with contextlib.suppress(ChildProcessError):
-                    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG)
+            reap_orphans(name)
 
     thread = threading.Thread(target=reap, name="reaper", daemon=True)
     thread.start()
@@ -110,6 +108,15 @@ def reaping_orphans(name: str) -> Iterator[None]:
     finally:
         done.set()
         thread.join()
+
+
+def reap_orphans(name: str) -> int:
+    """Reaps adopted children that have ended and whose name begins with ``name``; how many."""
+    dead = _dead_children(name)
+    for pid in dead:
+        with contextlib.suppress(ChildProcessError):
+            os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG)
+    return len(dead)
 
 
 def _dead_children(name: str) -> list[int]:

@@ -7,12 +7,19 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from vmdriver import helpers
 from vmdriver.agent import PATH, Agent, Completed, words
 from vmdriver.channels import Channels
 from vmdriver.config import VmConfig
 from vmdriver.console import Console
-from vmdriver.domain import PORTS, SERIAL
-from vmdriver.errors import AgentMissingError, RefusedError, VmError, VmGoneError
+from vmdriver.devices import DISK, PORTS, SERIAL
+from vmdriver.errors import (
+    AgentMissingError,
+    ConfigError,
+    RefusedError,
+    VmError,
+    VmGoneError,
+)
 from vmdriver.hypervisor import Connection, Domain
 from vmdriver.memory import QemuMemory, qemu_memory
 from vmdriver.process import Process
@@ -30,12 +37,15 @@ class Vm:
         stamps: boundary to nanoseconds of CLOCK_MONOTONIC, taken when a blocked thread wakes (see
             `vmdriver.channels` for its resolution):
             ``requested``: `Driver.start` was called;
-            ``spawned``: QEMU runs, has parsed its arguments and connected its first port;
+            ``exec``: QEMU's program is executed (`vmdriver.execs`; not without CAP_SYS_ADMIN);
+            ``spawned``: QEMU has parsed its arguments and connected its first port;
             ``vmm_ready``: libvirt reports the guest's CPUs running;
             ``returned``: libvirt's call returned;
-            ``kernel``: the kernel's first byte on the console, within its architecture set-up;
+            ``kernel``: the firmware is done and the kernel entered: the first byte on the console
+            (`vmdriver.guest.entry`; of a bzImage, from its own set-up code);
             ``init``: the first line of our init;
             ``main``: the payload's first byte;
+            ``output``: the first byte of its standard output;
             ``payload_ended``: the payload's exit status arrived;
             ``stop_asked``: `stop` or `destroy` was called;
             ``stopped``: QEMU has ended (its pidfd became readable).
@@ -90,6 +100,12 @@ class Vm:
         return self.process.pidfd
 
     @property
+    def helper_pids(self) -> list[int]:
+        """Process numbers of virtiofsd, where it serves the image; not those of a daemon's."""
+        root = self._connection.uri.partition("?root=")[2]
+        return helpers.pids(Path(root), self._xml) if root and self.config.shared else []
+
+    @property
     def domain_xml(self) -> str:
         """The live XML as libvirt completed it."""
         return self._xml
@@ -134,6 +150,43 @@ class Vm:
         self._domain.save(path)
         self._end()
 
+    def snapshot(self, path: Path) -> None:
+        """Writes RAM and devices to ``path`` and lets the VM go on.
+
+        The guest stands still meanwhile. What it has written to is RAM alone, so this is all of it.
+
+        Args:
+            path: of `Driver.restore`, once this VM has ended: it takes the same name and ports.
+
+        Raises:
+            VmError: libvirt could not write it, as without its libvirt_iohelper.
+        """
+        assert self._domain is not None
+        self._domain.snapshot(path, () if self.config.shared else (DISK,))
+
+    def balloon(self, memory_mib: int) -> None:
+        """Asks the guest to make do with so much of its RAM; it gives back what it can, in a while.
+
+        Args:
+            memory_mib: MiB, at most what the VM was made with.
+
+        Raises:
+            ConfigError: the VM was made without a balloon, or with less memory.
+            VmGoneError: QEMU has ended.
+        """
+        profile = self.config.resolved_profile()
+        if not (profile.balloon or profile.free_page_reporting):
+            raise ConfigError(
+                f"the VM {self.config.name} has no balloon; set balloon in its profile"
+            )
+        if not 0 < memory_mib <= self.config.memory_mib:
+            raise ConfigError(
+                f"the VM {self.config.name} was made with {self.config.memory_mib} MiB and cannot "
+                f"be given {memory_mib}"
+            )
+        assert self._domain is not None
+        self._domain.set_memory(memory_mib << 20)
+
     def _payload_words(self) -> str:
         return words(
             self.config.payload, {"PATH": PATH, **self.config.environment}, self.config.directory
@@ -170,8 +223,12 @@ class Vm:
 
     @property
     def payload_exit(self) -> int | None:
-        """The payload's exit status, 128 + n for signal n; None while it runs."""
-        return self._agent.payload_exit
+        """The payload's exit status, 128 + n for signal n; None while it runs.
+
+        In a restored guest it is not known: what its agent reports is the end of the payload that
+        ran when it was saved.
+        """
+        return self._agent.payload_exit if self.channels.boots else None
 
     @property
     def closed(self) -> bool:
@@ -286,6 +343,8 @@ class Vm:
             self.channels.changed.wait_for(
                 lambda: self.channels.process is None or self.channels.ended is not None, 1.0
             )
+        if self.config.shared:
+            helpers.reap()
         self._agent.abandon()
         self.channels.close()
         if self.channels.process is not None:

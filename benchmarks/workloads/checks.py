@@ -17,13 +17,6 @@ ROLES = frozenset({"rate", "events", "seconds", "word"})
 SPEEDS = ({"rate", "events"}, {"events", "seconds"})
 """The parts of which a throughput can be made."""
 
-_BUILT_IN = (
-    metrics.STARTUP,
-    metrics.MEMORY,
-    metrics.DENSITY,
-    metrics.LEAKS,
-    metrics.CONTROLS,
-)
 _STANDARD = ("throughput_per_s", "host_cpu_s", "host_cpu_s_per_event")
 
 
@@ -33,7 +26,7 @@ def check(workload: Workload) -> None:
     Raises:
         ValueError: A value makes no sense; the message begins with the key.
     """
-    if workload.name in _BUILT_IN:
+    if workload.name in metrics.BUILT_IN:
         raise ValueError(f"name: {workload.name!r} is measured by tare itself; choose another")
     if not workload.command:
         raise ValueError("command: name at least a program")

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _HERE = Path(__file__).parent
 _MOST_FAILURES = 40
+_MOST_CHANGES = 200
 
 _GLYPHS = {
     "supported": "\N{CHECK MARK}",
@@ -81,8 +82,10 @@ def render(report: Document, table: pd.DataFrame) -> str:
         controls=tables.matrix(report, metrics.CONTROLS),
         leak_words=tables.leaking(),
         probes=[row for row in report.words if row.workload in {metrics.LEAKS, metrics.CONTROLS}],
+        sweep_totals=tables.sweep_totals(report),
         digests=[row for row in report.words if row.workload == metrics.CHECKSUM],
         most_failures=_MOST_FAILURES,
+        most_changes=_MOST_CHANGES,
         missing=units.MISSING,
     )
 

@@ -99,6 +99,13 @@ def at(path: str, controllers: Iterable[str] = (), where: layout.Layout | None =
     return places.at(path, controllers, where)
 
 
+def missing(path: str, where: layout.Layout | None = None) -> list[str]:
+    """What `at` would have to make at most; see `places.missing`."""
+    from runtime.cgroups import places  # likewise
+
+    return places.missing(path, where)
+
+
 def open_at(
     paths: Mapping[str, str],
     *,

@@ -88,6 +88,14 @@ def _memory(group: _Folder, wanted: Mapping[str, Any]) -> None:
     if "memory_reservation_bytes" in wanted:
         value = max(wanted["memory_reservation_bytes"], UNLIMITED)
         files.put(group.path, "memory.soft_limit_in_bytes", value)
+    if "memory_tcp_bytes" in wanted:
+        value = max(wanted["memory_tcp_bytes"], UNLIMITED)
+        files.put(group.path, "memory.kmem.tcp.limit_in_bytes", value)
+    if "memory_swappiness" in wanted:
+        files.put(group.path, "memory.swappiness", wanted["memory_swappiness"])
+    if "memory_oom_kill" in wanted:
+        # the file says whether killing is switched off (memory.rst, 10)
+        files.put(group.path, "memory.oom_control", int(not wanted["memory_oom_kill"]))
 
 
 def memory_writes(
@@ -237,6 +245,9 @@ _WRITERS: dict[str, tuple[str, _Writer]] = {
     "memory_limit_bytes": ("memory", _memory),
     "memory_swap_bytes": ("memory", _memory),
     "memory_reservation_bytes": ("memory", _memory),
+    "memory_tcp_bytes": ("memory", _memory),
+    "memory_swappiness": ("memory", _memory),
+    "memory_oom_kill": ("memory", _memory),
     "cpus": ("cpu", _cpu_time),
     "cpu_quota_us": ("cpu", _cpu_time),
     "cpu_period_us": ("cpu", _cpu_time),

@@ -58,6 +58,33 @@ def at(
     return _legacy(places, {_OLD_NAMES.get(name, name) for name in controllers})
 
 
+def missing(path: str, where: Layout | None = None) -> list[str]:
+    """Directories, parents first, that `at` and later limits would have to make at most.
+
+    Whoever writes them down before finds what was made after a crash, and nothing of others'.
+
+    Args:
+        path: in OCI's sense.
+        where: as for `at`.
+
+    Raises:
+        CgroupOSError: EINVAL, the path is not usable.
+    """
+    parts = _parts(path)
+    where = layout.current() if where is None else where
+    if where.v2:
+        bases = [where.roots["unified"] if path.startswith("/") else v2.place(where.v2)]
+    else:
+        bases = list(dict.fromkeys((where.roots if path.startswith("/") else where.v1).values()))
+    found = []
+    for base in bases:
+        for count in range(1, len(parts) + 1):
+            folder = "/".join((base, *parts[:count]))
+            if not os.path.isdir(folder):
+                found.append(folder)
+    return found
+
+
 def open_at(
     paths: Mapping[str, str],
     *,

@@ -1,42 +1,46 @@
-"""create, run and start: a bundle becomes a container."""
+"""create: a bundle becomes a container whose workload waits for its start."""
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import pwd
-import signal
-import socket
 from contextlib import ExitStack
 from dataclasses import asdict, replace
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runtime import cgroups, plan, record
-from runtime.commandline import hooks, making
-from runtime.commandline.conversation import Conversation
-from runtime.commandline.entry import Entry, Record
-from runtime.commandline.home import with_home
-from runtime.errors import SetupError, StateError
-from runtime.oci import bundle as bundles
-from runtime.oci.state import State
+from runtime import plan, processes
+from runtime.commandline import making, notify, preparing
+from runtime.commandline.entry import Entry, check_id
+from runtime.commandline.record import Record
+from runtime.commandline.report import timestamp
+from runtime.commandline.undoing import run_poststop, undo
+from runtime.devices import with_default_devices
+from runtime.errors import HookError, SetupError
 from runtime.spawner.executor import Roles
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from socket import socket
 
     from runtime.cgroups import Group
+    from runtime.commandline.conversation import Conversation
     from runtime.commandline.options import Options
-    from runtime.seccomp import Filter
+    from runtime.operations.encoding import Program
     from runtime.spawner.executor import Made
     from runtime.spec import Spec
 
 PID = "@PID@"
+_LATER = ("poststart", "poststop")
 
 
-def create(root: Path, name: str, options: Options, *, warn: Callable[[str], None]) -> Entry:
+def create(
+    root: str,
+    name: str,
+    options: Options,
+    warn: Callable[[str], None],
+    *,
+    console: socket | None = None,
+) -> Entry:
     """Make a container whose workload waits for `start`.
 
     Args:
@@ -44,63 +48,44 @@ def create(root: Path, name: str, options: Options, *, warn: Callable[[str], Non
         name: its id.
         options: of the command line.
         warn: is told what of the bundle has no effect.
+        console: takes its terminal, in place of a socket that the options name.
 
     Raises:
         ContainerError: it cannot be made; nothing is left.
     """
-    folder = Path(options.get("bundle") or ".").resolve()
-    spec = load(folder, options)
-    entry = Entry.make(
-        root,
-        Record(
-            id=name,
-            bundle=str(folder),
-            rootfs=str(spec.root.path),
-            created=datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
-            owner=_owner(),
-            oci_version=spec.oci_version,
-            annotations=dict(spec.annotations),
-            descriptors=making.named_descriptors(),
-            boot_id=record.boot_id(),
-        ),
+    check_id(name)
+    folder = os.path.realpath(options.get("bundle") or ".")
+    text, spec = preparing.load(folder, options.get("config") or "config.json")
+    process, lost = preparing.grantable(
+        spec.process, mapped=spec.linux.namespace("user") is not None
+    )
+    count = preparing.handed_over()
+    spec = replace(
+        spec, process=replace(process, env=preparing.with_handed_over(process.env, count))
     )
     wanted = making.Wanted(
         console=options.get("console-socket"),
-        keep=(options.number("preserve-fds", 0) or 0) + _handed_over(),
+        console_channel=console,
+        keep=count + options.count("preserve-fds", making.MOST_KEPT),
         pid_file=options.get("pid-file"),
+        pidfd_socket=options.get("pidfd-socket"),
         terminal=spec.process.terminal,
     )
+    wanted.check()
+    entry = Entry.make(root, _record(name, folder, spec))
     try:
-        _make(entry, spec, wanted, options)
-    except BaseException:
-        undo(entry)
+        making.write_file(entry.config, text)
+        _Creation(entry, spec, wanted, options).run()
+    except HookError:
+        undo(entry, warn)
+        run_poststop(spec.hooks.poststop, entry.record, warn)
         raise
-    for note in spec.notes:
+    except BaseException:
+        undo(entry, warn)
+        raise
+    for note in (*spec.notes, *lost):
         warn(note)
     return entry
-
-
-def load(folder: Path, options: Options) -> Spec:
-    """The bundle's specification, with what only this host can add.
-
-    Raises:
-        SpecError: naming the field of its config.json.
-    """
-    name = options.get("config") or "config.json"
-    text = bundles.read_text(folder / name)
-    spec = bundles.parse(text, folder)
-    spec.validate()
-    process = replace(spec.process, env=with_home(spec.process, spec.root.path), init=False)
-    return replace(spec, process=process)
-
-
-def load_copy(entry: Entry) -> Spec:
-    """The specification that a container was made from.
-
-    Raises:
-        SpecError: its copy cannot be read.
-    """
-    return bundles.parse(bundles.read_text(entry.config), Path(entry.record.bundle))
 
 
 def has_terminal(options: Options) -> bool:
@@ -109,167 +94,162 @@ def has_terminal(options: Options) -> bool:
     Raises:
         SpecError: its config.json cannot be read.
     """
-    return load(Path(options.get("bundle") or ".").resolve(), options).process.terminal
+    folder = os.path.realpath(options.get("bundle") or ".")
+    return preparing.load(folder, options.get("config") or "config.json")[1].process.terminal
 
 
-def filter_of(spec: Spec) -> Filter | None:
-    """The compiled filter of a bundle, None where it has none.
-
-    Raises:
-        SpecError: naming the field. UnsupportedError: libseccomp is missing or refuses.
-    """
-    if not spec.linux.seccomp_object:
-        return None
-    from runtime.seccomp import compile_object  # only where wanted
-
-    return compile_object(spec.linux.seccomp_object)
-
-
-def start(entry: Entry) -> None:
-    """Let the workload of a created container run.
-
-    Raises:
-        StateError: it is not in that state.
-        SetupError: a hook or the filter failed; ExecError: the program cannot be executed.
-    """
-    spec = load_copy(entry)
-    steps = plan.create(spec, detached=_states(entry))
-    channel = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    try:
-        making.connect(channel, str(entry.socket))
-    except OSError as error:
-        channel.close()
-        raise StateError(
-            f"cannot start {entry.record.id}: it is {entry.status()}, not created"
-        ) from error
-    with Conversation(steps, channel) as talk:
-        # gone before the workload runs: whoever looks meanwhile sees it running, not created
-        entry.socket.unlink(missing_ok=True)
-        while talk.hear():
-            pass
-    hooks.run(spec.hooks.poststart, _state(entry, "running", entry.record.pid))
+def _record(name: str, folder: str, spec: Spec) -> Record:
+    rules = spec.linux.seccomp_object or {}
+    return Record(
+        id=name,
+        bundle=folder,
+        rootfs=str(spec.root.path),
+        created=timestamp(),
+        owner=_owner(),
+        oci_version=spec.oci_version,
+        annotations=dict(spec.annotations),
+        descriptors=making.named_descriptors(),
+        boot_id=processes.boot_id(),
+        hooks=[name for name in _LATER if getattr(spec.hooks, name)],
+        shares_pids=_shares_pids(spec),
+        listener=rules.get("listenerPath") or "",
+        listener_metadata=rules.get("listenerMetadata") or "",
+    )
 
 
-def undo(entry: Entry) -> None:
-    """Remove a half-made container: its processes, its group, its directory."""
-    group = entry.group()
-    with contextlib.suppress(OSError):
-        if group:
-            group.kill()
-    if entry.alive:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(entry.record.pid, signal.SIGKILL)
-    if entry.record.pid:
-        with contextlib.suppress(ChildProcessError):
-            os.waitpid(entry.record.pid, 0)
-    with contextlib.suppress(OSError):
-        if group:
-            group.remove()
-    entry.remove()
+class _Creation:
+    """The making of one container, whose entry is there."""
 
+    def __init__(self, entry: Entry, spec: Spec, wanted: making.Wanted, options: Options) -> None:
+        self._entry = entry
+        self._spec = spec
+        self._wanted = wanted
+        self._keyring = not options.has("no-new-keyring")
+        self._grouped = options.get("cgroup-manager") != "disabled"
 
-def _make(entry: Entry, spec: Spec, wanted: making.Wanted, options: Options) -> None:
-    with ExitStack() as stack:
-        name = options.get("config") or "config.json"
-        entry.config.write_bytes(bundles.read_text(Path(entry.record.bundle) / name))
-        console = wanted.connect(stack)
-        waiting = stack.enter_context(making.listen(entry.socket))
-        group = _group(entry, spec, options)
-        keyring = not options.has("no-new-keyring")
-        steps = plan.create(spec, detached=_states(entry, keyring=keyring))
-        compiled = filter_of(spec)
-        program = plan.program(
-            spec,
-            spec.process,
-            steps,
-            filter=compiled.program if compiled else b"",
-            filter_flags=compiled.flags if compiled else 0,
-        )
-        maker = stack.enter_context(making.Maker())
-        talk = stack.enter_context(making.converse(steps))
-        assert talk.theirs is not None
-        roles = Roles(
-            control=talk.theirs.fileno(),
-            cgroup=group.into_fd() if group else -1,
-            console=console,
-            start=waiting.fileno(),
-        )
-        made = maker.make(program, roles, wanted.descriptors())
-        talk.release()
-        _note(entry, made)
-        making.settle(group, made, talk)
+    def run(self) -> None:
+        """Carry it out.
+
+        Raises:
+            ContainerError: something refused; what was made is in the entry.
+        """
+        entry, wanted = self._entry, self._wanted
+        compiled = preparing.filter_of(self._spec)
+        with ExitStack() as stack:
+            console = wanted.connect(stack)
+            waiting = stack.enter_context(making.listen(entry.socket))
+            group = self._group() if self._grouped else None
+            spec = notify.show(self._spec, entry)
+            steps = plan.create(spec, detached=self._states())
+            entry.record.steps = len(steps)
+            program = plan.program(
+                spec,
+                spec.process,
+                steps,
+                filter=compiled.program if compiled else b"",
+                filter_flags=compiled.flags if compiled else 0,
+            )
+            maker = stack.enter_context(making.Maker())
+            talk = stack.enter_context(making.converse(steps))
+            roles = Roles(
+                control=talk.theirs(),
+                cgroup=group.into_fd() if group else -1,
+                console=console,
+                start=waiting.fileno(),
+            )
+            self._make(maker, program, roles, talk, group)
+
+    def _make(
+        self,
+        maker: making.Maker,
+        program: Program,
+        roles: Roles,
+        talk: Conversation,
+        group: Group | None,
+    ) -> None:
+        made = maker.make(program, roles, self._wanted.descriptors())
+        try:
+            talk.release()
+            self._note(made)
+            making.settle(group, made, talk)
+            self._await_ready(talk, made)
+            self._wanted.send_pidfd(made.pidfd)
+            self._wanted.write_pid(made.pid)
+        finally:
+            os.close(made.pidfd)
+
+    def _await_ready(self, talk: Conversation, made: Made) -> None:
         while (word := talk.hear()) != "r":
             if not word:
                 raise SetupError("create the container", "its process was killed")
             if word == "h":
-                state = _state(entry, "creating", made.pid)
-                hooks.run((*spec.hooks.prestart, *spec.hooks.create_runtime), state)
+                from runtime.commandline import hooks
+
+                early, found = self._spec.hooks, self._entry.record
+                # its steps stand before those of `creating` ones (runtime.md, "Lifecycle")
+                hooks.run(early.prestart, found.state("created", made.pid))
+                hooks.run(early.create_runtime, found.state("creating", made.pid))
                 talk.tell("h")
-        pidfd_socket = options.get("pidfd-socket")
-        if pidfd_socket:
-            making.send_descriptor(pidfd_socket, made.pidfd)
-        os.close(made.pidfd)
-        wanted.write_pid(made.pid)
+
+    def _note(self, made: Made) -> None:
+        found = self._entry.record
+        found.pid = made.pid
+        found.start_time = processes.start_time(made.pid) or 0
+        self._entry.write()
+
+    def _group(self) -> Group:
+        """The container's control group, with its limits.
+
+        Raises:
+            SetupError: the host refuses.
+        """
+        from runtime import cgroups
+
+        path = self._spec.linux.cgroups_path or self._entry.record.id
+        try:
+            # first on paper: who is killed now leaves behind what can be found
+            self._entry.record.made = cgroups.missing(path)
+            self._entry.write()
+            group = cgroups.at(path)
+            self._entry.record.cgroup_path = _below_mount(next(iter(group.paths.values())))
+            self._entry.remember(group)
+            limits = self._spec.linux.resources
+            group.limit(asdict(replace(limits, devices=with_default_devices(limits.devices))))
+            self._entry.remember(group)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise SetupError(f"make the control group {path}", reason, error.errno or 0) from error
+        return group
+
+    def _states(self) -> plan.Detached:
+        texts: list[str] = []
+        for status in ("creating", "created"):
+            state = {**self._entry.record.state(status), "pid": PID}
+            texts.append(json.dumps(state).replace(f'"{PID}"', PID))
+        creating, starting = texts
+        env = tuple(f"{name}={value}" for name, value in os.environ.items())
+        return plan.Detached(
+            creating, starting, self._entry.record.cgroups, env=env, keyring=self._keyring
+        )
 
 
-def _note(entry: Entry, made: Made) -> None:
-    entry.record.pid = made.pid
-    entry.record.start_time = record.start_time(made.pid)
-    entry.write()
+def _shares_pids(spec: Spec) -> bool:
+    namespace = spec.linux.namespace("pid")
+    return namespace is None or namespace.path is not None
 
 
-def _group(entry: Entry, spec: Spec, options: Options) -> Group | None:
-    """The container's control group, with its limits.
-
-    Raises:
-        SetupError: the host refuses.
-    """
-    if options.get("cgroup-manager") == "disabled":
-        return None
-    path = spec.linux.cgroups_path or entry.record.id
-    try:
-        group = cgroups.at(path)
-        entry.remember(group)
-        entry.write()
-        group.limit(asdict(spec.linux.resources))
-        entry.remember(group)
-        entry.write()
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise SetupError(f"make the control group {path}", reason, error.errno or 0) from error
-    return group
-
-
-def _states(entry: Entry, *, keyring: bool = True) -> plan.Detached:
-    texts = []
-    for status in ("creating", "created"):
-        state = _state(entry, status, 0)
-        state["pid"] = PID
-        texts.append(json.dumps(state).replace(f'"{PID}"', PID))
-    creating, starting = texts
-    return plan.Detached(creating, starting, entry.record.cgroups, keyring=keyring)
-
-
-def _state(entry: Entry, status: str, pid: int) -> dict[str, object]:
-    found = entry.record
-    return State(
-        id=found.id,
-        status=status,
-        bundle=Path(found.bundle),
-        pid=pid or None,
-        annotations=found.annotations,
-        oci_version=found.oci_version,
-    ).to_object()
+def _below_mount(path: str) -> str:
+    """The end of a path that lies below the mount point of its file system."""
+    device, above = os.stat(path).st_dev, path
+    while above != "/" and os.stat(os.path.dirname(above)).st_dev == device:
+        above = os.path.dirname(above)
+    return path.removeprefix(above) or "/"
 
 
 def _owner() -> str:
+    import pwd
+
     try:
         return pwd.getpwuid(os.geteuid()).pw_name
     except KeyError:
         return str(os.geteuid())
-
-
-def _handed_over() -> int:
-    """Descriptors that come by systemd's protocol (sd_listen_fds(3))."""
-    count = os.environ.get("LISTEN_FDS", "")
-    return int(count) if count.isdigit() else 0

@@ -1,59 +1,55 @@
-"""kill, delete, pause, resume, and what ends with them."""
+"""kill, delete, pause, resume."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import re
-import select
 import signal
-from pathlib import Path
-from typing import TYPE_CHECKING
 
-from runtime.commandline import hooks
-from runtime.commandline.entry import Entry
+from runtime.commandline.entry import Entry, HalfMadeError, check_id, remove_folder
 from runtime.commandline.options import UsageError
+from runtime.commandline.undoing import destroy, run_poststop
 from runtime.errors import ContainerError, SetupError, StateError
-from runtime.oci import bundle as bundles
-from runtime.oci.state import State
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from runtime.cgroups import Group
-
-_DEATH_S = 10.0
-
-
-def chosen(root: Path, name: str, *, regex: bool) -> list[Entry]:
-    """The container of that name, or all whose names match."""
-    if not regex:
-        return [Entry.open(root, name)]
-    try:
-        pattern = re.compile(name)
-    except re.error as error:
-        raise UsageError(f"{name!r} is no regular expression: {error}") from None
-    return [entry for entry in Entry.all(root) if pattern.search(entry.record.id)]
+    from runtime.spec import Hook
 
 
-def number_of(word: str) -> int:
-    """A signal by number or name, with or without SIG, in any case.
+def chosen(root: str, name: str, *, regex: bool, force: bool = False) -> list[Entry]:
+    """The container of that name, or all whose names match.
+
+    Args:
+        root: directory of all containers.
+        name: of one, or an expression.
+        regex: which of both.
+        force: one that does not exist is no error, and one that was never finished is removed.
 
     Raises:
-        UsageError: there is none.
+        StateError: it does not exist. UsageError: the expression is none.
     """
-    if word.isascii() and word.isdigit():
-        number = int(word)
-        if number == 0 or number in signal.valid_signals():
-            return number
-    name = word.upper().removeprefix("SIG")
-    base, plus, offset = name.partition("+")
-    if base == "RTMIN" and (not plus or offset.isdigit()):
-        return int(signal.SIGRTMIN) + int(offset or 0)
-    found = getattr(signal, f"SIG{name}", None)
-    if isinstance(found, signal.Signals):
-        return int(found)
-    raise UsageError(f"{word!r} is no signal; give a number or a name such as TERM")
+    if regex:
+        try:
+            pattern = re.compile(name)
+        except re.error as error:
+            raise UsageError(f"{name[:40]!r} is no regular expression: {error}") from None
+        return [entry for entry in Entry.all(root) if pattern.search(entry.record.id)]
+    try:
+        return [Entry.open(root, name)]
+    except HalfMadeError as error:
+        if not force:
+            raise
+        remove_folder(error.folder)
+        return []
+    except StateError:
+        if force and not os.path.exists(f"{root}/{name}"):
+            check_id(name)
+            return []
+        raise
 
 
 def kill(entry: Entry, number: int, *, everything: bool) -> None:
@@ -62,27 +58,32 @@ def kill(entry: Entry, number: int, *, everything: bool) -> None:
     Raises:
         StateError: it is not running.
     """
-    group = entry.group()
-    if everything and group:
-        _kill_all(group, number)
-        return
+    if everything:
+        group = entry.group()
+        if group:
+            _kill_all(group, number)
+            return
     if not entry.alive:
         if everything:
             return
-        raise StateError(f"container not running: {entry.record.id!r} is stopped")
+        raise StateError(f"container not running: {entry.record.id} is {entry.status()}")
     try:
         os.kill(entry.record.pid, number)
     except ProcessLookupError:
-        raise StateError(f"container not running: {entry.record.id!r} has just ended") from None
+        raise StateError(f"container not running: {entry.record.id} has just ended") from None
+    if number == signal.SIGKILL and entry.record.shares_pids:
+        group = entry.group()
+        if group:
+            group.kill()
 
 
 def _kill_all(group: Group, number: int) -> None:
-    from runtime.usage import group_pids
+    from runtime.cgroups import files
 
     if number == signal.SIGKILL:
         group.kill()
         return
-    for pid in group_pids({name: Path(path) for name, path in group.paths.items()}):
+    for pid in files.pids(next(iter(group.paths.values()))):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, number)
 
@@ -95,59 +96,26 @@ def delete(entry: Entry, *, force: bool, warn: Callable[[str], None]) -> None:
         SetupError: it outlives SIGKILL, or its group cannot be removed.
     """
     status = entry.status()
-    if status in ("running", "paused") and not force:
+    if status not in ("stopped", "created") and not force:
         raise StateError(
-            f"cannot delete {entry.record.id!r}: it is {status}; stop it, or use --force"
+            f"cannot delete {entry.record.id}: it is {status}; stop it, or use --force"
         )
-    group = entry.group()
+    hooks = _poststop_hooks(entry, warn)
+    destroy(entry)
+    run_poststop(hooks, entry.record, warn)
+
+
+def _poststop_hooks(entry: Entry, warn: Callable[[str], None]) -> Sequence[Hook]:
+    """Read before the end: they stand in the directory that goes."""
+    if "poststop" not in entry.record.hooks:
+        return ()
+    from runtime.commandline import hooks
+
     try:
-        if entry.alive:
-            end(entry, group)
-        elif group:
-            group.kill()
-        if group:
-            group.remove()
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise SetupError(f"delete {entry.record.id}", reason, error.errno or 0) from error
-    _poststop(entry, warn)
-    entry.remove()
-
-
-def end(entry: Entry, group: Group | None) -> None:
-    """SIGKILL everything and wait for the first process.
-
-    Raises:
-        SetupError: it outlives SIGKILL.
-    """
-    try:
-        pidfd = os.pidfd_open(entry.record.pid)
-    except ProcessLookupError:
-        return
-    try:
-        with contextlib.suppress(ProcessLookupError):
-            signal.pidfd_send_signal(pidfd, signal.SIGKILL)
-        if group:
-            group.kill()
-        poll = select.poll()
-        poll.register(pidfd, select.POLLIN)
-        if not poll.poll(_DEATH_S * 1000) and entry.alive:
-            raise SetupError(f"end {entry.record.id}", "its process outlives SIGKILL")
-    finally:
-        os.close(pidfd)
-
-
-def _poststop(entry: Entry, warn: Callable[[str], None]) -> None:
-    found = entry.record
-    try:
-        spec = bundles.parse(bundles.read_text(entry.config), Path(found.bundle))
-        state = State(
-            id=found.id, status="stopped", bundle=Path(found.bundle),
-            annotations=found.annotations, oci_version=found.oci_version,
-        ).to_object()  # fmt: skip
-        hooks.run(spec.hooks.poststop, state)
+        return hooks.of(entry, "poststop")
     except ContainerError as error:
-        warn(str(error))
+        warn(f"the poststop hooks of {entry.record.id} do not run: {error}")
+        return ()
 
 
 def freeze(entry: Entry, *, frozen: bool) -> None:
@@ -157,21 +125,23 @@ def freeze(entry: Entry, *, frozen: bool) -> None:
         StateError: it is not in a state for that, or has no control group.
         SetupError: the kernel refused.
     """
+    word = "pause" if frozen else "resume"
     status = entry.status()
-    allowed = ("created", "running") if frozen else ("paused",)
-    if status not in allowed:
-        word = "pause" if frozen else "resume"
-        raise StateError(f"cannot {word} {entry.record.id!r}: it is {status}")
     group = entry.group()
+    # one whose first process has ended may have others that stand still
+    allowed = ("created", "running") if frozen else ("paused", "stopped")
+    if status not in allowed:
+        raise StateError(f"cannot {word} {entry.record.id}: it is {status}")
     if group is None:
-        raise StateError(f"{entry.record.id!r} has no control group to freeze")
+        raise StateError(f"{entry.record.id} has no control group to freeze")
     try:
         if frozen:
             group.freeze()
+        elif not group.frozen():
+            raise StateError(f"cannot resume {entry.record.id}: it is {status}, not paused")
         else:
             group.thaw()
     except OSError as error:
-        word = "pause" if frozen else "resume"
-        raise SetupError(
-            f"{word} {entry.record.id}", error.strerror or str(error), error.errno or 0
-        ) from error
+        what = f"{word} {entry.record.id}"
+        reason = error.strerror or str(error)
+        raise SetupError(what, reason, error.errno or 0) from error

@@ -9,14 +9,10 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-import stat
-import struct
-from array import array
-from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from runtime.commandline import sockets
 from runtime.commandline.conversation import Conversation
 from runtime.errors import SetupError, StateError
 from runtime.executor import build
@@ -26,12 +22,14 @@ from runtime.spawner.init import sealed_copy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from contextlib import ExitStack
 
     from runtime.cgroups import Group
     from runtime.operations import Operation
     from runtime.operations.encoding import Program
 
-_LONGEST_SOCKET = 107
+#: A message carries 253 descriptors (unix(7)), and some of them are ours.
+MOST_KEPT = 200
 _FIRST_PASSED = 3
 
 
@@ -51,12 +49,7 @@ class Maker:
         with contextlib.suppress(ChildProcessError):
             os.waitpid(self._executor.pid, 0)
 
-    def make(
-        self,
-        program: Program,
-        roles: Roles,
-        descriptors: Mapping[int, int],
-    ) -> Made:
+    def make(self, program: Program, roles: Roles, descriptors: Mapping[int, int]) -> Made:
         """Make the process; it carries out its plan meanwhile.
 
         Args:
@@ -85,43 +78,71 @@ class Wanted:
 
     Attributes:
         console: path of the socket that its terminal is sent to.
+        console_channel: the same, connected already.
         keep: number of descriptors from 3 on that it gets.
         pid_file: where its id is written.
+        pidfd_socket: path of the socket that a pidfd of it is sent to.
         terminal: whether it has a terminal.
     """
 
     console: str | None = None
+    console_channel: socket.socket | None = None
     keep: int = 0
     pid_file: str | None = None
+    pidfd_socket: str | None = None
     terminal: bool = False
+
+    def check(self) -> None:
+        """Refuse what cannot be.
+
+        Raises:
+            StateError: a terminal that nobody takes, or the reverse.
+        """
+        taken = self.console is not None or self.console_channel is not None
+        if self.terminal and not taken:
+            raise StateError(
+                "process.terminal is set and nobody takes the terminal; use --console-socket"
+            )
+        if taken and not self.terminal:
+            raise StateError("--console-socket is given and process.terminal is not set")
 
     def descriptors(self) -> dict[int, int]:
         """The standard ones and those that are kept, where they are open; gaps are no error."""
         numbers = [0, 1, 2, *range(_FIRST_PASSED, _FIRST_PASSED + self.keep)]
-        return {number: number for number in numbers if _is_open(number)}
+        return {number: number for number in numbers if _is_inherited(number)}
 
     def connect(self, stack: ExitStack) -> int:
         """Descriptor of a connection to the console's socket, -1 where none is wanted.
 
         Raises:
-            StateError: a terminal without a socket for it, the reverse, or nobody listens.
+            StateError: nobody listens there.
         """
+        if self.console_channel:
+            return self.console_channel.fileno()
         if self.console is None:
-            if self.terminal:
-                raise StateError(
-                    "process.terminal is set and nobody takes the terminal; use --console-socket"
-                )
             return -1
-        if not self.terminal:
-            raise StateError("--console-socket is given and process.terminal is not set")
         channel = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
         try:
-            connect(channel, self.console)
+            sockets.connect(channel, self.console)
         except OSError as error:
             raise StateError(
                 f"cannot connect to the console socket {self.console}: {error.strerror}"
             ) from error
         return channel.fileno()
+
+    def send_pidfd(self, pidfd: int) -> None:
+        """Send a pidfd of the process to who wants it.
+
+        Raises:
+            SetupError: nobody listens there.
+        """
+        if self.pidfd_socket is None:
+            return
+        try:
+            sockets.send_descriptor(self.pidfd_socket, pidfd, b"pidfd")
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise SetupError(f"send a pidfd to {self.pidfd_socket}", reason) from error
 
     def write_pid(self, pid: int) -> None:
         """Write the pid file, replaced in one step: digits alone, as its readers expect.
@@ -131,13 +152,25 @@ class Wanted:
         """
         if self.pid_file is None:
             return
-        path = Path(self.pid_file)
-        part = path.with_name(f".{path.name}.part")
+        folder, name = os.path.split(self.pid_file)
+        part = os.path.join(folder, f".{name}.{os.getpid()}")
         try:
-            part.write_text(str(pid))
-            part.replace(path)
+            write_file(part, str(pid).encode(), 0o644)
+            os.replace(part, self.pid_file)
         except OSError as error:
-            raise SetupError(f"write {path}", error.strerror or str(error)) from error
+            reason = error.strerror or str(error)
+            raise SetupError(f"write {self.pid_file}", reason, error.errno or 0) from error
+
+
+def write_file(path: str, data: bytes, mode: int = 0o600) -> None:
+    """Write a file.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
+    with os.fdopen(fd, "wb") as file:
+        file.write(data)
 
 
 def settle(group: Group | None, made: Made, talk: Conversation) -> None:
@@ -150,69 +183,30 @@ def settle(group: Group | None, made: Made, talk: Conversation) -> None:
         try:
             group.attach(made.pid)
         except OSError as error:
-            raise SetupError("enter the control group", error.strerror or str(error)) from error
+            reason = error.strerror or str(error)
+            raise SetupError("enter the control group", reason, error.errno or 0) from error
     talk.tell("g")
 
 
 def converse(plan: Sequence[Operation]) -> Conversation:
     """A conversation with the process that is to carry this plan out."""
-    return Conversation(plan)
+    return Conversation(lambda: plan)
 
 
-def listen(path: Path) -> socket.socket:
+def listen(path: str) -> socket.socket:
     """The socket at which a created container waits.
 
     Raises:
-        OSError: it cannot be made.
+        SetupError: it cannot be made.
     """
     channel = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     try:
-        folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            # a path longer than an address (unix(7)) is reached through its directory
-            channel.bind(f"/proc/self/fd/{folder}/{path.name}")
-        finally:
-            os.close(folder)
-        path.chmod(0o600)
+        sockets.bind(channel, path)
         channel.listen(1)
-    except OSError:
+    except OSError as error:
         channel.close()
-        raise
+        raise SetupError(f"make the socket {path}", error.strerror or str(error)) from error
     return channel
-
-
-def connect(channel: socket.socket, path: str) -> None:
-    """Connect to a socket by a path of any length.
-
-    Raises:
-        OSError: nobody listens there.
-    """
-    if len(os.fsencode(path)) <= _LONGEST_SOCKET:
-        channel.connect(path)
-        return
-    folder = os.open(os.path.dirname(path), os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)  # noqa: PTH120
-    try:
-        channel.connect(f"/proc/self/fd/{folder}/{os.path.basename(path)}")  # noqa: PTH119
-    finally:
-        os.close(folder)
-
-
-def send_descriptor(path: str, fd: int) -> None:
-    """Send one descriptor to a socket that listens at a path.
-
-    Raises:
-        OSError: nobody listens there.
-    """
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as channel:
-        connect(channel, path)
-        rights = array("i", [fd])
-        channel.sendmsg([b"pidfd"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
-
-
-def receive_descriptor(channel: socket.socket) -> int:
-    """The descriptor that comes with the next message."""
-    _, ancillary, _, _ = channel.recvmsg(4096, socket.CMSG_SPACE(4), socket.MSG_CMSG_CLOEXEC)
-    return int(struct.unpack("=i", ancillary[0][2][:4])[0])
 
 
 def named_descriptors() -> list[str]:
@@ -220,14 +214,15 @@ def named_descriptors() -> list[str]:
     found = []
     for number in range(3):
         try:
-            found.append(os.readlink(f"/proc/self/fd/{number}"))  # noqa: PTH115
+            found.append(os.readlink(f"/proc/self/fd/{number}"))
         except OSError:
             found.append("/dev/null")
     return found
 
 
-def _is_open(number: int) -> bool:
+def _is_inherited(number: int) -> bool:
+    """Whether it was open when this command began: what we have made ourselves is not inherited."""
     try:
-        return stat.S_IFMT(os.fstat(number).st_mode) != 0
+        return os.get_inheritable(number)
     except OSError:
         return False

@@ -1,124 +1,91 @@
-"""The command line: global options, a verb, its options, operands; parsed by getopt(3)'s rules.
+"""The command line: global options, a verb, its options, operands.
 
-Nothing after the first operand is an option, so that `exec ID sh -c ...` passes on what is the
-program's.
+Options come before what they are options of, as in runc's: nothing after the first operand is one,
+so that `exec ID sh -c ...` passes on what is the program's. A value follows after a blank or "=";
+long names may have one dash, as Go's programs write them; single letters can stand together.
 """
 
 from __future__ import annotations
 
-import getopt
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
-
+from runtime.commandline.table import GLOBAL, OPERANDS, REPEATED, VERBS
 from runtime.errors import ContainerError
 
+TYPE_CHECKING = False  # typing itself would cost a twentieth of a command's time
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-#: Options that take a value end with "="; single letters stand for the option of the same line.
-GLOBAL = {
-    "root=": "", "log=": "", "log-format=": "", "log-level=": "", "debug": "",
-    "systemd-cgroup": "s", "cgroup-manager=": "", "rootless=": "", "criu=": "", "version": "v",
-    "help": "h",
-}  # fmt: skip
-_CREATE = {
-    "bundle=": "b", "config=": "f", "console-socket=": "", "pidfd-socket=": "", "pid-file=": "",
-    "no-pivot": "", "no-new-keyring": "", "no-subreaper": "", "preserve-fds=": "", "detach": "d",
-}  # fmt: skip
-_CHECKPOINT = dict.fromkeys(
-    (
-        "image-path=", "work-path=", "parent-path=", "leave-running", "tcp-established",
-        "ext-unix-sk", "shell-job", "file-locks", "pre-dump", "lazy-pages", "page-server=",
-        "manage-cgroups-mode=", "empty-ns=", "status-fd=", "auto-dedup",
-    ),
-    "",
-)  # fmt: skip
-VERBS: dict[str, dict[str, str]] = {
-    "create": _CREATE,
-    "run": {**_CREATE, "keep": ""},
-    "start": {},
-    "state": {},
-    "kill": {"all": "a", "regex": "r"},
-    "delete": {"force": "f", "regex": "r"},
-    "exec": {
-        "console-socket=": "", "pidfd-socket=": "", "cwd=": "", "env=": "e", "tty": "t",
-        "user=": "u", "additional-gids=": "g", "process=": "p", "detach": "d", "pid-file=": "",
-        "process-label=": "", "apparmor=": "", "no-new-privs": "", "cap=": "c",
-        "preserve-fds=": "", "cgroup=": "", "ignore-paused": "",
-    },
-    "list": {"format=": "f", "quiet": "q"},
-    "ps": {"format=": "f"},
-    "pause": {},
-    "resume": {},
-    "update": {
-        "resources=": "r", "blkio-weight=": "", "cpu-period=": "", "cpu-quota=": "",
-        "cpu-burst=": "", "cpu-share=": "", "cpu-idle=": "", "cpu-rt-period=": "",
-        "cpu-rt-runtime=": "", "cpuset-cpus=": "", "cpuset-mems=": "", "kernel-memory=": "",
-        "kernel-memory-tcp=": "", "memory=": "", "memory-reservation=": "", "memory-swap=": "",
-        "pids-limit=": "", "l3-cache-schema=": "", "mem-bw-schema=": "",
-    },
-    "events": {"stats": "", "interval=": ""},
-    "features": {},
-    "spec": {"bundle=": "b", "rootless": "", "file=": "f"},
-    "checkpoint": _CHECKPOINT,
-    "restore": {**_CREATE, **_CHECKPOINT},
-}  # fmt: skip
-#: Options that add up instead of the last one winning.
-REPEATED = ("env", "cap", "additional-gids")
-_ALL_OPERANDS = ("exec", "ps")
-#: How many operands a verb takes, at least and at most.
-OPERANDS = {
-    "list": (0, 0), "features": (0, 0), "spec": (0, 0), "exec": (1, 1 << 30), "ps": (1, 1 << 30),
-    "kill": (1, 2),
-}  # fmt: skip
+_TRUE, _FALSE = ("true", "1", "t"), ("false", "0", "f")
 
 
 class UsageError(ContainerError):
     """The command line is wrong."""
 
 
-@dataclass
 class Options:
-    """Options by their long names; those without a value hold "true"."""
+    """Options by their long names.
 
-    single: dict[str, str] = field(default_factory=dict)
-    repeated: dict[str, list[str]] = field(default_factory=dict)
+    Attributes:
+        single: the last value of each; switches hold "true" or "false".
+        repeated: all values of those that add up.
+    """
+
+    def __init__(self, single: Mapping[str, str] | None = None) -> None:
+        self.single = dict(single or {})
+        self.repeated: dict[str, list[str]] = {}
 
     def get(self, name: str) -> str | None:
         """Value of an option, None where it was not given."""
         return self.single.get(name)
 
     def has(self, name: str) -> bool:
-        """Whether a switch was given, and not as "--NAME=false"."""
-        return self.single.get(name, "false").lower() not in ("false", "0")
+        """Whether a switch is on."""
+        return self.single.get(name) == "true"
 
     def all(self, name: str) -> list[str]:
         """Values of an option that may be repeated."""
         return self.repeated.get(name, [])
 
-    def number(self, name: str, default: int | None = None) -> int | None:
-        """A whole number.
+    def number(self, name: str) -> int | None:
+        """A whole number; None where it was not given.
 
         Raises:
             UsageError: it is none.
         """
         value = self.single.get(name)
         if value is None:
-            return default
-        try:
-            return int(value)
-        except ValueError:
-            raise UsageError(f"--{name} {value!r} is not a whole number") from None
+            return None
+        digits = value.removeprefix("-")
+        if not (digits.isascii() and digits.isdigit()):
+            raise UsageError(f"--{name} {value!r} is not a whole number")
+        return int(value)
+
+    def count(self, name: str, most: int) -> int:
+        """A number from 0 on; 0 where it was not given.
+
+        Raises:
+            UsageError: it is none, or above `most`.
+        """
+        value = self.number(name) or 0
+        if not 0 <= value <= most:
+            raise UsageError(f"--{name} {value} is outside 0 to {most}")
+        return value
 
 
-@dataclass
 class Command:
-    """A parsed command line; `verb` is "" where only a global option was given."""
+    """A parsed command line.
 
-    verb: str
-    common: Options
-    options: Options
-    operands: list[str]
+    Attributes:
+        verb: "" where none was given.
+        common: the global options.
+        options: those of the verb.
+        operands: what came after them.
+    """
+
+    def __init__(self, verb: str, common: Options, options: Options, operands: list[str]) -> None:
+        self.verb = verb
+        self.common = common
+        self.options = options
+        self.operands = operands
 
 
 def parse(arguments: Sequence[str]) -> Command:
@@ -127,58 +94,83 @@ def parse(arguments: Sequence[str]) -> Command:
     Raises:
         UsageError: an option or verb is unknown, or the number of operands is wrong.
     """
-    common, rest = _options(arguments, GLOBAL, "")
+    common, rest = take(arguments, GLOBAL)
     if not rest or common.has("help") or common.has("version"):
-        return Command("", common, Options(), list(rest))
+        return Command("", common, Options(), rest)
     verb, *rest = rest
     if verb not in VERBS:
-        raise UsageError(f"there is no verb {verb!r}; there are {', '.join(VERBS)}")
-    options, operands = _options(rest, {**VERBS[verb], "help": "h"}, verb)
+        raise UsageError(f"there is no verb {verb[:40]!r}; there are {', '.join(VERBS)}")
+    try:
+        options, operands = take(rest, VERBS[verb])
+    except UsageError as error:
+        raise UsageError(f"{verb}: {error}; see {verb} --help") from None
     if not options.has("help"):
-        least, most = OPERANDS.get(verb, (1, 1))
+        least, most, wanted = OPERANDS.get(verb, (1, 1, "the name of one container"))
         if not least <= len(operands) <= most:
-            wanted = "no operand" if most == 0 else "the name of one container"
             raise UsageError(f"{verb} takes {wanted}; see {verb} --help")
     return Command(verb, common, options, operands)
 
 
-def _options(
-    arguments: Sequence[str], known: dict[str, str], verb: str
-) -> tuple[Options, list[str]]:
-    letters = {short: name for name, short in known.items() if short}
-    short = "".join(f"{short}:" if name.endswith("=") else short for short, name in letters.items())
-    # go-runc writes one option with a single dash, and switches may come as --NAME=true
-    given = [f"-{word}" if word == "-no-subreaper" else word for word in arguments]
-    given = _without_booleans(given, known)
-    try:
-        found, rest = getopt.getopt(given, short, list(known))
-    except getopt.GetoptError as error:
-        raise UsageError(f"{verb or 'the command line'}: {error.msg}") from None
+def take(arguments: Sequence[str], known: Mapping[str, str]) -> tuple[Options, list[str]]:
+    """The options at the beginning, and what comes after them.
+
+    Args:
+        arguments: words.
+        known: long name, with "=" where it takes a value, to a letter or "".
+
+    Raises:
+        UsageError: one is unknown, lacks its value, or has one that it does not take.
+    """
     options = Options()
-    for option, value in found:
-        name = option.lstrip("-")
-        name = letters[name].rstrip("=") if len(name) == 1 else name
-        if f"{name}=" not in known:
-            value = "true"  # noqa: PLW2901  # a switch
-        if name in REPEATED:
-            options.repeated.setdefault(name, []).append(value)
-        else:
-            options.single[name] = value
-    return options, rest
+    left = list(arguments)
+    while left and left[0].startswith("-") and left[0] != "-":
+        word = left.pop(0)
+        if word == "--":
+            break
+        for name, value in _expand(word, known):
+            if f"{name}=" in known:
+                if value is None:
+                    if not left:
+                        raise UsageError(f"--{name} needs a value")
+                    value = left.pop(0)  # noqa: PLW2901  # the next word
+                if name in REPEATED:
+                    options.repeated.setdefault(name, []).append(value)
+                else:
+                    options.single[name] = value
+            else:
+                options.single[name] = _switch(name, value)
+    return options, left
 
 
-def _without_booleans(arguments: list[str], known: dict[str, str]) -> list[str]:
-    """--tty=true as --tty, and --tty=false as nothing, up to the first operand."""
-    found: list[str] = []
-    for position, word in enumerate(arguments):
-        name, equals, value = word.partition("=")
-        if not word.startswith("-"):
-            before = arguments[position - 1] if position else ""
-            if f"{before[2:]}=" not in known and before[1:] not in known.values():
-                return found + arguments[position:]
-        if word.startswith("--") and equals and name[2:] in known:
-            if value.lower() in ("true", "1"):
-                found.append(name)
-            continue
-        found.append(word)
+def _expand(word: str, known: Mapping[str, str]) -> list[tuple[str, str | None]]:
+    """Long names and values that stand in one word."""
+    name, equals, text = word.lstrip("-").partition("=")
+    if (name in known or f"{name}=" in known) and (len(name) > 1):
+        return [(name, text if equals else None)]
+    if word.startswith("--"):
+        raise UsageError(f"there is no option {word.partition('=')[0][:40]!r}")
+    letters = {letter: name for name, letter in known.items() if letter}
+    found: list[tuple[str, str | None]] = []
+    rest = word[1:]
+    while rest:
+        letter, rest = rest[0], rest[1:]
+        if letter not in letters:
+            raise UsageError(f"there is no option {word[:40]!r}")
+        name = letters[letter]
+        if name.endswith("="):
+            # what is left of the word is the value, if anything is
+            found.append((name[:-1], rest.removeprefix("=") if rest else None))
+            break
+        value = rest[1:] if rest.startswith("=") else None
+        found.append((name, value))
+        if value is not None:
+            break
     return found
+
+
+def _switch(name: str, value: str | None) -> str:
+    if value is None or value.lower() in _TRUE:
+        return "true"
+    if value.lower() in _FALSE:
+        return "false"
+    raise UsageError(f"--{name} is a switch; {value[:40]!r} is neither true nor false")

@@ -6,19 +6,20 @@ import os
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from runtime.commandline import create, lifecycle
+from runtime.commandline import create, notify, start
 from runtime.commandline import execute as execution
-from runtime.commandline.foreground import Console, become_subreaper, follow
+from runtime.commandline.foreground import Follower, become_subreaper
+from runtime.commandline.lifecycle import delete
+from runtime.commandline.undoing import undo
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from runtime.commandline.entry import Entry
     from runtime.commandline.options import Options
 
 
-def run(root: Path, name: str, options: Options, *, warn: Callable[[str], None]) -> int:
+def run(root: str, name: str, options: Options, warn: Callable[[str], None]) -> int:
     """Create and start a container; unless detached, wait for its end and delete it.
 
     Returns:
@@ -27,31 +28,28 @@ def run(root: Path, name: str, options: Options, *, warn: Callable[[str], None])
     Raises:
         ContainerError: it cannot be made or started; nothing is left.
     """
-    detach = options.has("detach")
+    if options.has("detach"):
+        entry = create.create(root, name, options, warn)
+        with _undone_on_failure(entry, warn), notify.Readiness(entry) as ready:
+            start.start(entry, warn)
+            ready.wait()
+        return 0
+    if not options.has("no-subreaper"):
+        become_subreaper()
     with ExitStack() as stack:
-        console: Console | None = None
-        if not detach:
-            if not options.has("no-subreaper"):
-                become_subreaper()
-            if options.get("console-socket") is None and create.has_terminal(options):
-                console = stack.enter_context(Console())
-                options.single["console-socket"] = console.path
-        entry = create.create(root, name, options, warn=warn)
-        try:
+        terminal = options.get("console-socket") is None and create.has_terminal(options)
+        follower = stack.enter_context(Follower(terminal=terminal))
+        entry = create.create(root, name, options, warn, console=follower.console)
+        with _undone_on_failure(entry, warn):
             pidfd = os.pidfd_open(entry.record.pid)
-            master = console.master() if console else -1
-            create.start(entry)
-        except BaseException:
-            create.undo(entry)
-            raise
-        if detach:
-            os.close(pidfd)
-            return 0
+            stack.callback(os.close, pidfd)
+            ready = stack.enter_context(notify.Readiness(entry))
+            start.start(entry, warn)
         try:
-            return follow(entry.record.pid, pidfd, master)
+            return follower.follow(entry.record.pid, pidfd, ready)
         finally:
             if not options.has("keep"):
-                lifecycle.delete(entry, force=True, warn=warn)
+                delete(entry, force=True, warn=warn)
 
 
 def execute(entry: Entry, options: Options, program: list[str]) -> int:
@@ -63,15 +61,26 @@ def execute(entry: Entry, options: Options, program: list[str]) -> int:
     Raises:
         ContainerError: it cannot be made.
     """
-    detach = options.has("detach")
-    path = options.get("console-socket")
+    if options.has("detach"):
+        _, pidfd = execution.execute(entry, options, program)
+        os.close(pidfd)
+        return 0
     with ExitStack() as stack:
-        console: Console | None = None
-        if path is None and not detach and execution.has_terminal(options):
-            console = stack.enter_context(Console())
-            path = console.path
-        pid, pidfd = execution.execute(entry, options, program, path)
-        if detach:
-            os.close(pidfd)
-            return 0
-        return follow(pid, pidfd, console.master() if console else -1)
+        terminal = options.get("console-socket") is None and execution.has_terminal(options)
+        follower = stack.enter_context(Follower(terminal=terminal))
+        pid, pidfd = execution.execute(entry, options, program, console=follower.console)
+        stack.callback(os.close, pidfd)
+        return follower.follow(pid, pidfd)
+
+
+def _undone_on_failure(entry: Entry, warn: Callable[[str], None]) -> ExitStack:
+    """A context whose failure removes the container."""
+    stack = ExitStack()
+
+    def leave(kind: object, *_: object) -> bool:
+        if kind is not None and os.path.isdir(entry.folder):
+            undo(entry, warn)
+        return False
+
+    stack.push(leave)
+    return stack

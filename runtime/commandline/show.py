@@ -1,28 +1,24 @@
-"""state, list, ps, events: what is to be seen of containers."""
+"""state, list, ps: what is to be seen of containers."""
 
 from __future__ import annotations
 
 import json
 import os
-import re
-import subprocess
 import sys
-import time
-from dataclasses import asdict
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from runtime import accounting, usage
 from runtime.commandline.entry import Entry
 from runtime.commandline.options import UsageError
 from runtime.errors import StateError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from runtime.commandline.options import Options
 
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
-_UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _COLUMNS = ("ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER")
+#: For callers that give us no PATH (podman does so).
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 def state(entry: Entry) -> dict[str, Any]:
@@ -40,18 +36,19 @@ def state(entry: Entry) -> dict[str, Any]:
         "owner": found.owner,
     }
     if found.annotations:
-        shown["annotations"] = dict(found.annotations)
+        shown["annotations"] = found.annotations
     return shown
 
 
-def print_list(root: Path, options: Options) -> None:
+def print_list(root: str, options: Options) -> None:
     """Every container, as a table, as JSON, or as names alone."""
-    found = [state(entry) for entry in Entry.all(root)]
+    as_json = _is_json(options)
     if options.has("quiet"):
-        for each in found:
-            print(each["id"])
+        for entry in Entry.all(root):
+            print(entry.record.id)
         return
-    if _is_json(options):
+    found = [state(entry) for entry in Entry.all(root)]
+    if as_json:
         print(json.dumps(found))
         return
     keys = [column.lower() for column in _COLUMNS]
@@ -64,26 +61,55 @@ def print_list(root: Path, options: Options) -> None:
 
 def print_processes(entry: Entry, options: Options, more: list[str]) -> None:
     """The processes of a container by the host's ids."""
-    pids: list[int] = []
-    if entry.record.cgroups:
-        paths = {name: Path(path) for name, path in entry.record.cgroups.items()}
-        pids = usage.group_pids(paths)
-    elif entry.alive:
-        pids = usage.namespace_pids(entry.record.pid)
-    if _is_json(options):
+    as_json = _is_json(options)
+    pids = _pids(entry)
+    if as_json:
         print(json.dumps(pids))
         return
-    table = subprocess.run(
-        ["ps", *(more or ["-ef"])], capture_output=True, text=True, check=False
-    ).stdout.splitlines()
-    if not table:
-        raise StateError("the program ps printed nothing; install procps, or use --format json")
-    column = table[0].split().index("PID")
-    print(table[0])
-    for line in table[1:]:
+    lines = _run_ps(more or ["-ef"])
+    heads = lines[0].split()
+    if "PID" not in heads:
+        raise StateError("ps shows no column PID with these options; leave them out")
+    column = heads.index("PID")
+    print(lines[0])
+    for line in lines[1:]:
         fields = line.split(None, column + 1)
         if len(fields) > column and fields[column].isdigit() and int(fields[column]) in pids:
             print(line)
+
+
+def _pids(entry: Entry) -> list[int]:
+    if entry.record.cgroups:
+        from runtime.cgroups import files
+
+        return sorted(files.pids(next(iter(entry.record.cgroups.values()))))
+    if not entry.alive:
+        return []
+    if entry.record.shares_pids:
+        return [entry.record.pid]
+    from runtime import usage
+
+    return usage.namespace_pids(entry.record.pid)
+
+
+def _run_ps(words: list[str]) -> list[str]:
+    import subprocess
+
+    env = {"PATH": _PATH, **os.environ}
+    try:
+        done = subprocess.run(
+            ["ps", *words], capture_output=True, encoding="utf-8", errors="surrogateescape",
+            check=False, env=env,
+        )  # fmt: skip
+    except OSError as error:
+        raise StateError(
+            f"cannot run ps: {error.strerror}; install procps, or use --format json"
+        ) from error
+    lines = done.stdout.splitlines()
+    if done.returncode or not lines:
+        said = "; ".join(done.stderr.strip().splitlines()[:1]) or "it printed nothing"
+        raise StateError(f"ps {' '.join(words)}: {said}")
+    return lines
 
 
 def _is_json(options: Options) -> bool:
@@ -91,50 +117,6 @@ def _is_json(options: Options) -> bool:
     if wanted not in ("table", "json"):
         raise UsageError(f"--format {wanted!r} is neither table nor json")
     return wanted == "json"
-
-
-def print_events(entry: Entry, options: Options) -> None:
-    """Statistics, once or again and again, and kills for want of memory, one JSON line each."""
-    interval_s = _seconds(options.get("interval") or "5s")
-    if entry.status() == "stopped":
-        raise StateError(f"container not running: {entry.record.id!r} is stopped")
-    from runtime.cgroups.oom import oom_kills
-
-    paths = entry.record.cgroups
-    kills = oom_kills(paths) or 0
-    while True:
-        _print_line("stats", entry, statistics(entry))
-        if options.has("stats"):
-            return
-        time.sleep(interval_s)
-        if not entry.alive:
-            return
-        before, kills = kills, oom_kills(paths) or 0
-        if kills > before:
-            _print_line("oom", entry)
-
-
-def statistics(entry: Entry) -> dict[str, Any]:
-    """What the control group counts, by the names that runc uses where it has one."""
-    paths = {name: Path(path) for name, path in entry.record.cgroups.items()}
-    return asdict(accounting.statistics(paths))
-
-
-def _print_line(kind: str, entry: Entry, data: dict[str, Any] | None = None) -> None:
-    line: dict[str, Any] = {"type": kind, "id": entry.record.id}
-    if data is not None:
-        line["data"] = data
-    try:
-        print(json.dumps(line), flush=True)
-    except BrokenPipeError:
-        os._exit(0)  # nobody reads any more
-
-
-def _seconds(text: str) -> float:
-    found = _DURATION.findall(text)
-    if not found or "".join(number + unit for number, unit in found) != text:
-        raise UsageError(f"--interval {text!r} is no duration such as 5s or 500ms")
-    return sum(float(number) * _UNITS_S[unit] for number, unit in found)
 
 
 def print_object(found: Any) -> None:

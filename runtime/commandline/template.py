@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+import os
 from typing import TYPE_CHECKING
 
 from runtime import mappings
@@ -21,11 +21,11 @@ def write(options: Options) -> None:
         StateError: there is one.
         SetupError: it cannot be written.
     """
-    path = Path(options.get("bundle") or ".") / (options.get("file") or "config.json")
+    path = os.path.join(options.get("bundle") or ".", options.get("file") or "config.json")
     rootless = mappings.for_user() if options.has("rootless") else None
     text = json.dumps(template.document(rootless), indent=2) + "\n"
     try:
-        with path.open("x") as file:
+        with open(path, "x", encoding="utf-8") as file:
             file.write(text)
     except FileExistsError:
         raise StateError(f"{path} already exists; move it away first") from None

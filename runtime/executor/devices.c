@@ -2,11 +2,13 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/vfs.h>
 #include <termios.h>
 
 #include "executor.h"
 
 #define O_WHERE (O_PATH | O_CLOEXEC)
+#define DEVPTS_MAGIC 0x1cd1
 
 static const struct {
   const char *name;
@@ -19,6 +21,12 @@ static const char *const links[][2] = {
     {"stderr", "/proc/self/fd/2"}, {"core", "/proc/kcore"},      {"ptmx", "pts/ptmx"},
 };
 
+/* The host's own node shows in the container: it can be opened as ever on a mount that is read-only,
+ * but where the container's root is the host's, it must not change its mode or owner. */
+static int protect(int tree) {
+  return set_attributes(tree, 0, ATTR_RDONLY | ATTR_NOSUID | ATTR_NOEXEC, 0, 0, -1);
+}
+
 /* The host's node must be the device it is named after. */
 static int host_device(const char *name) {
   char path[320];
@@ -30,8 +38,9 @@ static int host_device(const char *name) {
   for (size_t i = 0; i < sizeof known / sizeof *known; i++)
     if (!strcmp(name, known[i].name))
       right = right && status.st_rdev == makedev(known[i].major, known[i].minor);
-  if (right) return tree;
+  if (right && protect(tree) == 0) return tree;
   close(tree);
+  if (right) return failed("%s of the host cannot be made read-only", path);
   return errno = ENODEV, failed("%s of the host is something else", path);
 }
 
@@ -39,7 +48,7 @@ static int host_device(const char *name) {
  * tmpfs by now, so nothing in it can be a trap (CVE-2025-31133). */
 STEP(provide_devices) {
   int64_t count = take_int(&step->fields);
-  int dev = open_in_root(job->root, "dev", O_PATH | O_DIRECTORY);
+  int dev = open_in_root(job->root, "dev", O_PATH | O_DIRECTORY, REFUSE);
   if (dev < 0) return -1;
   for (int64_t i = 0; i < count; i++) {
     const char *name = take_text(&step->fields);
@@ -72,7 +81,7 @@ STEP(make_device) {
   char *slash = strrchr(copy, '/');
   if (!slash || !slash[1]) return errno = EINVAL, failed("%s", path);
   *slash = 0;
-  int parent = open_directory(job->root, *copy ? copy : "/");
+  int parent = open_directory(job->root, *copy ? copy : "/", REFUSE);
   if (parent < 0) return -1;
   mode_t before = umask(0);
   int done = mknodat(parent, slash + 1, mode, device);
@@ -84,7 +93,7 @@ STEP(make_device) {
   }
   close(parent);
   if (errno == EEXIST) {
-    int there = open_in_root(job->root, path, O_PATH | O_NOFOLLOW);
+    int there = open_in_root(job->root, path, O_PATH | O_NOFOLLOW, REFUSE);
     if (there >= 0 && fstat(there, &status) == 0 && status.st_rdev == device &&
         (status.st_mode & S_IFMT) == (mode & S_IFMT))
       return close(there), 0;
@@ -96,8 +105,8 @@ STEP(make_device) {
   if (fstat(tree, &status) < 0 || status.st_rdev != device ||
       (status.st_mode & S_IFMT) != (mode & S_IFMT))
     return errno = ENODEV, failed("%s of the host is something else", path);
-  int target = open_file(job->root, path);
-  if (target < 0 || attach(tree, target) < 0) return failed("%s", path);
+  int target = open_file(job->root, path, REFUSE);
+  if (target < 0 || protect(tree) < 0 || attach(tree, target) < 0) return failed("%s", path);
   close(target);
   close(tree);
   return 0;
@@ -107,12 +116,18 @@ STEP(make_device) {
  * opened through the master, not by its name, which the image could have replaced
  * (CVE-2025-52565). */
 STEP(open_console) {
-  struct winsize size = {.ws_row = take_int(&step->fields), .ws_col = take_int(&step->fields)};
+  struct winsize size = {0};
+  size.ws_row = take_int(&step->fields);
+  size.ws_col = take_int(&step->fields);
   int64_t bind = take_int(&step->fields);
   int unlocked = 0;
   /* one who has entered a container stands in its root */
   int root = job->root >= 0 ? job->root : open("/", O_WHERE | O_DIRECTORY);
-  int pts = open_in_root(root, "dev/pts", O_PATH | O_DIRECTORY);
+  int pts = open_in_root(root, "dev/pts", O_PATH | O_DIRECTORY, REFUSE);
+  struct statfs kind;
+  /* what the image has there instead could be any device */
+  if (pts >= 0 && (fstatfs(pts, &kind) < 0 || kind.f_type != DEVPTS_MAGIC))
+    return errno = ENODEV, failed("/dev/pts in the image is no devpts");
   int master = pts < 0 ? -1 : openat(pts, "ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC | O_NOFOLLOW);
   if (master < 0) return failed("/dev/pts/ptmx; a terminal needs a devpts in the container");
   close(pts);
@@ -121,7 +136,8 @@ STEP(open_console) {
   if (slave < 0) return failed("open the terminal");
   if (size.ws_row && ioctl(master, TIOCSWINSZ, &size) < 0) return failed("size the terminal");
   if (bind) {
-    int tree = clone_tree(slave, "", EMPTY_PATH), target = open_file(root, "dev/console");
+    int tree = clone_tree(slave, "", EMPTY_PATH);
+    int target = open_file(root, "dev/console", REFUSE);
     if (tree < 0 || target < 0 || attach(tree, target) < 0) return failed("/dev/console");
     close(target);
     close(tree);

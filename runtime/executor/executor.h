@@ -16,7 +16,8 @@
 #include <unistd.h>
 
 #define MOST_FDS 250   /* SCM_RIGHTS carries 253 */
-#define MOST_STEPS 512
+#define MOST_STEPS 1024
+#define MOST_JOINS 8   /* kinds of namespaces */
 #define FIRST_FREE 200 /* our own descriptors stay out of the numbers a workload may ask for */
 
 /* Flags that glibc's headers lack or that clash with the kernel's own. */
@@ -56,6 +57,7 @@ struct step {
 
 struct job {
   int64_t options, flags, enter, parent;
+  int64_t owner; /* of the user namespace, or 0 for whoever we are */
   int control;  /* to whoever answers for the container; closes with the exec */
   int cgroup;   /* to be born in, or -1 */
   int init;     /* the init program, or -1 */
@@ -63,19 +65,22 @@ struct job {
   int console;  /* where the terminal goes, or -1 for the control socket */
   int start;    /* listening socket that says when to go on, or -1 */
   int mapping;  /* the read end of a pipe that brings the process id once the ids are mapped */
+  int feed;     /* its other end */
   int root;     /* the container's root once it is mounted */
   int64_t pid;  /* as the host sees it, once it is known */
   unsigned tokens;
   const char *lower, *marker, *uid_map, *gid_map, *deny_setgroups, *oom;
   int count, numbers[MOST_FDS], fds[MOST_FDS]; /* what the workload gets, and as which number */
   char **argv, **env;
+  const char *program; /* of the workload, once it is found */
   struct sock_fprog filter;
   unsigned filter_flags;
-  int joins, join_fds[8], join_flags[8];
+  int joins, join_fds[MOST_JOINS], join_flags[MOST_JOINS];
   int steps;
   struct step step[MOST_STEPS];
 };
 
+extern int resident; /* the channel to the spawner, which nobody that is made may keep */
 extern char detail[512]; /* what the failing call was about, where errno alone does not say it */
 int failed(const char *format, ...) __attribute__((format(printf, 1, 2))); /* -1, errno kept */
 
@@ -88,6 +93,7 @@ int send_fd(int socket, const char *data, size_t length, int fd);
 int read_job(struct job *job, const char *data, size_t size, const int *fds, int count);
 int prepare(struct job *job);   /* opens on the host's side what steps need */
 void discard(struct job *job);  /* closes that again */
+int sets_rlimit(const struct step *step);
 void carry_out(struct job *job) __attribute__((noreturn));
 
 /* launch.c */
@@ -103,20 +109,22 @@ STEP(new_session); STEP(loopback_up); STEP(new_keyring); STEP(set_hostname); STE
 STEP(await_mapping); STEP(await_token); STEP(become_root); STEP(set_user); STEP(join_time);
 STEP(unshare_late); STEP(offset_clock);
 STEP(overlay_root); STEP(bind_root); STEP(mount_new); STEP(bind_mount); STEP(set_propagation);
-STEP(pivot); STEP(change_root); STEP(mask_paths); STEP(readonly_paths); STEP(readonly_mount);
-STEP(write_sysctl); STEP(make_link);
+STEP(pivot); STEP(leave_mounts); STEP(change_root); STEP(mask_paths); STEP(readonly_paths); STEP(readonly_mount);
+STEP(write_sysctl); STEP(make_link); STEP(provide_directory);
 STEP(provide_devices); STEP(make_device); STEP(open_console);
 STEP(set_rlimit); STEP(no_new_privileges); STEP(bound_capabilities); STEP(set_capabilities);
 STEP(keep_capabilities); STEP(set_umask); STEP(set_personality); STEP(set_scheduler);
 STEP(set_io_priority); STEP(set_affinity); STEP(own_stdio); STEP(restrict_landlock);
 STEP(working_directory); STEP(die_with_parent); STEP(close_descriptors); STEP(report);
 STEP(await_start); STEP(run_hook); STEP(find_program); STEP(load_filter); STEP(execute);
-STEP(prepare_bind); STEP(prepare_bind_root); STEP(prepare_upper);
+STEP(prepare_bind); STEP(prepare_bind_root); STEP(prepare_upper); STEP(prepare_leaving);
+STEP(prepare_change_root);
 
 /* paths.c */
-int open_in_root(int root, const char *path, int flags);
-int open_directory(int root, const char *path); /* made where it is missing; links are refused */
-int open_file(int root, const char *path);
+enum { REFUSE, FOLLOW }; /* links on the way, inside the root */
+int open_in_root(int root, const char *path, int flags, int links);
+int open_directory(int root, const char *path, int links); /* made where it is missing */
+int open_file(int root, const char *path, int links);
 int clone_tree(int directory, const char *path, unsigned flags);
 int attach(int tree, int target);
 /* The last part of a path, and the directory above it; `copy` holds both. */

@@ -1,5 +1,4 @@
 /* The last steps: descriptors, ready, the wait for the start, the filter, exec. */
-#include <linux/seccomp.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/socket.h>
@@ -29,7 +28,8 @@ STEP(report) {
   return send_fd(job->control, text, length + 1, -1);
 }
 
-/* Waits for a connection to the listening socket; from then on failures are told there. */
+/* Waits for a connection to the listening socket and says "a" there; from then on failures are told
+ * there. Whoever connects later finds nobody listening: a container is started once. */
 STEP(await_start) {
   (void)step;
   int connection;
@@ -37,72 +37,78 @@ STEP(await_start) {
   while (connection < 0 && errno == EINTR);
   if (connection < 0) return -1;
   close(job->control);
-  job->control = move_up(connection);
   close(job->start);
+  job->start = -1;
+  job->control = move_up(connection);
+  /* whoever has gone meanwhile wanted the start all the same */
+  if (send_fd(job->control, "a", 1, -1) < 0) errno = 0;
   return 0;
 }
 
-static int64_t left(int64_t deadline) { return (deadline - now()) / 1000000; }
+static int64_t left(int64_t deadline) {
+  int64_t milliseconds = (deadline - now() + 999999) / 1000000;
+  return milliseconds < 0 ? 0 : milliseconds > INT_MAX ? INT_MAX : milliseconds;
+}
 
-/* Fields: program, arguments, environment, time limit in ms or -1, state with "@PID@" for our id. */
+static void become_hook(const char *program, char **arguments, char **variables, int state) {
+  char *alone[] = {(char *)program, NULL};
+  /* nothing of the runtime's or the caller's reaches it but what every process has */
+  if (setsid() < 0 || dup2(state, 0) < 0) _exit(126);
+  syscall(SYS_close_range, 3, ~0U, 4 /* CLOSE_RANGE_CLOEXEC */);
+  signal(SIGPIPE, SIG_DFL);
+  execve(program, *arguments ? arguments : alone, variables);
+  _exit(127);
+}
+
+/* Waits for a hook; 1 where it takes longer than it may, and then ends it with all it has started. */
+static int outlast(pid_t pid, int64_t limit, int *status) {
+  int64_t deadline = now() + limit * 1000000;
+  struct pollfd ended = {syscall(SYS_pidfd_open, pid, 0), POLLIN, 0};
+  while (poll(&ended, 1, limit < 0 ? -1 : (int)left(deadline)) < 0 && errno == EINTR) {
+  }
+  int late = !(ended.revents & POLLIN);
+  if (late) kill(-pid, SIGKILL), kill(pid, SIGKILL);
+  while (waitpid(pid, status, 0) < 0 && errno == EINTR) {
+  }
+  close(ended.fd);
+  return late;
+}
+
+/* Fields: program, arguments, environment, time limit in ms or -1, state with "@PID@" for our id as
+ * the container sees it. */
 STEP(run_hook) {
-  int pipe_fds[2];
+  (void)job;
+  int pipe_fds[2], status = 0;
   char number[16];
   const char *program = take_text(&step->fields);
   char **arguments = take_list(&step->fields), **variables = take_list(&step->fields);
   int64_t limit = take_int(&step->fields);
   const char *state = take_text(&step->fields), *mark = strstr(state, "@PID@");
-  int length = snprintf(number, sizeof number, "%d", (int)job->pid);
+  int length = snprintf(number, sizeof number, "%d", (int)getpid());
   if (pipe2(pipe_fds, O_CLOEXEC) < 0) return -1;
+  fcntl(pipe_fds[1], F_SETFL, O_NONBLOCK);
   pid_t pid = fork();
   if (pid < 0) return -1;
-  if (pid == 0) {
-    if (dup2(pipe_fds[0], 0) < 0) _exit(126);
-    execve(program, *arguments ? arguments : (char *[]){(char *)program, NULL}, variables);
-    _exit(127);
-  }
-  int pidfd = syscall(SYS_pidfd_open, pid, 0);
+  if (pid == 0) become_hook(program, arguments, variables, pipe_fds[0]);
   close(pipe_fds[0]);
-  signal(SIGPIPE, SIG_IGN);
+  void (*before)(int) = signal(SIGPIPE, SIG_IGN);
   /* a state is smaller than a pipe; a hook that does not read it is its own affair */
   if (mark && (write(pipe_fds[1], state, mark - state) < 0 ||
                write(pipe_fds[1], number, length) < 0 ||
                write(pipe_fds[1], mark + 5, strlen(mark + 5)) < 0))
     errno = 0;
-  signal(SIGPIPE, SIG_DFL);
+  signal(SIGPIPE, before);
   close(pipe_fds[1]);
-  int64_t deadline = now() + limit * 1000000;
-  struct pollfd ended = {pidfd, POLLIN, 0};
-  int status = 0;
-  while (poll(&ended, 1, limit < 0 ? -1 : (int)(left(deadline) > 0 ? left(deadline) : 0)) < 0 &&
-         errno == EINTR) {
-  }
-  int late = !(ended.revents & POLLIN);
-  if (late) kill(pid, SIGKILL);
-  waitpid(pid, &status, 0);
-  close(pidfd);
+  int late = outlast(pid, limit, &status);
   free(arguments);
   free(variables);
   if (late) return errno = ETIMEDOUT, failed("%s did not end in time", program);
-  if (status)
-    return errno = ECANCELED, failed("%s ended with status %d", program,
-                                     WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
-  return 0;
-}
-
-/* With a listener (SECCOMP_FILTER_FLAG_NEW_LISTENER) its number is told before, since afterwards
- * the filter may keep us from telling: whoever answers for us takes it by pidfd_getfd(2). */
-STEP(load_filter) {
-  (void)step;
-  if (job->filter_flags & SECCOMP_FILTER_FLAG_NEW_LISTENER) {
-    char text[16];
-    int next = dup(job->control);
-    if (next < 0) return -1;
-    close(next); /* the kernel takes the lowest free number, as dup did */
-    int length = snprintf(text, sizeof text, "n%d", next);
-    if (send_fd(job->control, text, length, -1) < 0) return -1;
-  }
-  return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, job->filter_flags, &job->filter) < 0 ? -1 : 0;
+  if (!status) return 0;
+  if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
+    return errno = ENOENT, failed("%s cannot be executed, or ended with status 127", program);
+  return errno = ECANCELED,
+         failed("%s ended with status %d", program,
+                WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
 }
 
 static const char *path_variable(char **env) {
@@ -115,12 +121,14 @@ static int executable(const char *path) {
   struct stat status;
   if (stat(path, &status) < 0) return -1;
   if (!S_ISREG(status.st_mode)) return errno = EACCES, -1;
-  return access(path, X_OK);
+  /* with the rights of the effective ids, as execve(2) looks */
+  return faccessat(AT_FDCWD, path, X_OK, AT_EACCESS);
 }
 
 /* As execvp(3) would find it, but before an init would report a bare 127. */
 static const char *find(const char *name, char **env) {
   static char candidate[PATH_MAX];
+  if (!name) return errno = ENOENT, failed("no program is named"), NULL;
   if (strchr(name, '/')) {
     if (executable(name) == 0) return name;
     failed("executable file '%s'", name);
@@ -139,9 +147,11 @@ static const char *find(const char *name, char **env) {
   return NULL;
 }
 
+/* Looked up before the filter is loaded, which need not allow what that takes. */
 STEP(find_program) {
   (void)step;
-  return find(job->argv[0], job->env) ? 0 : -1;
+  job->program = find(job->argv[0], job->env);
+  return job->program ? 0 : -1;
 }
 
 /* Field: whether below an init, which runs from a sealed memory file: no file of the host is behind
@@ -149,7 +159,7 @@ STEP(find_program) {
 STEP(execute) {
   char *with_init[MOST_STEPS + 4] = {"init", "--"};
   int64_t init = take_int(&step->fields);
-  const char *program = find(job->argv[0], job->env);
+  const char *program = job->program ? job->program : find(job->argv[0], job->env);
   if (!program) return -1;
   if (init) {
     int n = 0;

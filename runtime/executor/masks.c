@@ -6,13 +6,12 @@
 
 #include "executor.h"
 
-#define O_WHERE (O_PATH | O_CLOEXEC)
 #define PROC_MAGIC 0x9fa0
 
 /* Something else than /dev/null there would be shown instead of it (CVE-2025-31133). */
-static int open_null(void) {
+static int open_null(int root) {
   struct stat status;
-  int null = open("/dev/null", O_WHERE | O_NOFOLLOW);
+  int null = open_in_root(root, "dev/null", O_PATH | O_NOFOLLOW, REFUSE);
   if (null < 0 || fstat(null, &status) < 0) return failed("/dev/null of the container");
   if (!S_ISCHR(status.st_mode) || status.st_rdev != makedev(1, 3))
     return errno = ENODEV, failed("/dev/null of the container is something else");
@@ -22,12 +21,12 @@ static int open_null(void) {
 /* Hides files behind /dev/null and directories behind an empty read-only tmpfs. */
 STEP(mask_paths) {
   int64_t count = take_int(&step->fields);
-  int null = open_null(), empty = -1, done = 0;
+  int null = open_null(job->root), empty = -1, done = 0;
   if (null < 0) return -1;
   for (int64_t i = 0; i < count && done == 0; i++) {
     const char *path = take_text(&step->fields);
     struct stat status;
-    int target = open_in_root(job->root, path, O_PATH);
+    int target = open_in_root(job->root, path, O_PATH, FOLLOW);
     if (target < 0) {
       if (errno == ENOENT || errno == ENOTDIR) continue;
       done = failed("%s", path);
@@ -64,7 +63,7 @@ STEP(readonly_paths) {
   int64_t count = take_int(&step->fields);
   for (int64_t i = 0; i < count; i++) {
     const char *path = take_text(&step->fields);
-    int target = open_in_root(job->root, path, O_PATH);
+    int target = open_in_root(job->root, path, O_PATH, FOLLOW);
     if (target < 0) {
       if (errno == ENOENT || errno == ENOTDIR) continue;
       return failed("%s", path);
@@ -87,7 +86,7 @@ STEP(readonly_paths) {
 STEP(readonly_mount) {
   const char *path = take_text(&step->fields);
   if (!strcmp(path, "/")) return set_attributes(job->root, 0, ATTR_RDONLY, 0, 0, -1);
-  int target = open_in_root(job->root, path, O_PATH);
+  int target = open_in_root(job->root, path, O_PATH, FOLLOW);
   int done = target < 0 ? -1 : set_attributes(target, 0, ATTR_RDONLY, 0, 0, -1);
   int number = errno;
   if (target >= 0) close(target);
@@ -116,11 +115,18 @@ STEP(make_link) {
   char copy[PATH_MAX];
   const char *path = take_text(&step->fields), *value = take_text(&step->fields), *above;
   char *name = split_path(copy, sizeof copy, path, &above);
-  int parent = open_directory(job->root, above);
+  int parent = open_directory(job->root, above, REFUSE);
   if (parent < 0) return -1;
   int done = symlinkat(value, parent, name);
   int number = errno;
   close(parent);
   errno = number;
   return done < 0 && errno != EEXIST ? failed("%s", path) : 0;
+}
+
+/* Where it cannot be made, whatever needs it says so. */
+STEP(provide_directory) {
+  int fd = open_directory(job->root, take_text(&step->fields), FOLLOW);
+  if (fd >= 0) close(fd);
+  return 0;
 }

@@ -1,8 +1,9 @@
 /* Opening below a root, and the calls on mounts by descriptor.
  *
- * Targets inside the image are opened with openat2(2) below the new root, links refused, and
- * mounted upon by descriptor: a link planted in an image cannot lead a mount elsewhere
- * (CVE-2021-30465, CVE-2019-19921, CVE-2023-27561, CVE-2024-45310).
+ * Paths in the image are opened with openat2(2) as if the new root were "/", and mounted upon by
+ * descriptor: a link planted in an image leads no mount outside (CVE-2021-30465, CVE-2024-45310).
+ * Where it must not lead elsewhere inside either, links are refused (CVE-2019-19921,
+ * CVE-2023-27561).
  */
 #include <linux/mount.h>
 #include <linux/openat2.h>
@@ -10,16 +11,13 @@
 
 #include "executor.h"
 
-#define LINKS_REFUSED (RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS)
+#define DEEPEST 200 /* directories to make and links to follow, one in the other */
 
-static int resolve(int root, const char *path, int flags, uint64_t how_to) {
-  struct open_how how = {.flags = (uint64_t)(flags | O_CLOEXEC), .resolve = how_to};
-  if (flags & O_CREAT) how.mode = 0644;
+int open_in_root(int root, const char *path, int flags, int links) {
+  struct open_how how = {.flags = (uint64_t)(flags | O_CLOEXEC),
+                         .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS |
+                                    (links == FOLLOW ? 0 : RESOLVE_NO_SYMLINKS)};
   return syscall(SYS_openat2, root, path, &how, sizeof how);
-}
-
-int open_in_root(int root, const char *path, int flags) {
-  return resolve(root, path, flags, LINKS_REFUSED);
 }
 
 int clone_tree(int directory, const char *path, unsigned flags) {
@@ -48,38 +46,45 @@ char *split_path(char *copy, size_t room, const char *path, const char **above) 
   return slash + 1;
 }
 
-int open_directory(int root, const char *path) {
-  int fd = open_in_root(root, path, O_PATH | O_DIRECTORY);
+/* Makes a directory or an empty file; 0 also where it is there already. */
+static int make_entry(int parent, const char *name, int directory) {
+  int made = directory ? mkdirat(parent, name, 0755)
+                       : openat(parent, name, O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
+  if (made < 0) return errno == EEXIST ? 0 : -1;
+  if (!directory) close(made);
+  return 0;
+}
+
+/* Opens what is to be mounted upon, made where it is missing. A link that leads to nothing yet is
+ * followed to where that has to be. */
+static int provide(int root, const char *path, int directory, int links, int depth) {
+  int kind = directory ? O_PATH | O_DIRECTORY : O_PATH;
+  int fd = open_in_root(root, path, kind, links);
   if (fd >= 0 || errno != ENOENT) return fd < 0 ? failed("%s in the image", path) : fd;
-  char copy[PATH_MAX];
+  if (depth > DEEPEST) return errno = ELOOP, failed("%s in the image", path);
+  char copy[PATH_MAX], link[PATH_MAX], beyond[2 * PATH_MAX];
   const char *above;
   char *name = split_path(copy, sizeof copy, path, &above);
-  if (!*name || !strcmp(name, ".") || !strcmp(name, "..")) return errno = EINVAL, failed("%s", path);
-  int parent = open_directory(root, above);
+  if (!*name) return errno = EINVAL, failed("%s in the image", path);
+  int parent = provide(root, above, 1, links, depth + 1);
   if (parent < 0) return -1;
-  int done = mkdirat(parent, name, 0755);
+  int done = make_entry(parent, name, directory);
+  ssize_t length = done == 0 && links == FOLLOW ? readlinkat(parent, name, link, sizeof link - 1) : -1;
   int number = errno;
   close(parent);
   errno = number;
-  if (done < 0 && errno != EEXIST) return failed("make %s in the image", path);
-  fd = open_in_root(root, path, O_PATH | O_DIRECTORY);
+  if (done < 0) return failed("make %s in the image", path);
+  if (length > 0) {
+    link[length] = 0;
+    snprintf(beyond, sizeof beyond, "%s/%s", *link == '/' ? "" : above, link);
+    int there = provide(root, beyond, directory, links, depth + 1);
+    if (there < 0) return -1;
+    close(there);
+  }
+  fd = open_in_root(root, path, kind, links);
   return fd < 0 ? failed("%s in the image", path) : fd;
 }
 
-int open_file(int root, const char *path) {
-  int fd = open_in_root(root, path, O_PATH);
-  if (fd >= 0 || errno != ENOENT) return fd < 0 ? failed("%s in the image", path) : fd;
-  char copy[PATH_MAX];
-  const char *above;
-  char *name = split_path(copy, sizeof copy, path, &above);
-  int parent = open_directory(root, above);
-  if (parent < 0) return -1;
-  int made = openat(parent, name, O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
-  int number = errno;
-  close(parent);
-  if (made >= 0) close(made);
-  errno = number;
-  if (made < 0 && errno != EEXIST) return failed("make %s in the image", path);
-  fd = open_in_root(root, path, O_PATH);
-  return fd < 0 ? failed("%s in the image", path) : fd;
-}
+int open_directory(int root, const char *path, int links) { return provide(root, path, 1, links, 0); }
+
+int open_file(int root, const char *path, int links) { return provide(root, path, 0, links, 0); }

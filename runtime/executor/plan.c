@@ -29,7 +29,9 @@ static const struct {
     {prepare_bind, bind_mount},
     {NULL, set_propagation},
     {NULL, pivot},
-    {NULL, change_root},
+    {prepare_leaving, leave_mounts},
+    {prepare_change_root, change_root},
+    {NULL, provide_directory},
     {NULL, mask_paths},
     {NULL, readonly_paths},
     {NULL, readonly_mount},
@@ -72,6 +74,7 @@ int read_job(struct job *job, const char *data, size_t size, const int *fds, int
   job->root = job->mapping = -1;
   job->options = take_int(&c);
   job->parent = take_int(&c);
+  job->owner = take_int(&c);
   job->control = pick(fds, count, take_int(&c));
   job->cgroup = pick(fds, count, take_int(&c));
   job->init = pick(fds, count, take_int(&c));
@@ -80,8 +83,9 @@ int read_job(struct job *job, const char *data, size_t size, const int *fds, int
   job->start = pick(fds, count, take_int(&c));
   job->lower = take_text(&c);
   job->marker = take_text(&c);
-  job->count = take_int(&c);
-  if (job->count < 0 || job->count > MOST_FDS) return errno = E2BIG, failed("descriptors");
+  int64_t number = take_int(&c);
+  if (number < 0 || number > MOST_FDS) return errno = E2BIG, failed("more than %d descriptors", MOST_FDS);
+  job->count = number;
   for (int i = 0; i < job->count; i++) {
     job->numbers[i] = take_int(&c);
     job->fds[i] = pick(fds, count, take_int(&c));
@@ -98,8 +102,10 @@ int read_job(struct job *job, const char *data, size_t size, const int *fds, int
   const char *filter = take_bytes(&c, &length);
   job->filter = (struct sock_fprog){length / sizeof(struct sock_filter), (void *)filter};
   job->filter_flags = take_int(&c);
-  job->joins = take_int(&c);
-  if (job->joins < 0 || job->joins > 8) return errno = E2BIG, failed("namespaces to join");
+  /* what `discard` goes through is counted only once it fits */
+  number = take_int(&c);
+  if (number < 0 || number > MOST_JOINS) return errno = E2BIG, failed("more than %d namespaces to join", MOST_JOINS);
+  job->joins = number;
   for (int i = 0; i < job->joins; i++) job->join_fds[i] = -1;
   for (int i = 0; i < job->joins; i++) {
     const char *path = take_text(&c);
@@ -107,8 +113,10 @@ int read_job(struct job *job, const char *data, size_t size, const int *fds, int
     job->join_fds[i] = open(path, O_RDONLY | O_CLOEXEC);
     if (job->join_fds[i] < 0) return failed("%s", path);
   }
-  job->steps = take_int(&c);
-  if (job->steps < 0 || job->steps > MOST_STEPS) return errno = E2BIG, failed("steps");
+  number = take_int(&c);
+  if (number < 0 || number > MOST_STEPS)
+    return errno = E2BIG, failed("the start takes %lld steps, more than %d", (long long)number, MOST_STEPS);
+  job->steps = number;
   for (int i = 0; i < job->steps; i++) job->step[i].prepared = -1;
   for (int i = 0; i < job->steps; i++) {
     struct step *step = &job->step[i];
@@ -133,6 +141,8 @@ int prepare(struct job *job) {
   return 0;
 }
 
+int sets_rlimit(const struct step *step) { return table[step->code].apply == set_rlimit; }
+
 void discard(struct job *job) {
   for (int i = 0; i < job->steps; i++)
     if (job->step[i].prepared >= 0) close(job->step[i].prepared);
@@ -151,6 +161,15 @@ static void give_up(struct job *job, int step) {
   _exit(125);
 }
 
+/* Where it fails, the descriptor stays as it is: the control socket has to tell. */
+static int lift(int *fd, int top) {
+  if (*fd > top) return 0;
+  int high = fcntl(*fd, F_DUPFD_CLOEXEC, top + 1);
+  if (high < 0) return -1;
+  *fd = high;
+  return 0;
+}
+
 /* Sources that lie among the targets first move above them, so that no target overwrites a source
  * still needed; as a rule none does, since the resident process holds the low numbers. */
 static int arrange(struct job *job) {
@@ -159,18 +178,26 @@ static int arrange(struct job *job) {
     if (job->numbers[i] > top) top = job->numbers[i];
   int *own[] = {&job->control, &job->init, &job->console, &job->start, &job->mapping};
   for (size_t i = 0; i < sizeof own / sizeof *own; i++)
-    if (*own[i] >= 0 && *own[i] <= top && (*own[i] = fcntl(*own[i], F_DUPFD_CLOEXEC, top + 1)) < 0)
-      return -1;
+    if (*own[i] >= 0 && lift(own[i], top) < 0) return -1;
   for (int i = 0; i < job->steps; i++)
-    if (job->step[i].prepared >= 0 && job->step[i].prepared <= top &&
-        (job->step[i].prepared = fcntl(job->step[i].prepared, F_DUPFD_CLOEXEC, top + 1)) < 0)
-      return -1;
+    if (job->step[i].prepared >= 0 && lift(&job->step[i].prepared, top) < 0) return -1;
   for (int i = 0; i < job->count; i++)
-    if (job->fds[i] <= top && (job->fds[i] = fcntl(job->fds[i], F_DUPFD_CLOEXEC, top + 1)) < 0)
-      return -1;
+    if (lift(&job->fds[i], top) < 0) return -1;
   for (int i = 0; i < job->count; i++)
     if (dup2(job->fds[i], job->numbers[i]) < 0) return -1;
+  /* who made the container may wait for the end of what it gave as output */
+  for (int i = 0; i < job->count; i++) close(job->fds[i]);
   return 0;
+}
+
+/* What only the making of the process took. The pipe's other end in our own hands would keep us
+ * waiting for a mapping after the executor has died. */
+static void let_go(struct job *job) {
+  int spent[] = {job->feed, job->cgroup, job->target};
+  for (size_t i = 0; i < sizeof spent / sizeof *spent; i++)
+    if (spent[i] >= 0) close(spent[i]);
+  for (int i = 0; i < job->joins; i++)
+    if (job->join_fds[i] >= 0) close(job->join_fds[i]);
 }
 
 static char stamps[MOST_STEPS * 16 + 1];
@@ -180,6 +207,7 @@ void carry_out(struct job *job) {
   if (job->options & OPT_UNDUMPABLE) prctl(PR_SET_DUMPABLE, 0);
   /* until the identity steps do it for good: nothing half-made outlives the spawner */
   if (!(job->options & OPT_ORPHAN)) prctl(PR_SET_PDEATHSIG, SIGKILL);
+  let_go(job);
   if (arrange(job) < 0) failed("descriptors"), give_up(job, -1);
   for (int i = 0; i < job->steps; i++) {
     struct step *step = &job->step[i];

@@ -12,7 +12,9 @@
 STEP(set_rlimit) {
   (void)job;
   int64_t which = take_int(&step->fields);
-  struct rlimit limit = {take_int(&step->fields), take_int(&step->fields)};
+  struct rlimit limit;
+  limit.rlim_cur = take_int(&step->fields);
+  limit.rlim_max = take_int(&step->fields);
   return setrlimit(which, &limit);
 }
 
@@ -119,10 +121,9 @@ STEP(own_stdio) {
   return 0;
 }
 
-/* Fields: handled file accesses, handled network accesses, scopes; paths with their access; ports
- * with theirs (landlock(7)). */
+/* Fields: handled file accesses, handled network accesses, scopes; paths with the access to a
+ * directory and to a file; ports with theirs (landlock(7)). Links in the image lead nowhere. */
 STEP(restrict_landlock) {
-  (void)job;
   struct {
     uint64_t handled_access_fs, handled_access_net, scoped;
   } attributes;
@@ -131,13 +132,16 @@ STEP(restrict_landlock) {
   attributes.scoped = take_int(&step->fields);
   int64_t paths = take_int(&step->fields);
   size_t size = attributes.scoped ? 24 : attributes.handled_access_net ? 16 : 8;
+  int root = job->root >= 0 ? job->root : open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
   int rules = syscall(SYS_landlock_create_ruleset, &attributes, size, 0);
   if (rules < 0) return failed("landlock_create_ruleset");
   for (int64_t i = 0; i < paths; i++) {
+    struct stat status;
     const char *path = take_text(&step->fields);
-    struct landlock_path_beneath_attr beneath = {.allowed_access = take_int(&step->fields)};
-    beneath.parent_fd = open(path, O_PATH | O_CLOEXEC);
-    if (beneath.parent_fd < 0) return failed("%s", path);
+    uint64_t below = take_int(&step->fields), itself = take_int(&step->fields);
+    struct landlock_path_beneath_attr beneath = {.parent_fd = open_in_root(root, path, O_PATH, REFUSE)};
+    if (beneath.parent_fd < 0 || fstat(beneath.parent_fd, &status) < 0) return failed("%s", path);
+    beneath.allowed_access = S_ISDIR(status.st_mode) ? below : itself;
     if (syscall(SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH, &beneath, 0) < 0)
       return failed("%s", path);
     close(beneath.parent_fd);
@@ -161,13 +165,6 @@ STEP(working_directory) {
   (void)job;
   char path[PATH_MAX];
   const char *wanted = take_text(&step->fields);
-  int64_t make = take_int(&step->fields);
-  if (make && mkdir(wanted, 0755) < 0 && errno == ENOENT) { /* several levels, as OCI wants it */
-    char copy[PATH_MAX];
-    snprintf(copy, sizeof copy, "%s", wanted);
-    for (char *at = copy + 1; (at = strchr(at, '/')); *at++ = '/') *at = 0, mkdir(copy, 0755);
-    mkdir(wanted, 0755);
-  }
   if (chdir(wanted) < 0) return failed("%s", wanted);
   if (syscall(SYS_getcwd, path, sizeof path) < 0) return -1;
   if (*path != '/') return errno = ENOENT, failed("the working directory lies outside the root");

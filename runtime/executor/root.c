@@ -84,9 +84,34 @@ STEP(pivot) {
   return chdir("/");
 }
 
-STEP(change_root) {
+/* The namespace to go back to, which is the one that the executor is in. */
+STEP(prepare_leaving) {
+  (void)job;
+  step->prepared = move_up(open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC));
+  return step->prepared < 0 ? failed("/proc/self/ns/mnt") : 0;
+}
+
+/* For a container that shares the host's mount namespace and has mounts all the same: they were made
+ * in a namespace of their own, and go along as a tree that is attached nowhere. The host never sees
+ * them, and they end with the container's last process. */
+STEP(leave_mounts) {
+  int tree = clone_tree(job->root, "", EMPTY_PATH | RECURSIVE);
+  if (tree < 0) return failed("copy the root");
+  if (setns(step->prepared, CLONE_NEWNS) < 0) return failed("the host's mount namespace");
+  if (fchdir(tree) < 0 || chroot(".") < 0) return failed("enter the root");
+  close(tree);
+  return 0;
+}
+
+STEP(prepare_change_root) {
   const char *path = take_text(&step->fields);
-  if (chroot(*path ? path : job->lower) < 0) return -1;
+  step->prepared = move_up(open(*path ? path : job->lower, O_DIRECTORY | O_WHERE));
+  return step->prepared < 0 ? failed("%s", *path ? path : job->lower) : 0;
+}
+
+STEP(change_root) {
+  (void)job;
+  if (fchdir(step->prepared) < 0 || chroot(".") < 0) return -1;
   return chdir("/");
 }
 
@@ -96,7 +121,7 @@ STEP(set_propagation) {
   int64_t flags = take_int(&step->fields);
   unsigned depth = flags & MS_REC ? RECURSIVE : 0;
   if (!*path) return mount("none", "/", NULL, flags, NULL);
-  int fd = strcmp(path, "/") ? open_in_root(job->root, path, O_PATH)
+  int fd = strcmp(path, "/") ? open_in_root(job->root, path, O_PATH, FOLLOW)
                              : openat(job->root, ".", O_WHERE | O_DIRECTORY);
   if (fd < 0) return failed("%s", path);
   int done = set_attributes(fd, depth, 0, 0, flags & ~(int64_t)MS_REC, -1);

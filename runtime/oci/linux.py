@@ -25,7 +25,8 @@ _DEVICE_TYPES = ("c", "u", "b", "p")
 _FILE_TYPE = 0o170000  # S_IFMT
 _REFUSED = {
     "mountLabel": (
-        lambda value: value == "",
+        # where the kernel has no SELinux the label means nothing
+        lambda value: value == "" or not Path("/sys/fs/selinux").exists(),
         "this runtime cannot confine by SELinux; leave it out, or use another runtime",
     ),
     "intelRdt": (

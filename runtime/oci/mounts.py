@@ -9,6 +9,7 @@ from runtime.errors import SpecError
 from runtime.oci import mount_options
 from runtime.oci.node import UINT32
 from runtime.spec import IdMapping, Mount, Root
+from runtime.spec.hints import nearest, short
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -74,6 +75,7 @@ def _read_mount(node: Node, bundle: Path) -> Mount:
         raise SpecError(node.at("type"), "is missing; name a file system, or give the option bind")
     if kind == "bind":
         source = str(bundle / node.require(source or None, "source"))
+        options = _without_data(node, options)
         if not bind:
             options = (*options, "bind")
     if not destination.startswith("/"):
@@ -88,6 +90,22 @@ def _read_mount(node: Node, bundle: Path) -> Mount:
         uid_mappings=read_mappings(node, "uidMappings"),
         gid_mappings=read_mappings(node, "gidMappings"),
     )
+
+
+def _without_data(node: Node, options: tuple[str, ...]) -> tuple[str, ...]:
+    """Without a file system's own options, which the kernel ignores on a bind (mount(2)).
+
+    A word that may be a misspelt one of ours stays, and is refused later.
+    """
+    kept = []
+    for number, option in enumerate(options):
+        own = mount_options.parse((option,)).data
+        if own and ("=" in option or nearest(option, mount_options.KNOWN) is None):
+            path = f"{node.at('options')}[{number}]"
+            node.aside.notes.append(f"{path}: {short(option)} has no effect on a bind mount")
+        else:
+            kept.append(option)
+    return tuple(kept)
 
 
 def _plain(destination: str) -> str:

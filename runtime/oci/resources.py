@@ -83,8 +83,10 @@ def _read_memory(node: Node | None) -> dict[str, Any]:
         reservation = None
     total = _unset_by_zero(node, "swap", _integer(node, "swap"))
     _keep_obsolete(node)
+    old = _read_old(node)
     node.close()
     return {
+        **old,
         "memory_limit_bytes": limit,
         "memory_swap_bytes": _swap(node, limit, total),
         "memory_reservation_bytes": reservation,
@@ -105,25 +107,37 @@ def _swap(node: Node, limit: int | None, total: int | None) -> int | None:
 
 
 def _keep_obsolete(node: Node) -> None:
-    """What the kernel has given up, or has on cgroup v1 alone and that confines nothing."""
-    for key, reason in (
-        ("kernel", "Linux has no such limit since 5.4; kernel memory counts towards the limit"),
-        ("kernelTCP", "cgroup v2 has no such limit, so it is not set"),
-    ):
-        value = _integer(node, key)
-        if value is not None:
-            node.keep(key, value, "" if value == _UNLIMITED else reason)
-    swappiness = node.integer("swappiness", _SWAPPINESS)
-    if swappiness is not None:
-        node.keep("swappiness", swappiness, "cgroup v2 has no such setting, so it stays as it is")
+    """What the kernel has given up, or what concerns updates alone."""
+    kernel = _integer(node, "kernel")
+    if kernel is not None:
+        reason = "Linux has no such limit since 5.4; kernel memory counts towards the limit"
+        node.keep("kernel", kernel, "" if kernel == _UNLIMITED else reason)
     for key, usual, reason in (
-        ("disableOOMKiller", False, "cgroup v2 has no such setting: the OOM killer stays on"),
         ("useHierarchy", True, "Linux counts every group with those below it since 5.11"),
         ("checkBeforeUpdate", False, "concerns updates alone"),
     ):
         value = node.flag(key)
         if value is not None:
             node.keep(key, value, "" if value is usual else reason)
+
+
+def _read_old(node: Node) -> dict[str, Any]:
+    """What cgroup v1 has alone, and confines nothing."""
+    tcp = _integer(node, "kernelTCP")
+    swappiness = node.integer("swappiness", _SWAPPINESS)
+    disabled = node.flag("disableOOMKiller")
+    for key, asked in (
+        ("kernelTCP", tcp not in (None, _UNLIMITED)),
+        ("swappiness", swappiness is not None),
+        ("disableOOMKiller", bool(disabled)),
+    ):
+        if asked:
+            node.aside.notes.append(f"{node.at(key)}: has an effect on cgroup v1 alone")
+    return {
+        "memory_tcp_bytes": tcp,
+        "memory_swappiness": swappiness,
+        "memory_oom_kill": None if disabled is None else not disabled,
+    }
 
 
 def _read_cpu(node: Node | None) -> dict[str, Any]:
@@ -209,13 +223,21 @@ def write(limits: Resources) -> dict[str, Any]:
     return {key: value for key, value in found.items() if value}
 
 
-def _write_memory(limits: Resources) -> dict[str, int]:
+def _write_memory(limits: Resources) -> dict[str, int | bool]:
     limit, swap = limits.memory_limit_bytes, limits.memory_swap_bytes
     total = swap
     if swap is not None and swap != _UNLIMITED:
         limit = _UNLIMITED if limit is None else limit
         total = swap if limit == _UNLIMITED else limit + swap
-    pairs = (("limit", limit), ("swap", total), ("reservation", limits.memory_reservation_bytes))
+    kill = limits.memory_oom_kill
+    pairs = (
+        ("limit", limit),
+        ("swap", total),
+        ("reservation", limits.memory_reservation_bytes),
+        ("kernelTCP", limits.memory_tcp_bytes),
+        ("swappiness", limits.memory_swappiness),
+        ("disableOOMKiller", None if kill is None else not kill),
+    )
     return {key: value for key, value in pairs if value is not None}
 
 

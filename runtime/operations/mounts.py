@@ -204,8 +204,36 @@ class PivotRoot(NamedTuple):
         return ()
 
 
+class ProvideDirectory(NamedTuple):
+    """A directory in the root, made with those above it where it is missing."""
+
+    path: str
+
+    def describe(self) -> str:
+        return f"provide the directory {self.path}"
+
+    def wire(self) -> tuple[str]:
+        return (self.path,)
+
+
+class LeaveMounts(NamedTuple):
+    """Go back to the host's mount namespace, with the root as a tree that is attached nowhere.
+
+    For a container that shares the host's mounts and has some of its own all the same.
+    """
+
+    def describe(self) -> str:
+        return "return to the host's mount namespace"
+
+    def wire(self) -> tuple[()]:
+        return ()
+
+
 class Chroot(NamedTuple):
-    """Change the root alone, as a native run does; no mount belongs to the container."""
+    """Change the root alone, as a native run does; no mount belongs to the container.
+
+    Opened on the host's side; "" for the image that the spawner holds.
+    """
 
     path: str
 

@@ -154,14 +154,14 @@ class RestrictLandlock(NamedTuple):
     Args:
         files: accesses to files that are refused elsewhere, as a mask; likewise `network`.
         scopes: LANDLOCK_SCOPE_* bits.
-        paths: directory or file, and the accesses allowed below it.
+        paths: directory or file, the accesses allowed below a directory, those to a file.
         ports: TCP port and the accesses allowed.
     """
 
     files: int
     network: int
     scopes: int
-    paths: tuple[tuple[str, int], ...]
+    paths: tuple[tuple[str, int, int], ...]
     ports: tuple[tuple[int, int], ...]
 
     def describe(self) -> str:
@@ -175,13 +175,12 @@ class WorkingDirectory(NamedTuple):
     """Enter the working directory and make sure it lies inside (CVE-2024-21626)."""
 
     path: str
-    make: bool = False
 
     def describe(self) -> str:
         return f"enter the working directory {self.path}"
 
-    def wire(self) -> tuple[str, int]:
-        return (self.path, int(self.make))
+    def wire(self) -> tuple[str]:
+        return (self.path,)
 
 
 class DieWithParent(NamedTuple):

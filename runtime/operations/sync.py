@@ -61,7 +61,8 @@ class RunHook(NamedTuple):
     """Run a program of the bundle inside the container, with the state on its standard input.
 
     Args:
-        state: as JSON, with "@PID@" where the host's id of the container's process belongs.
+        state: as JSON, with "@PID@" where the process id belongs, as the container sees it
+            (runtime.md, "State").
         timeout_ms: -1 for none.
     """
 

@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import array
-import errno
 import os
 import signal
 import socket
 import struct
-import time
 from typing import TYPE_CHECKING, Any
-
-from runtime import syscalls
 
 if TYPE_CHECKING:
     from runtime.cgroups import Group
 
 _FD = array.array("i", [0]).itemsize
 _STAMP = struct.Struct("=qq")
-_TRIES = 2000
-_PAUSE_S = 0.0005
 
 
 class Instance:
@@ -106,8 +100,8 @@ class Instance:
             self.steps = list(_STAMP.iter_unpack(rest))
         elif kind == b"t" and ancillary:
             self.terminal = struct.unpack("=i", ancillary[0][2][:_FD])[0]
-        elif kind == b"n":
-            self.listener = _take(self.pidfd, int(rest))
+        elif kind == b"n" and ancillary:
+            self.listener = struct.unpack("=i", ancillary[0][2][:_FD])[0]
         elif kind == b"e":
             step, number, reason = rest.decode("utf-8", "replace").split(" ", 2)
             what = os.strerror(int(number))
@@ -155,26 +149,10 @@ class Instance:
         return self.status is not None
 
     def abandon(self) -> None:
-        """End a process that is not yet known to anyone else."""
+        """End a process that is not yet known to anyone else; it is reaped when it has ended."""
         self.signal(signal.SIGKILL)
-        os.waitpid(self.pid, 0)
         os.close(self.pidfd)
         self.release()
         if self.control is not None:
             self.control.close()
             self.control = None
-
-
-def _take(pidfd: int, number: int) -> int:
-    """A descriptor that a process is about to make, under a number it has told (pidfd_getfd(2)).
-
-    The process loads a filter that may keep it from handing its listener over by itself.
-    """
-    for _ in range(_TRIES):
-        try:
-            return syscalls.pidfd_getfd(pidfd, number)
-        except OSError as error:
-            if error.errno != errno.EBADF:
-                raise
-        time.sleep(_PAUSE_S)
-    raise OSError(errno.ETIMEDOUT, "the filter's listener did not appear")

@@ -30,6 +30,7 @@ from runtime.spec.process import (
     User,
 )
 from runtime.spec.resources import DeviceRule, HugepageLimit, IoLimit, Resources
+from runtime.versions import OCI_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,9 +62,6 @@ __all__ = [
     "Spec",
     "User",
 ]
-
-#: Newest release of the OCI runtime-spec whose fields all have a place here, or are refused.
-OCI_VERSION = "1.3.0"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

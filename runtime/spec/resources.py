@@ -62,6 +62,9 @@ class Resources:
             of both.
         memory_high_bytes: above it the group is throttled and reclaimed (cgroup v2).
         memory_reservation_bytes: what is protected from reclaim as well as can be (`memory.low`).
+        memory_tcp_bytes: most memory of TCP buffers (cgroup v1, likewise the next two).
+        memory_swappiness: 0 to 100, how willingly anonymous memory is swapped out.
+        memory_oom_kill: kill where there is no memory left; else whoever wants some waits.
         cpus: CPU time per wall-clock time, e.g. 1.5; or `cpu_quota_us` in each `cpu_period_us`.
         cpu_burst_us: quota that may be saved up.
         cpu_idle: run only where nobody else wants to (SCHED_IDLE for the group).
@@ -79,6 +82,9 @@ class Resources:
     memory_swap_bytes: int | None = None
     memory_high_bytes: int | None = None
     memory_reservation_bytes: int | None = None
+    memory_tcp_bytes: int | None = None
+    memory_swappiness: int | None = None
+    memory_oom_kill: bool | None = None
     cpus: float | None = None
     cpu_quota_us: int | None = None
     cpu_period_us: int | None = None

@@ -38,6 +38,17 @@ runner.run(fake_campaign(), out, image=None, state=state, tare_version="0", obse
 """
 
 
+OWN_STATE = """
+import sys
+from pathlib import Path
+from tare import cli
+from tare.commands import run
+state = Path(sys.argv[1])
+run.state_folder = lambda: state  # the host's lock may be held by a real campaign
+cli.main(sys.argv[2:])
+"""
+
+
 def test_a_run_cut_at_any_line_resumes_to_the_same_visits(fake_run: Path, measure: Measure) -> None:
     whole = runfolder.load(fake_run)
     file = fake_run / "samples.jsonl"
@@ -68,7 +79,7 @@ def test_a_run_that_was_killed_while_it_wrote_resumes(
 
 def test_a_full_disk_ends_in_one_sentence_and_the_run_goes_on_later(tmp_path: Path) -> None:
     out = tmp_path / "run"
-    tare = [sys.executable, "-m", "tare", "run"]
+    tare = [sys.executable, "-c", OWN_STATE, str(tmp_path / "state"), "run"]
     options = ["smoke", "-s", "fake", "--blocks", "40", "--out", str(out), "--no-report"]
     full = subprocess.run(
         [*tare, *options],

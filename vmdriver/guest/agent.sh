@@ -47,14 +47,22 @@ run() {
     echo "exited $id $?" >&4
 }
 
-# Powers off: everything gets the chance to end that the host's grace allows.
+# The payload's output goes where its first byte goes, so that the host sees when it first comes.
+start_payload() {
+    cd / && eval "$words"
+} < /dev/null >&3 4>&- 5>&- 6>&-
+
+# Powers off: everything gets the chance to end that the host's grace allows. Where systemd is the
+# init it is asked to; without it the payload's session is all there is beside us.
 stop() {
-    kill -TERM -1
+    [ -d /run/systemd/system ] && init=systemd || init=
+    if [ -n "$init" ]; then kill -TERM "-$payload"; else kill -TERM -1; fi 2> /dev/null
     tick=0
     while [ $tick -lt "$1" ] && [ -n "$payload" ] && kill -0 "$payload" 2> /dev/null; do
         usleep 20000
         tick=$((tick + 1))
     done
+    [ -n "$init" ] && exec systemctl poweroff
     exec poweroff -f
 }
 
@@ -73,7 +81,7 @@ serve() {
                 fi
                 ( trap - TERM; run "$id" "$words" "$input"; [ "$size" -gt 0 ] && rm -f "$input" ) &
                 ;;
-            payload) ( trap - TERM; cd / && eval "$words" ) < /dev/null 4>&- 5>&- 6>&- & ;;
+            payload) ( trap - TERM; start_payload ) & ;;
             kill) kill -KILL "-$id" 2> /dev/null || kill -KILL "$id" ;;
             stop) stop "$id" ;;
         esac
@@ -85,7 +93,7 @@ ifconfig lo up
 payload=
 read -r verb words <&4
 if [ "$verb" = payload ]; then
-    ( cd / && eval "$words" ) < /dev/null 4>&- 5>&- 6>&- &
+    start_payload &
     payload=$!
 fi
 serve &

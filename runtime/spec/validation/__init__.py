@@ -20,13 +20,20 @@ if TYPE_CHECKING:
 _LONGEST_NAME = 64
 
 
-def validate(spec: Spec) -> None:
+def validate(spec: Spec, *, detached: bool = False) -> None:
     """Refuse what cannot be right before any process is made.
+
+    Args:
+        spec: the container.
+        detached: it outlives whoever makes it (`plan.Detached`), and can have mounts of its own
+            without a mount namespace.
 
     Raises:
         SpecError: naming the field.
     """
     check(spec)
+    if not detached and spec.linux.namespace("mount") is None:
+        _refuse_mounts(spec)
     if not spec.root.path.is_dir():
         raise SpecError(
             "root.path", f"{spec.root.path} is not a directory; build an image, or correct the path"
@@ -53,6 +60,17 @@ def check(spec: Spec) -> None:
             raise SpecError("annotations", "has a key without a name")
         check_text("annotations", key)
         check_text("annotations", value)
+
+
+def _refuse_mounts(spec: Spec) -> None:
+    if spec.mounts:
+        raise SpecError("mounts", "need a mount namespace; without one they would be the host's")
+    for key, paths in (
+        ("maskedPaths", spec.linux.masked_paths),
+        ("readonlyPaths", spec.linux.readonly_paths),
+    ):
+        if paths:
+            raise SpecError(f"linux.{key}", "need a mount namespace")
 
 
 def _check_names(spec: Spec) -> None:

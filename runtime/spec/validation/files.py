@@ -34,8 +34,6 @@ def check_mounts(spec: Spec) -> None:
     Raises:
         SpecError: naming the mount.
     """
-    if spec.mounts and spec.linux.namespace("mount") is None:
-        raise SpecError("mounts", "need a mount namespace; without one they would be the host's")
     for number, entry in enumerate(spec.mounts):
         _check_mount(f"mounts[{number}]", entry, spec.linux)
 

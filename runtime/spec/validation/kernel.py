@@ -138,8 +138,6 @@ def _check_paths(linux: Linux) -> None:
         ("maskedPaths", linux.masked_paths),
         ("readonlyPaths", linux.readonly_paths),
     ):
-        if paths and linux.namespace("mount") is None:
-            raise SpecError(f"linux.{key}", "need a mount namespace")
         for number, path in enumerate(paths):
             check_absolute(f"linux.{key}[{number}]", path)
 

@@ -22,6 +22,9 @@ _PATHS = {
     "memory_swap_bytes": "memory.swap",
     "memory_high_bytes": "memory.high",
     "memory_reservation_bytes": "memory.reservation",
+    "memory_tcp_bytes": "memory.kernelTCP",
+    "memory_swappiness": "memory.swappiness",
+    "memory_oom_kill": "memory.disableOOMKiller",
     "cpus": "cpu.cpus",
     "cpu_quota_us": "cpu.quota",
     "cpu_period_us": "cpu.period",
@@ -40,6 +43,7 @@ _PATHS = {
 }
 _UNLIMITED = -1
 _WEIGHTS = range(1, 10_001)  # cpu.weight and io.weight
+_SWAPPINESS = range(101)  # cgroup-v1/memory.rst, 5.3
 _SHARES = range(2, 262_145)  # kernel/sched: MIN_SHARES, MAX_SHARES
 _LEAST_QUOTA_US = 1_000  # min_cfs_quota_period
 _PERIODS_US = range(1_000, 1_000_001)
@@ -97,6 +101,10 @@ def _check_memory(resources: Resources) -> None:
     _above("memory_limit_bytes", resources.memory_limit_bytes, least=1)
     _above("memory_swap_bytes", resources.memory_swap_bytes, least=0)
     _above("memory_high_bytes", resources.memory_high_bytes, least=1)
+    _above("memory_tcp_bytes", resources.memory_tcp_bytes, least=0)
+    swappiness = resources.memory_swappiness
+    if swappiness is not None and swappiness not in _SWAPPINESS:
+        raise SpecError(_path("memory_swappiness"), f"{short(swappiness)} is outside 0 to 100")
     reservation = resources.memory_reservation_bytes
     if reservation is not None and reservation < 0:
         raise SpecError(_path("memory_reservation_bytes"), f"{reservation} must be at least 0")

@@ -184,9 +184,7 @@ def test_landlock_shuts_what_is_not_named(engine: Engine, image: Image) -> None:
     from runtime.spec import Landlock
 
     spec = profiles.default(rootfs=image.root, args=["sleep", "1000"])
-    rules = Landlock(
-        read=("/usr", "/bin", "/lib", "/lib64", "/proc", "/dev"), write=("/dev/shm",)
-    )  # inside
+    rules = Landlock(read=("/usr", "/proc", "/dev"), write=("/dev/shm",))  # inside
     spec = replace(spec, linux=replace(spec.linux, landlock=rules))
     with engine.run(spec) as container:
         assert "denied" in attempt(container, "cat /etc/hostname /etc/passwd")

@@ -15,14 +15,22 @@ from vmdriver import CommandTimeoutError, Driver, Vm
 
 @pytest.fixture(scope="module")
 def vm(driver: Driver, configure: Configure) -> Iterator[Vm]:
-    with driver.start(configure(name="shared", cpuset={0})) as started:
+    payload = ("sh", "-c", "echo m >&3; sleep 0.1; echo said; exec sleep 600")
+    with driver.start(configure(name="shared", cpuset={0}, payload=payload)) as started:
         yield started
 
 
 def test_boundaries_stand_in_their_order(vm: Vm) -> None:
-    names = ["requested", "spawned", "vmm_ready", "kernel", "init", "main"]
+    with vm.channels.changed:
+        assert vm.channels.changed.wait_for(lambda: "output" in vm.stamps, 10)
+    names = ["requested", "exec", "spawned", "vmm_ready", "kernel", "init", "main", "output"]
     stamps = [vm.stamps[name] for name in names]
     assert stamps == sorted(stamps)
+    assert b"said" in vm.console.read_bytes()
+
+
+def test_the_kernel_announces_its_entry_before_it_can_speak(vm: Vm) -> None:
+    assert vm.console.read_bytes().startswith(b"\n")
 
 
 def test_output_errors_and_status_are_apart(vm: Vm) -> None:

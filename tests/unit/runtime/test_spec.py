@@ -10,6 +10,7 @@ import pytest
 import runtime
 from runtime import Resources, Spec, SpecError, plan, profiles
 from runtime.capabilities import DOCKER, PODMAN, mask
+from runtime.operations import process
 from runtime.spec import Mount, Namespace
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def test_missing_image_says_so(spec: Spec, tmp_path: Path) -> None:
 def test_privileges_go_before_the_filter_and_exec_is_last(spec: Spec) -> None:
     order = names(plan.create(spec))
     late = ["NoNewPrivileges", "BoundCapabilities", "SetCapabilities", "DieWithParent",
-            "CloseDescriptors", "Report", "Filter", "Exec"]  # fmt: skip
+            "CloseDescriptors", "Report", "FindProgram", "Filter", "Exec"]  # fmt: skip
     assert [name for name in order if name in late] == late
     assert order[-1] == "Exec"
 
@@ -84,9 +85,17 @@ def test_limits_hold_before_the_cgroup_namespace_and_the_exec(spec: Spec) -> Non
     assert limits < words.index("make a cgroup namespace") < len(words) - 1
 
 
-def test_filter_comes_early_only_where_privilege_is_needed_to_load_it(spec: Spec) -> None:
-    order = names(plan.create(profiles.without(spec, "no_new_privs")))
-    assert order.index("Filter") < order.index("BoundCapabilities")
+def test_the_privilege_to_load_a_filter_is_kept_only_where_it_is_needed(spec: Spec) -> None:
+    admin = mask(["CAP_SYS_ADMIN"])
+    for changed, kept in ((spec, 0), (profiles.without(spec, "no_new_privs"), admin)):
+        steps = plan.create(changed)
+        assert names(steps)[-2:] == ["Filter", "Exec"]
+        (sets,) = (step for step in steps if isinstance(step, process.SetCapabilities))
+        assert (sets.effective & admin, sets.permitted & admin) == (kept, kept)
+        assert (sets.inheritable, sets.ambient) == (0, 0)
+        # so that no program executed later has it
+        (bound,) = (step for step in steps if isinstance(step, process.BoundCapabilities))
+        assert not bound.keep & admin
 
 
 def test_a_plan_prints_one_line_a_step(spec: Spec) -> None:

@@ -66,6 +66,20 @@ def test_boundaries_are_stamped_in_their_order(vm: Fixture) -> None:
     assert vm.received == [("control", b"ready\n")]
 
 
+def test_output_before_the_payload_s_first_byte_is_not_taken_for_it(vm: Fixture) -> None:
+    vm.qemu("ports['stamp'].send(b'damned\\n')")
+    vm.wait_for("stopped")
+    assert "main" not in vm.channels.stamps
+    assert vm.console.last_line() == "damned"
+
+
+def test_a_first_byte_alone_is_no_output(vm: Fixture) -> None:
+    vm.qemu("ports['stamp'].send(b'm'); ports['stamp'].send(b'\\n')")
+    vm.wait_for("stopped")
+    assert "main" in vm.channels.stamps
+    assert "output" not in vm.channels.stamps
+
+
 def test_how_qemu_ended_is_known(vm: Fixture) -> None:
     process = vm.qemu("import time; time.sleep(60)")
     vm.wait_for("connected")

@@ -10,6 +10,7 @@ import pytest
 
 from vmdriver import microguest
 from vmdriver.accelerator import _speed, audit, native_loops_per_s
+from vmdriver.tsc import host_khz
 
 
 def test_the_bytes_are_those_of_the_source(tmp_path: Path) -> None:
@@ -73,3 +74,11 @@ def test_the_words_of_a_failing_qemu_are_kept(tmp_path: Path) -> None:
     (found,) = audit(("tcg",), qemu=str(fake))
     assert (found.verdict, found.available) == ("unusable", False)
     assert "no such machine" in found.reason
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="the counter is x86-64's")
+def test_the_time_stamp_counter_s_speed_is_found_again() -> None:
+    first = host_khz()
+    host_khz.cache_clear()
+    assert host_khz() == pytest.approx(first, rel=1e-3)
+    assert 100_000 < first < 100_000_000

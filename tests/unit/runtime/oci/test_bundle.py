@@ -289,10 +289,8 @@ def test_mappings_beside_a_joined_user_namespace_are_said_to_be_there_already() 
     ("section", "said"),
     [
         ({"memory": {"kernel": 1}}, True),
-        ({"memory": {"kernel": -1, "kernelTCP": -1}}, False),
-        ({"memory": {"swappiness": 0}}, True),
-        ({"memory": {"disableOOMKiller": True}}, True),
-        ({"memory": {"disableOOMKiller": False, "useHierarchy": True}}, False),
+        ({"memory": {"kernel": -1}}, False),
+        ({"memory": {"useHierarchy": True}}, False),
         ({"cpu": {"realtimeRuntime": 1}}, True),
         ({"blockIO": {"leafWeight": 10}}, True),
         ({"network": {"classID": 0, "priorities": []}}, False),
@@ -307,6 +305,43 @@ def test_what_the_kernel_gave_up_is_kept_and_said(
     assert spec.linux.resources == Resources()
     assert bool(spec.notes) is said
     assert spec.unknown
+
+
+@pytest.mark.parametrize(
+    ("section", "limits", "said"),
+    [
+        ({"swappiness": 0}, Resources(memory_swappiness=0), True),
+        ({"kernelTCP": 5}, Resources(memory_tcp_bytes=5), True),
+        ({"kernelTCP": -1}, Resources(memory_tcp_bytes=-1), False),
+        ({"disableOOMKiller": True}, Resources(memory_oom_kill=False), True),
+        ({"disableOOMKiller": False}, Resources(memory_oom_kill=True), False),
+    ],
+)
+def test_what_cgroup_v1_has_alone_is_taken_and_said(
+    section: dict[str, Any],
+    limits: Resources,
+    said: bool,  # noqa: FBT001  # likewise
+) -> None:
+    spec = small(linux={"resources": {"memory": section}})
+    assert spec.linux.resources == limits
+    assert bool(spec.notes) is said
+
+
+def test_a_mount_label_means_nothing_without_selinux(monkeypatch: pytest.MonkeyPatch) -> None:
+    for present in (False, True):
+        monkeypatch.setattr(Path, "exists", lambda _, there=present: there)
+        if present:
+            with pytest.raises(SpecError, match="cannot confine by SELinux"):
+                small(linux={"mountLabel": "a"})
+        else:
+            assert small(linux={"mountLabel": "a"}).unknown == {"linux.mountLabel": "a"}
+
+
+def test_an_option_of_a_file_system_on_a_bind_is_said() -> None:
+    mount = {"destination": "/a", "type": "tmpfs", "source": "/b", "options": ["bind", "mode=755"]}
+    spec = small(mounts=[mount])
+    assert spec.mounts[0].options == ("bind",)
+    assert "'mode=755' has no effect on a bind mount" in spec.notes[0]
 
 
 def test_another_platform_and_a_newer_version_are_said() -> None:

@@ -89,7 +89,7 @@ def test_what_has_no_effect_is_written_again() -> None:
             "namespaces": [{"type": "mount"}],
             "memoryPolicy": {"mode": "MPOL_DEFAULT"},
             "resources": {
-                "memory": {"kernel": 5, "swappiness": 60, "swap": 0, "limit": 0},
+                "memory": {"kernel": 5, "swap": 0, "limit": 0},
                 "cpu": {"realtimeRuntime": 7, "shares": 0},
                 "blockIO": {
                     "weight": 0,
