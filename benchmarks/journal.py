@@ -35,8 +35,8 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True, tag="visit"):
         sandbox: Name of the sandbox.
         samples: How many sample lines directly before this one belong to the visit.
         seconds: Wall time of the whole visit, for planning the rest of the budget.
-        part: ``start`` for a start and what was run on it, else the name of what was looked at
-            once (see ``benchmarks.parts``), such as ``probes``.
+        part: ``start`` for a start and what was run on it, ``density`` for many at once, else the
+            name of what was looked at once (see ``benchmarks.parts``), such as ``probes``.
     """
 
     block: int
@@ -154,14 +154,16 @@ class _Sharing:
     """Lets samples share the texts they have in common, which are most of a large journal."""
 
     def __init__(self) -> None:
-        self._texts: dict[str, str] = {}
+        texts: dict[str, str] = {}
+        self._share = texts.setdefault
         self._dimensions: dict[tuple[str, ...], dict[str, str]] = {}
 
     def __call__(self, sample: Sample) -> Sample:
-        share, put = self._texts.setdefault, msgspec.structs.force_setattr
-        for field in ("run", "sandbox", "workload", "metric"):
-            text = getattr(sample, field)
-            put(sample, field, share(text, text))
+        share, put = self._share, msgspec.structs.force_setattr
+        put(sample, "run", share(sample.run, sample.run))
+        put(sample, "sandbox", share(sample.sandbox, sample.sandbox))
+        put(sample, "workload", share(sample.workload, sample.workload))
+        put(sample, "metric", share(sample.metric, sample.metric))
         if sample.detail is not None:
             put(sample, "detail", share(sample.detail, sample.detail))
         given = sample.dimensions

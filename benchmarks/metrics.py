@@ -13,13 +13,14 @@ BOUNDARIES = ("spawned", "ready", "kernel", "init", "main")
 STARTUP = "startup"
 MEMORY = "memory"
 CHECKSUM = "checksum"
+DENSITY = "density"
 LEAKS = "leaks"
 CONTROLS = "controls"
 SWEEP = "sweep"
 SURFACE = "surface"
 CHANNELS = "channels"
 INTERFERENCE = "interference"
-BUILT_IN = (STARTUP, MEMORY, LEAKS, CONTROLS, SWEEP, SURFACE, CHANNELS)
+BUILT_IN = (STARTUP, MEMORY, DENSITY, LEAKS, CONTROLS, SWEEP, SURFACE, CHANNELS)
 """Workloads that are measured by the harness itself and have no TOML file."""
 
 _BOUNDARY_TITLES = {
@@ -83,4 +84,30 @@ def catalogue() -> tuple[MetricInfo, ...]:
         direction=Direction.LOWER,
         title="host processes that serve the idle instance",
     )
-    return (*startup, stop, *memory, processes)
+    return (*startup, stop, *memory, processes, *_density())
+
+
+def _density() -> tuple[MetricInfo, ...]:
+    return tuple(
+        MetricInfo(workload=DENSITY, metric=metric, unit=unit, direction=direction, title=title)
+        for metric, unit, direction, title in (
+            (
+                "density_slope_bytes",
+                Unit.BYTES,
+                Direction.LOWER,
+                "host memory that each further idle instance takes",
+            ),
+            (
+                "density_intercept_bytes",
+                Unit.BYTES,
+                Direction.LOWER,
+                "host memory that idle instances take once for all",
+            ),
+            (
+                "density_count",
+                Unit.COUNT,
+                Direction.HIGHER,
+                "idle instances that stood at once, up to the campaign's ceiling",
+            ),
+        )
+    )

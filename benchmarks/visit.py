@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import psutil
 
-from benchmarks import metrics, neighbour
+from benchmarks import density, metrics, neighbour
 from benchmarks.errors import MeasurementError
 from benchmarks.records import MetricInfo, Sample, Status, Unit
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from benchmarks.workloads import Workload
 
 _NANOSECONDS = 1e-9
+_GONE_WITHIN_S = 5.0
 _CPU_METRICS = ("host_cpu_s", "host_cpu_s_per_event")
 
 type LastAct = Callable[[Instance], None]
@@ -142,6 +143,37 @@ def visit(sandbox: Sandbox, plan: Plan) -> list[Sample]:
         record.flag("leftover")
     _record_stop(record, plan, instance, stop_failure)
     return record.samples
+
+
+def crowd(sandbox: Sandbox, plan: Plan, ceiling: density.Ceiling) -> list[Sample]:
+    """Start many instances at once and return what they came to; a failure is its status."""
+    record = _Recorder(plan, sandbox.info.name)
+    told = [info for info in metrics.catalogue() if info.workload == metrics.DENSITY]
+    try:
+        found = density.measure(sandbox, ceiling, plan.settle_s)
+    except MeasurementError as error:
+        record.failed(told, error)
+        return record.samples
+    said = (
+        f"{found.count} instances, ended by {found.ended_by}; slope {found.low_bytes:.0f} to "
+        f"{found.high_bytes:.0f} bytes (95 %, Theil-Sen)"
+    )
+    for info in told:
+        value = float(getattr(found, info.metric.removeprefix("density_")))
+        record.add(info.workload, info.metric, info.unit, value, detail=said)
+    if left := _left_for_good(sandbox):
+        record.samples = []
+        said = "; ".join(left)
+        record.failed(told, MeasurementError(f"left behind on the host: {said}"))
+    return record.samples
+
+
+def _left_for_good(sandbox: Sandbox) -> list[str]:
+    """Return what is left of many instances, once the last of their processes had time to go."""
+    until = time.monotonic() + _GONE_WITHIN_S
+    while (left := sandbox.leftovers()) and time.monotonic() < until:
+        time.sleep(0.1)
+    return left
 
 
 def _measure(

@@ -30,6 +30,7 @@ _HEADLINES = (
     (metrics.STARTUP, "startup_main_s", "start"),
     (metrics.MEMORY, "pss_bytes", "memory (PSS)"),
     (metrics.MEMORY, "guest_used_bytes", "used in the guest"),
+    (metrics.DENSITY, "density_slope_bytes", "each further one"),
 )
 _MOST_SANDBOXES = 4
 _MOST_RATES = 8
