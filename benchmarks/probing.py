@@ -1,152 +1,80 @@
-"""Runs the probes in the first visit of every sandbox, and judges them once all were read.
+"""Everything a campaign looks at once: probes and controls, the sweep, the attack surface.
 
-A constant that is the same on the host and in a sandbox leaks nothing unless an unrelated kernel
-reads something else, so the guest's reading is needed before a container's can be judged. What was
-read is kept in the run folder's logs: a killed run goes on from there.
+Verdicts are made when every sandbox has been looked at, because some need the guest's reading.
 """
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
-import msgspec
-
-from benchmarks import metrics, probes, runfolder
-from benchmarks.errors import MeasurementError, RunFolderError
-from benchmarks.records import Direction, MetricInfo, Sample, Status, Unit
+from benchmarks import metrics
+from benchmarks.channels import part as channels_part
+from benchmarks.probes import part as probes_part
+from benchmarks.probes.sweep import part as sweep_part
+from benchmarks.surface import part as surface_part
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from benchmarks.campaign import Campaign
-    from benchmarks.records import RunInfo
-    from benchmarks.sandboxes.base import Instance
+    from benchmarks.parts import JointAct, Part
+    from benchmarks.records import MetricInfo, RunInfo, Sample
+    from benchmarks.sandboxes.base import Instance, Sandbox
     from benchmarks.visit import LastAct
-
-PART = "probes"
-"""Name of the journal's part that holds verdicts."""
-
-_TIMEOUT_S = 60.0
 
 
 class Probing:
-    """Reads the probes in each sandbox, and turns the readings into samples."""
+    """The parts that a campaign asks for."""
 
     def __init__(self, campaign: Campaign, logs: Path) -> None:
-        """Read nothing yet; ``logs`` is the run folder's."""
-        asked = (metrics.LEAKS, metrics.CONTROLS)
-        self._asked = [workload for workload in asked if workload in campaign.workloads]
-        self._logs = logs
+        """Look at nothing yet; ``logs`` is the run folder's."""
+        asked = campaign.workloads
+        self._asked, self._logs = asked, logs
+        self._parts: list[Part] = []
+        if not {*probes_part.WORKLOADS}.isdisjoint(asked):
+            self._parts.append(probes_part.ProbePart(asked, logs))
+        if metrics.SWEEP in asked:
+            self._parts.append(sweep_part.SweepPart(logs))
+        if metrics.SURFACE in asked:
+            self._parts.append(surface_part.SurfacePart(logs))
 
     def reader(self, sandbox: str) -> LastAct | None:
-        """Return what reads the probes on a running instance, or None if none are asked for."""
-        if not self._asked:
-            return None
+        """Return what looks at a running instance, or None if nothing is asked for."""
+        if not self._parts:
+            return None  # joint acts start instances of their own
 
         def read(instance: Instance) -> None:
-            self._keep(sandbox, _read(instance))
+            for part in self._parts:
+                part.read(sandbox, instance)
 
         return read
 
-    def samples(self, info: RunInfo, sandbox: str, names: Sequence[str]) -> list[Sample]:
-        """Judge what was read in one sandbox.
+    def samples(
+        self, info: RunInfo, sandbox: str, names: Sequence[str]
+    ) -> Iterator[tuple[str, list[Sample]]]:
+        """Judge what was seen in one sandbox, part by part.
 
         Args:
             info: The run.
             sandbox: The sandbox to judge.
             names: All sandboxes of the run, for the guest's reading.
-
-        Returns:
-            One sample a probe and control; an erring probe is a failed sample.
         """
-        if not self._asked:
-            return []
-        kept = self._kept(sandbox) or _unread("the sandbox did not start")
-        guests = [name for name in names if name.partition(":")[0] == "vm" and name != sandbox]
-        third = next((guest.sandbox for name in guests if (guest := self._kept(name))), None)
-        samples = []
-        if metrics.LEAKS in self._asked:
-            samples += [
-                self._sample(info, sandbox, metrics.LEAKS, leak.probe, leak.verdict, leak)
-                for leak in probes.judge(kept, third)
-            ]
-        if metrics.CONTROLS in self._asked:
-            samples += [
-                self._sample(info, sandbox, metrics.CONTROLS, tried.control, tried.outcome, tried)
-                for tried in probes.judge_controls(kept)
-            ]
-        return samples
+        for part in self._parts:
+            yield part.name, part.samples(info, sandbox, names)
 
-    def _sample(  # noqa: PLR0917  # one row of a table
-        self,
-        info: RunInfo,
-        sandbox: str,
-        workload: str,
-        metric: str,
-        word: str | None,
-        found: probes.Finding | probes.ControlFinding,
-    ) -> Sample:
-        return Sample(
-            run=info.run,
-            block=0,
-            sandbox=sandbox,
-            workload=workload,
-            metric=metric,
-            unit=Unit.WORD,
-            status=Status.OK if found.error is None else Status.FAILED,
-            started_at=time.time(),
-            text=None if word is None else str(word),
-            detail=found.error or found.evidence,
-        )
-
-    def _path(self, sandbox: str) -> Path:
-        return self._logs / f"probes-{sandbox.replace(':', '.')}.json"
-
-    def _keep(self, sandbox: str, examination: probes.Examination) -> None:
-        runfolder.write_atomically(self._path(sandbox), msgspec.json.encode(examination))
-
-    def _kept(self, sandbox: str) -> probes.Examination | None:
-        path = self._path(sandbox)
-        try:
-            return msgspec.json.decode(path.read_bytes(), type=probes.Examination)
-        except FileNotFoundError:
-            return None
-        except msgspec.DecodeError as error:
-            raise RunFolderError(
-                f"{path} is damaged ({error}); start a new run, or restore the file from a copy",
-            ) from error
+    def together(self, info: RunInfo, sandboxes: Mapping[str, Sandbox]) -> Iterator[JointAct]:
+        """Return what is tried with instances of its own, several at once."""
+        if metrics.CHANNELS in self._asked:
+            yield from channels_part.acts(info, self._logs, sandboxes)
 
 
 def metric_infos(campaign: Campaign) -> list[MetricInfo]:
-    """Return the metrics of the probes that a campaign asks for."""
-    return [
-        MetricInfo(
-            workload=workload,
-            metric=identifier,
-            unit=Unit.WORD,
-            direction=Direction.NEITHER,
-            title=title,
-        )
-        for workload, identifier, title in probes.titles()
-        if workload in campaign.workloads
-    ]
-
-
-def _read(instance: Instance) -> probes.Examination:
-    """Read host, sandbox, host; an error is kept in place of the sandbox's reading."""
-
-    def run(args: list[str]) -> bytes:
-        try:
-            return instance.run(args, timeout_s=_TIMEOUT_S).stdout
-        except MeasurementError as error:
-            raise probes.UnreadableAgentError(f"the agent could not be run: {error}") from error
-
-    return probes.examine(run)
-
-
-def _unread(why: str) -> probes.Examination:
-    """Return an examination under which every probe is an error, and none safe."""
-    nothing = probes.Reading(format=1, values={})
-    return probes.Examination(before=nothing, sandbox=None, after=nothing, error=why)
+    """Return the metrics of the parts that a campaign asks for."""
+    every = (
+        *probes_part.metric_infos(),
+        *sweep_part.metric_infos(),
+        *surface_part.metric_infos(),
+        *channels_part.metric_infos(),
+    )
+    return [info for info in every if info.workload in campaign.workloads]

@@ -164,6 +164,72 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     evidence: tuple[Evidence, ...] = ()
 
 
+class Reproduced(StrEnum):
+    """What a run says of a published figure."""
+
+    YES = "reproduced"
+    NO = "not reproduced"
+    INCONCLUSIVE = "inconclusive"
+    NOT_TESTABLE = "not testable here"
+
+
+class ReproducedRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A published figure and this run's beside it.
+
+    Attributes:
+        title: What was measured.
+        system: Published system, and the one its ratio is to.
+        sandbox: The sandbox that stands for it here, or None.
+        figure: The figure as published.
+        unit: Its unit.
+        published: What is compared: the published ratio, or the figure in base units; None where
+            the publication has no figure of its base.
+        measured: The same of this run, with its interval; None where it was not measured.
+        absolute: Whether figures are compared and not ratios.
+        verdict: What came of it.
+        reason: Why, in words.
+        note: What is different here from what was published.
+        boundary: Both ends of a published duration.
+        unverified: The published figure was not read in the source itself.
+    """
+
+    title: str
+    system: str
+    sandbox: str | None
+    figure: float
+    unit: str
+    published: float | None
+    measured: Estimate | None
+    absolute: bool
+    verdict: Reproduced
+    reason: str
+    note: str
+    boundary: str
+    unverified: bool
+
+
+class Reproduction(msgspec.Struct, frozen=True, kw_only=True):
+    """A publication laid beside this run.
+
+    Attributes:
+        name: Its name in campaigns.
+        title: Its title and year.
+        source: Where the figures were read.
+        host: What they were measured on.
+        caveats: What to know before comparing.
+        rule: The rule of every verdict, fixed before any run.
+        rows: A row for every published figure that is not itself the base.
+    """
+
+    name: str
+    title: str
+    source: str
+    host: str
+    caveats: tuple[str, ...]
+    rule: str
+    rows: tuple[ReproducedRow, ...]
+
+
 class Failure(msgspec.Struct, frozen=True, kw_only=True):
     """Samples that gave nothing, counted by their reason."""
 
@@ -173,6 +239,118 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
     status: Status
     detail: str
     count: int
+
+
+class SweptGroup(msgspec.Struct, frozen=True, kw_only=True):
+    """Files of a sweep whose paths differ in their numbers only, and of which the same was found.
+
+    Attributes:
+        pattern: Their path, each number as N.
+        files: How many they are.
+        path: One of them; the rest of the record is about it.
+        verdict: ``shared-live``, or ``error``.
+        traits: ``unique``, ``varying``, ``controllable``.
+        follows: What the host held while this file moved in the sandbox.
+        bits: What one reading tells, in bits; a lower bound, None where it was not estimated.
+        evidence: What each side read, and what decided.
+    """
+
+    pattern: str
+    files: int
+    path: str
+    verdict: str
+    traits: tuple[str, ...]
+    follows: tuple[str, ...]
+    bits: float | None
+    evidence: str
+
+
+class SweptChange(msgspec.Struct, frozen=True, kw_only=True):
+    """Files that have another verdict than in the container the run compares with."""
+
+    pattern: str
+    files: int
+    base: str
+    new: str
+
+
+class SweptSandbox(msgspec.Struct, frozen=True, kw_only=True):
+    """What the sweep of /proc and /sys found in one sandbox.
+
+    Attributes:
+        sandbox: Its name.
+        totals: Metric to count, for example ``files_shared_live``.
+        error: Why there are no totals.
+        exposed: The host's own files and those whose reading broke, with evidence.
+        base: The container with which ``changes`` compares; None where it does not.
+        changes: Files with another verdict than there, most first.
+    """
+
+    sandbox: str
+    totals: dict[str, int]
+    error: str | None
+    exposed: tuple[SweptGroup, ...]
+    base: str | None
+    changes: tuple[SweptChange, ...]
+
+
+class SurfaceCell(msgspec.Struct, frozen=True, kw_only=True):
+    """One count or word of one sandbox's attack surface.
+
+    Attributes:
+        sandbox: Its name.
+        value: The count, or None.
+        text: The word, or None.
+        status: ``unsupported`` where there can be none.
+        detail: What was counted, or why there is nothing.
+    """
+
+    sandbox: str
+    value: float | None
+    text: str | None
+    status: Status
+    detail: str
+
+
+class SurfaceRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One count of the attack surface in every sandbox, found by one method."""
+
+    metric: str
+    title: str
+    method: str
+    cells: tuple[SurfaceCell, ...]
+
+
+class ChannelRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One covert channel tried from one sandbox to another.
+
+    Attributes:
+        channel: Its name.
+        title: What carries.
+        sender: The sandbox that acted.
+        receiver: The sandbox that looked.
+        bits_per_s: Capacity; 0 where nothing arrived; None where the attempt failed.
+        low: Its lower 95 % bound.
+        high: Its upper 95 % bound.
+        carries: Whether anything arrived.
+        band: ``high``, ``auditable`` or ``ignorable``; None where the attempt failed.
+        said: The same as a sentence, with bits, errors, symbol time and load.
+        published: Published capacities in bit/s, lowest and highest.
+        admissible: False where the CPU of an end is emulated.
+    """
+
+    channel: str
+    title: str
+    sender: str
+    receiver: str
+    bits_per_s: float | None
+    low: float | None
+    high: float | None
+    carries: bool
+    band: str | None
+    said: str
+    published: tuple[float, float] | None
+    admissible: bool
 
 
 class Document(msgspec.Struct, frozen=True, kw_only=True):
@@ -201,6 +379,10 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
         numbers: Every metric of every sandbox.
         words: Every probe, control and digest of every sandbox.
         failures: Samples that gave nothing.
+        sweeps: What the sweep of /proc and /sys found.
+        surface: The attack surface of every sandbox.
+        reproduction: The publication that the campaign names, laid beside the run; else None.
+        channels: Covert channels between each two sandboxes.
     """
 
     schema: int
@@ -225,3 +407,7 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
     numbers: tuple[NumberRow, ...]
     words: tuple[WordRow, ...]
     failures: tuple[Failure, ...]
+    sweeps: tuple[SweptSandbox, ...] = ()
+    surface: tuple[SurfaceRow, ...] = ()
+    reproduction: Reproduction | None = None
+    channels: tuple[ChannelRow, ...] = ()

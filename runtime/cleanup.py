@@ -130,7 +130,9 @@ def _groups(name: str, record: dict[str, Any] | None) -> list[str]:
     from runtime import cgroups  # read when it matters
 
     guesses = [f"{folder}/{name}" for folder in cgroups.homes()]
-    known = list((record["cgroups"] if record else {}).values())
+    # a record that somebody else could write must not lead us to others' groups
+    named = (record["cgroups"] if record else {}).values()
+    known = [path for path in named if isinstance(path, str) and Path(path).name == name]
     return [path for path in dict.fromkeys(known + guesses) if Path(path).is_dir()]
 
 

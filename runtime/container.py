@@ -127,6 +127,8 @@ class Container(Member):
         requested = time.monotonic_ns()
         if not self.running:
             raise StateError(f"{self.id} is not running; nothing can be executed in it")
+        if self.paused:  # it would wait along with the others
+            raise StateError(f"{self.id} is paused; resume it before anything is executed in it")
         workload = replace(
             self.spec.process,
             args=tuple(args),

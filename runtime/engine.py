@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from runtime.link import Stdio
     from runtime.network import Network
     from runtime.operations import Operation
+    from runtime.seccomp import Filter
     from runtime.spec import Spec
 
 _ID = re.compile(r"[A-Za-z0-9_+-][A-Za-z0-9_+.-]{0,127}")
@@ -236,6 +237,30 @@ class Engine:
         """By what the owners of the image's files are shifted; an ordinary user owns them as is."""
         return ("", "") if self.rootless else plan.mapping(spec)
 
+    def report(
+        self,
+        spec: Spec,
+        reporting: Filter,
+        *,
+        stdio: Stdio | None = None,
+        extra_fds: Mapping[int, int] | None = None,
+    ) -> Container:
+        """Run under a filter that reports calls, in place of the specification's own.
+
+        Somebody has to answer at `Container.listener` from now on, or the container stands still
+        (seccomp_unotify(2)); `learning.learn` does. Returns before the workload has been executed:
+        that it cannot be shows in its exit status, 125. Arguments and errors are those of `run`.
+
+        Args:
+            spec: what to run; it must have a filter.
+            reporting: compiled, with SECCOMP_FILTER_FLAG_NEW_LISTENER among its flags.
+            stdio: as for `run`.
+            extra_fds: likewise.
+        """
+        return self._make(
+            spec, None, stdio, extra_fds, steps=False, paused=False, reporting=reporting
+        )
+
     def create(
         self,
         spec: Spec,
@@ -260,6 +285,7 @@ class Engine:
         *,
         steps: bool,
         paused: bool,
+        reporting: Filter | None = None,
     ) -> Container:
         requested = time.monotonic_ns()
         if name is None:
@@ -269,7 +295,7 @@ class Engine:
             raise StateError(f"{name!r} cannot be an id: use letters, digits, _ + - and .")
         if isinstance(spec.root.upper, Path):
             _make_layer(spec.root.upper, plan.mapping(spec)[0] if not self.rootless else "")
-        operations, encoded = self._program(spec, paused=paused)
+        operations, encoded = self._program(spec, paused=paused, reporting=reporting)
         message = {
             "verb": "run",
             "what": f"start {name}",
@@ -290,9 +316,11 @@ class Engine:
         self._containers[name] = container
         return container
 
-    def _program(self, spec: Spec, *, paused: bool) -> tuple[Sequence[Operation], bytes]:
+    def _program(
+        self, spec: Spec, *, paused: bool, reporting: Filter | None
+    ) -> tuple[Sequence[Operation], bytes]:
         known = self._programs.get((id(spec), paused))
-        if known is not None and known[0] is spec:
+        if known is not None and known[0] is spec and reporting is None:
             return known[1:]
         self.prepare(spec)
         fitted = rootless.fit(spec, self.rootless) if self.rootless else spec
@@ -301,10 +329,18 @@ class Engine:
                 "no init program on this host: install catatonit or tini, or set process.init off"
             )
         operations = self.permitted(plan.create(fitted, paused=paused))
-        encoded = encode(plan.program(fitted, spec.process, operations, filter=self.filter(spec)))
-        if len(self._programs) >= _PLANS_KEPT:
-            self._programs.clear()
-        self._programs[id(spec), paused] = (spec, operations, encoded)
+        program = plan.program(
+            fitted,
+            spec.process,
+            operations,
+            filter=reporting.program if reporting else self.filter(spec),
+            filter_flags=reporting.flags if reporting else 0,
+        )
+        encoded = encode(program)
+        if reporting is None:
+            if len(self._programs) >= _PLANS_KEPT:
+                self._programs.clear()
+            self._programs[id(spec), paused] = (spec, operations, encoded)
         return operations, encoded
 
     def permitted(self, operations: list[Operation]) -> list[Operation]:
@@ -321,9 +357,13 @@ class Engine:
             SpecError: there is no such profile.
             UnsupportedError: libseccomp is missing or refuses.
         """
+        if spec.linux.seccomp_object is not None:
+            from runtime.seccomp import compile_object  # only where wanted
+
+            return compile_object(spec.linux.seccomp_object).program
         if spec.linux.seccomp is None:
             return b""
-        from runtime.seccomp import compile_profile  # only where wanted
+        from runtime.seccomp import compile_profile  # likewise
 
         return compile_profile(spec.linux.seccomp)
 

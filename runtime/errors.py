@@ -15,7 +15,18 @@ from __future__ import annotations
 
 
 class ContainerError(Exception):
-    """Base of every error of the runtime: one plain sentence."""
+    """Base of every error of the runtime: one plain sentence on one line.
+
+    Names in an image may hold anything: a line break, or what a terminal would take for an order,
+    is written as in Python's strings.
+    """
+
+    def __init__(self, text: str) -> None:
+        super().__init__(
+            text
+            if text.isprintable()
+            else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+        )
 
 
 class SpecError(ContainerError):

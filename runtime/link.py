@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import socket
 import subprocess
 import sys
 import threading
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +17,7 @@ from runtime import record, rootless, wire
 from runtime.errors import CgroupError, EngineError, ExecError, SetupError, StateError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from runtime.mappings import Rootless
     from runtime.operations import Operation
@@ -27,6 +29,8 @@ _BOOT = (
 _START_S = 20.0
 #: Longer than any answer takes; past it the spawner hangs.
 _ANSWER_S = 60.0
+#: A message carries 253 descriptors (unix(7)), and some of them are ours.
+_MOST_DESCRIPTORS = 240
 Stdio = tuple[int, int, int]
 
 
@@ -100,18 +104,25 @@ class Link:
             operations: the plan.
             stdio: descriptors for standard input, output and error; /dev/null where None.
             extra: further ones, number in the container to number here.
+
+        Raises:
+            ContainerError: as the answer has it; SetupError where a descriptor cannot be given.
         """
-        null = -1
-        if stdio is None:
-            null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
-            stdio = (null, null, null)
-        try:
+        with ExitStack() as stack:
+            if stdio is None:
+                with _own_limits(message["what"]):
+                    null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+                stack.callback(os.close, null)
+                stdio = (null, null, null)
             descriptors = dict(enumerate(stdio)) | dict(extra or {})
+            _check_descriptors(descriptors, message["what"])
             message["targets"] = tuple(descriptors)
-            return self.ask(message, tuple(descriptors.values()), operations)
-        finally:
-            if null >= 0:
-                os.close(null)
+            try:
+                return self.ask(message, tuple(descriptors.values()), operations)
+            except wire.LostError as error:
+                # it was made, and nobody would ever delete it
+                self.ask({"verb": "delete", "what": "delete it again", "id": message["id"]})
+                raise _too_many(message["what"]) from error
 
     def ask(
         self,
@@ -128,8 +139,10 @@ class Link:
 
         Raises:
             ContainerError: as the answer has it.
+            LostError: there was an answer, and no room here for its descriptors.
         """
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with _own_limits(message["what"]):
+            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.settimeout(_ANSWER_S)
         with ours:
             try:
@@ -141,7 +154,14 @@ class Link:
                     f"the spawner (pid {self.pid}) does not answer for {_ANSWER_S:g} s "
                     f"(cannot {message['what']}); see its stack, then close the engine"
                 ) from error
+            except wire.LostError:
+                raise
             except (EOFError, OSError) as error:
+                if self.process.poll() is None and isinstance(error, EOFError):
+                    raise EngineError(
+                        f"the spawner (pid {self.pid}) can open no more descriptors (cannot "
+                        f"{message['what']}); delete containers, or raise RLIMIT_NOFILE"
+                    ) from error
                 raise EngineError(
                     f"the spawner is gone (cannot {message['what']}); start a new engine and run "
                     "'tare clean'"
@@ -173,6 +193,36 @@ class Link:
                 start_new_session=True,  # Ctrl-C reaches the harness alone
             )
         return ours, process
+
+
+@contextlib.contextmanager
+def _own_limits(what: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno != errno.EMFILE:
+            raise
+        raise _too_many(what) from error
+
+
+def _too_many(what: str) -> SetupError:
+    reason = "this process can open no more descriptors; raise RLIMIT_NOFILE (ulimit -n)"
+    return SetupError(what, reason, errno.EMFILE)
+
+
+def _check_descriptors(descriptors: Mapping[int, int], what: str) -> None:
+    """Refuse what the kernel would not hand over, and would say so in nobody's words."""
+    if len(descriptors) > _MOST_DESCRIPTORS:
+        reason = f"{len(descriptors)} descriptors are more than the {_MOST_DESCRIPTORS} that fit"
+        raise SetupError(what, reason, errno.E2BIG)
+    for number, here in descriptors.items():
+        try:
+            os.fstat(here)
+        except (OSError, OverflowError) as error:
+            reason = f"descriptor {here}, meant as its {number}, is not open"
+            raise SetupError(what, reason, errno.EBADF) from error
+        if number < 0:
+            raise SetupError(what, f"{number} is no number of a descriptor", errno.EBADF)
 
 
 def _raise(kind: str, reason: str, number: int, *, what: str) -> None:

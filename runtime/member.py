@@ -74,6 +74,17 @@ class Member:
         except ProcessLookupError:
             return
 
+    def take_listener(self) -> int:
+        """Take over the descriptor of its filter's notifications, which is the caller's from now.
+
+        Raises:
+            StateError: it has none, or it was taken already.
+        """
+        listener, self.listener = self.listener, None
+        if listener is None:
+            raise StateError(f"{self.id} has no filter that reports")
+        return listener
+
     def resize(self, rows: int, columns: int) -> None:
         """Tell the terminal its size (ioctl_tty(2)); programs inside get SIGWINCH.
 

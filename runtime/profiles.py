@@ -57,12 +57,22 @@ MOUNTS = (
     Mount(
         destination="/dev/pts",
         type="devpts",
-        options=("nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"),
+        # at most as many terminals as LXC lets one container have: the host's are for all of them
+        options=(
+            "nosuid",
+            "noexec",
+            "newinstance",
+            "ptmxmode=0666",
+            "mode=0620",
+            "gid=5",
+            "max=1024",
+        ),
     ),
     Mount(
         destination="/dev/shm",  # noqa: S108  # where POSIX shared memory is
         type="tmpfs",
-        options=("nosuid", "noexec", "nodev", "mode=1777"),
+        # as large as Docker's and Podman's: without a memory limit nothing else bounds it
+        options=("nosuid", "noexec", "nodev", "mode=1777", "size=65536k"),
     ),
     Mount(destination="/dev/mqueue", type="mqueue", options=("nosuid", "noexec", "nodev")),
 )

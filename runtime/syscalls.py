@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import ctypes
 import os
-from ctypes import c_char_p, c_int, c_long, c_size_t, c_uint, c_uint64, c_void_p
+from ctypes import c_char_p, c_int, c_long, c_size_t, c_uint, c_uint16, c_uint64, c_void_p
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -49,10 +49,12 @@ MOUNT_ATTR_IDMAP = 0x100000
 RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, RESOLVE_IN_ROOT = 0x02, 0x04, 0x10
 
 PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 36, 38
+SECCOMP_SET_MODE_FILTER = 1
 
 _NUMBERS = {  # x86_64, aarch64 (include/uapi/asm-generic/unistd.h serves riscv64 too)
     "pivot_root": (155, 41),
     "bpf": (321, 280),
+    "seccomp": (317, 277),
 }
 _COLUMN = 0 if os.uname().machine == "x86_64" else 1
 
@@ -117,6 +119,10 @@ class _mount_attr(ctypes.Structure):
     )
 
 
+class _sock_fprog(ctypes.Structure):
+    _fields_ = (("len", c_uint16), ("filter", c_void_p))
+
+
 _clone3 = _raw("clone3", 435, c_void_p, c_size_t)
 _openat2 = _raw("openat2", 437, c_int, c_char_p, c_void_p, c_size_t)
 _mount_setattr = _raw("mount_setattr", 442, c_int, c_char_p, c_uint, c_void_p, c_size_t)
@@ -125,6 +131,7 @@ _move_mount = _raw("move_mount", 429, c_int, c_char_p, c_int, c_char_p, c_uint)
 _pidfd_getfd = _raw("pidfd_getfd", 438, c_int, c_int, c_uint)
 _pivot_root = _old("pivot_root", c_char_p, c_char_p)
 _bpf = _old("bpf", c_int, c_void_p, c_uint)
+_seccomp = _old("seccomp", c_uint, c_uint, c_void_p)
 _mount = _wrapped("mount", c_char_p, c_char_p, c_char_p, c_long, c_char_p)
 _umount2 = _wrapped("umount2", c_char_p, c_int)
 _prctl = _wrapped("prctl", c_int, c_long, c_long, c_long, c_long)
@@ -199,3 +206,13 @@ def bpf(command: int, attributes: bytearray) -> int:
     """bpf(2); what the kernel answers beside its result stands in `attributes`."""
     buffer = (ctypes.c_char * len(attributes)).from_buffer(attributes)
     return _bpf(command, ctypes.addressof(buffer), len(attributes))
+
+
+def load_seccomp(program: bytes, flags: int = 0) -> int:
+    """Install a BPF program (an array of struct sock_filter) as this thread's filter.
+
+    Returns the listener's descriptor where the flags have SECCOMP_FILTER_FLAG_NEW_LISTENER.
+    """
+    buffer = ctypes.create_string_buffer(program, len(program))
+    fprog = _sock_fprog(len=len(program) // 8, filter=ctypes.addressof(buffer))
+    return _seccomp(SECCOMP_SET_MODE_FILTER, flags, ctypes.addressof(fprog))

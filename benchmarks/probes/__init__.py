@@ -15,6 +15,7 @@ from benchmarks.probes.engine import (
     read_host,
     runs_own_kernel,
     script,
+    shares_kernel,
     titles,
 )
 from benchmarks.probes.markers import planted
@@ -42,5 +43,6 @@ __all__ = [
     "read_host",
     "runs_own_kernel",
     "script",
+    "shares_kernel",
     "titles",
 ]

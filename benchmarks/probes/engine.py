@@ -104,6 +104,20 @@ def runs_own_kernel(host: Reading, sandbox: Reading) -> bool:
     return first and None not in boots and boots[0] != boots[1]
 
 
+def shares_kernel(run: Callable[[list[str]], bytes | str]) -> bool:
+    """Ask nothing but whether a sandbox runs on the host's kernel.
+
+    Args:
+        run: Runs a command in the sandbox and returns its standard output.
+
+    Raises:
+        UnreadableAgentError: The agent could not be understood.
+    """
+    source = f"{inspect.getsource(agent)}\nmain({list(_COMMON)!r}, [])\n"
+    sandbox = parse(run([INTERPRETER, "-I", "-S", "-c", source]))
+    return not runs_own_kernel(Reading(format=1, values=agent.collect(list(_COMMON))), sandbox)
+
+
 def titles() -> list[tuple[str, str, str]]:
     """List every probe and control as (workload, identifier, title), in the order of reports."""
     return [

@@ -15,6 +15,7 @@ import os
 import platform
 import secrets
 import socket
+import struct
 import subprocess
 import tempfile
 from contextlib import ExitStack, contextmanager
@@ -116,6 +117,20 @@ def _lock(stack: ExitStack, name: str) -> str:
     return f":{os.fstat(file.fileno()).st_ino} "
 
 
+def _open_file_lock(stack: ExitStack, name: str) -> str:
+    """Lock an unnamed file for its open description and not for a process.
+
+    /proc/locks leaves out locks of processes outside the reader's pid namespace; these belong to
+    none, and every reader is shown them (fs/locks.c, locks_show).
+    """
+    del name
+    file = stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115  # the stack closes it
+    # struct flock of 64-bit Linux: type, whence, start, length, pid; 0 to the end, by nobody
+    wanted = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+    fcntl.fcntl(file, fcntl.F_OFD_SETLK, wanted)
+    return f":{os.fstat(file.fileno()).st_ino} "
+
+
 def _key(stack: ExitStack, name: str) -> str:
     """Add a key to the session keyring, which a careless runtime lets its children keep."""
     libc = ctypes.CDLL(None, use_errno=True)
@@ -137,5 +152,6 @@ _PLANTS: dict[str, Callable[[ExitStack, str], str]] = {
     "shared file": _shared_file,
     "socket": _socket,
     "lock": _lock,
+    "open file lock": _open_file_lock,
     "key": _key,
 }

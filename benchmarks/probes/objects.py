@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _NAMESPACES = ("pid", "uts", "mnt", "ipc", "net", "user", "cgroup", "time")
 _STATUS: Want = ("/proc/self/status", "file", "/proc/self/status", 4096)
 _UNAME: Want = ("uname", "uname")
+_LOCKS: Want = ("/proc/locks", "file", "/proc/locks", 65536)
 _MOUNTS: Want = ("/proc/self/mountinfo", "file", "/proc/self/mountinfo")
 
 PODMAN = {
@@ -189,9 +190,9 @@ def _probe(  # noqa: PLR0917  # a table below reads best by columns
     return Probe(id=probe, title=title, kind=kind, wants=wants, decide=decide, vm=KEPT, about=about)
 
 
-def _marked(probe: str, title: str, want: Want, mark: str) -> Probe:
+def _marked(probe: str, title: str, want: Want, mark: str, kind: Kind = Kind.OBJECTS) -> Probe:
     about = f"The host plants a {mark}; the sandbox looks for it in {want[2]}. A VM never sees it."
-    return _probe(probe, title, Kind.OBJECTS, (want,), marked(mark), about)
+    return _probe(probe, title, kind, (want,), marked(mark), about)
 
 
 def _openable(probe: str, title: str, paths: tuple[str, ...]) -> Probe:
@@ -235,7 +236,8 @@ PROBES: tuple[Probe, ...] = (
         "socket",
     ),
     _marked("keys", "the kernel's keys", ("/proc/keys", "file", "/proc/keys"), "key"),
-    _marked("locks", "file locks", ("/proc/locks", "file", "/proc/locks", 65536), "lock"),
+    _marked("locks", "file locks", _LOCKS, "lock"),
+    _marked("locks-ofd", "locks of open files", _LOCKS, "open file lock", Kind.ACTIVITY),
     _probe(
         "mounts",
         "the host's mounts",

@@ -27,9 +27,11 @@ SURE = 0.9
 """Share that must agree before another kernel is said to show the host's numbers."""
 STRAY = 0.05
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
-_ADDRESS = re.compile(r"\b[0-9a-f]{8,16}\b")
-_REFUSED = {"EACCES", "EPERM"}
-_MISSING = {"ENOENT", "ENOTDIR", "ENXIO", "ENODEV", "EOPNOTSUPP", "ENOSYS", "EINVAL"}
+_ADDRESS = re.compile(r"\b[0-9a-f]{4,16}\b")
+REFUSED = frozenset({"EACCES", "EPERM"})
+"""Errors by which a kernel refuses."""
+MISSING = frozenset({"ENOENT", "ENOTDIR", "ENXIO", "ENODEV", "EOPNOTSUPP", "ENOSYS", "EINVAL"})
+"""Errors that mean there is no such thing."""
 _SHOWN = 60
 
 
@@ -37,9 +39,9 @@ def refusal(case: Case, index: int = 0) -> Judgement | None:
     """Judge what was not to be had: denied, absent, or masked by /dev/null or emptiness."""
     host, sandbox = case.get("before", index), case.get("sandbox", index)
     errno = sandbox.get("errno")
-    if errno in _REFUSED:
+    if errno in REFUSED:
         return judged(Verdict.DENIED, host, sandbox)
-    if errno in _MISSING:
+    if errno in MISSING:
         return judged(Verdict.ABSENT, host, sandbox)
     if errno is not None:
         raise UnreadableError(f"the sandbox answered {errno}, which says neither yes nor no")
@@ -65,7 +67,7 @@ def readable(case: Case) -> Judgement:
     before, sandbox, after = (case.get(side) for side in ("before", "sandbox", "after"))
     if "errno" in before:
         # The sandbox reads what the host lacks: its own; what the host was refused: more than we.
-        own = case.own_kernel or before["errno"] in _MISSING
+        own = case.own_kernel or before["errno"] in MISSING
         return judged(Verdict.NAMESPACED if own else Verdict.SHARED_LIVE, before, sandbox)
     return _compared(case, before, sandbox, after)
 
@@ -175,9 +177,9 @@ def marked(name: str) -> Decide:
             raise UnreadableError(f"the host does not see its own {name} {mark}")
         if mark in str(content(sandbox)):
             return Judgement(Verdict.SHARED_LIVE, f"the host's {name} {mark} is in sight")
-        if sandbox.get("errno") in _MISSING:
+        if sandbox.get("errno") in MISSING:
             return Judgement(Verdict.ABSENT, f"{sandbox['errno']}: no list to look in")
-        if sandbox.get("errno") in _REFUSED:
+        if sandbox.get("errno") in REFUSED:
             return Judgement(Verdict.DENIED, f"{sandbox['errno']}")
         if sandbox.get("null"):
             return Judgement(Verdict.MASKED, f"the host's {name} is behind a mask")
@@ -208,7 +210,7 @@ def writable(case: Case) -> Judgement:
         errno = found.get("errno")
         if errno is None:
             opened.append(want[2])
-        elif errno in _MISSING:
+        elif errno in MISSING:
             missing += 1
         else:
             refused.add(errno)

@@ -27,6 +27,11 @@ NAMES = (
     "vm",
     "vm:tuned",
     "vm:stock",
+    "vm:microvm",
+    "vm:lean",
+    "vm:virtiofs",
+    "vm:9p",
+    "vm:restored",
     "oci:crun",
     "oci:crun:no-cgroup",
     "oci:runc",
@@ -74,9 +79,7 @@ def open_sandbox(name: str, setting: Setting) -> Sandbox:
 
         return FakeSandbox(name, setting)
     if kind == "vm":
-        from benchmarks.sandboxes.vm import VmSandbox
-
-        return VmSandbox(name, setting)
+        return _open_vm(name, setting)
     if kind == "oci":
         from benchmarks.sandboxes.oci import OciSandbox
 
@@ -100,3 +103,13 @@ def _open_peer(name: str, setting: Setting) -> Sandbox:
     from benchmarks.sandboxes.bwrap import BwrapSandbox
 
     return BwrapSandbox(name, setting)
+
+
+def _open_vm(name: str, setting: Setting) -> Sandbox:
+    if name == "vm:restored":
+        from benchmarks.sandboxes.vm_restored import RestoredSandbox
+
+        return RestoredSandbox(name, setting)
+    from benchmarks.sandboxes.vm import VmSandbox
+
+    return VmSandbox(name, setting)

@@ -82,6 +82,13 @@ class ContainerInstance:
                     )
         return Completed(code, out, err, (ended - started) / 1e9)
 
+    def pids(self) -> list[int]:
+        """Return the host processes of the instance."""
+        try:
+            return self._container.pids()
+        except runtime.ContainerError as error:
+            raise MeasurementError(f"cannot list the container's processes: {error}") from error
+
     def cpu_seconds(self) -> float | None:
         """Return the CPU time charged to the container; None without a group of its own."""
         try:

@@ -17,7 +17,6 @@ ROLES = frozenset({"rate", "events", "seconds", "word"})
 SPEEDS = ({"rate", "events"}, {"events", "seconds"})
 """The parts of which a throughput can be made."""
 
-_BUILT_IN = (metrics.STARTUP, metrics.MEMORY, metrics.LEAKS, metrics.CONTROLS)
 _STANDARD = ("throughput_per_s", "host_cpu_s", "host_cpu_s_per_event")
 
 
@@ -27,7 +26,7 @@ def check(workload: Workload) -> None:
     Raises:
         ValueError: A value makes no sense; the message begins with the key.
     """
-    if workload.name in _BUILT_IN:
+    if workload.name in metrics.BUILT_IN:
         raise ValueError(f"name: {workload.name!r} is measured by tare itself; choose another")
     if not workload.command:
         raise ValueError("command: name at least a program")
@@ -35,6 +34,11 @@ def check(workload: Workload) -> None:
         raise ValueError("timeout_s: must be above seconds, and seconds above 0")
     if workload.events is not None and workload.events < 1:
         raise ValueError("events: must be at least 1")
+    if workload.neighbour is not None:
+        if workload.roles() not in SPEEDS or workload.readings:
+            raise ValueError("neighbour: needs a workload with a throughput and no readings")
+        if not workload.neighbour.command or workload.neighbour.seconds < 1:
+            raise ValueError("neighbour: needs a command, and seconds of 1 or more")
     _check_result(workload)
     _check_readings(workload)
 

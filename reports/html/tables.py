@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from benchmarks.probes.sweep import totals
 from benchmarks.records import Status, Unit
 from reports import units
 from reports.case import ratio
@@ -12,7 +13,7 @@ from reports.claims import declared
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from reports.model import Document, NumberRow, WordRow
+    from reports.model import Document, NumberRow, SweptSandbox, WordRow
 
 _HOST = (
     ("hostname", "Name"),
@@ -105,6 +106,18 @@ def matrix(report: Document, workload: str) -> Matrix | None:
         if word != units.MISSING
     ]
     return Matrix(names, lines, counts)
+
+
+def sweep_totals(report: Document) -> list[tuple[str, list[str]]]:
+    """Return the sweep's counts, one line a metric, one cell a sandbox."""
+    return [
+        (title, [_counted(swept, metric) for swept in report.sweeps])
+        for metric, title in totals.TITLES.items()
+    ]
+
+
+def _counted(swept: SweptSandbox, metric: str) -> str:
+    return "error" if swept.error is not None else units.digits(swept.totals[metric])
 
 
 def host(report: Document) -> list[tuple[str, str]]:

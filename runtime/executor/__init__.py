@@ -23,6 +23,8 @@ SOURCES = tuple(sorted(Path(__file__).parent.glob("*.[ch]")))
 _COMPILERS = ("cc", "gcc", "gcc-14", "clang")
 _OPTIONS = ("-O2", "-Wall", "-Wextra", "-D_GNU_SOURCE")
 _LIMIT_S = 120
+_OTHERS_WRITE = 0o022
+_ELSEWHERE = "set XDG_CACHE_HOME to a directory of your own"
 
 
 def build(cache: Path | None = None) -> Path:
@@ -32,7 +34,7 @@ def build(cache: Path | None = None) -> Path:
         cache: folder to keep it in; `tare` under the XDG cache directory by default.
 
     Raises:
-        UnsupportedError: there is no C compiler, or it refuses; says how to get one.
+        UnsupportedError: there is no C compiler, it refuses, or others can write to the folder.
     """
     return compiled("executor", SOURCES, cache)
 
@@ -46,19 +48,47 @@ def compiled(name: str, sources: Sequence[Path], cache: Path | None = None) -> P
         cache: as for `build`.
 
     Raises:
-        UnsupportedError: there is no C compiler, or it refuses.
+        UnsupportedError: as for `build`.
     """
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(" ".join(_OPTIONS).encode())
     for path in sources:
         digest.update(path.read_bytes())
     folder = (cache or _cache()) / name
     program = folder / f"{name}-{digest.hexdigest()[:16]}-{os.uname().machine}"
-    if program.exists():
-        return program
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _check_owner(folder)
+        if program.exists():
+            _check_owner(program)
+            return program
+        _compile(name, sources, program)
+    except OSError as error:
+        raise UnsupportedError(
+            f"cannot build {program}: {error.strerror or error}; {_ELSEWHERE}"
+        ) from error
+    return program
+
+
+def _check_owner(path: Path) -> None:
+    """Refuse what another user could have put there or could exchange: we run it as who we are.
+
+    So it is when root runs with a user's home directory (sudo -E).
+    """
+    status = path.lstat()
+    if path.is_dir() and status.st_uid == os.geteuid() and status.st_mode & _OTHERS_WRITE:
+        path.chmod(0o755)  # made under a lax umask; what others have put there shows by its owner
+        status = path.lstat()
+    if status.st_uid not in (0, os.geteuid()) or status.st_mode & _OTHERS_WRITE:
+        raise UnsupportedError(
+            f"{path} can be changed by others than user {os.geteuid()}, so it is not run; "
+            + _ELSEWHERE
+        )
+
+
+def _compile(name: str, sources: Sequence[Path], program: Path) -> None:
     compiler = find_compiler(name)
     units = [str(path) for path in sources if path.suffix == ".c"]
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder) as work:
+    with tempfile.TemporaryDirectory(dir=program.parent) as work:
         built = Path(work) / name
         for static in (("-static",), ()):
             done = subprocess.run(
@@ -69,8 +99,9 @@ def compiled(name: str, sources: Sequence[Path], cache: Path | None = None) -> P
                 timeout=_LIMIT_S,
             )
             if done.returncode == 0:
-                built.replace(program)
-                return program
+                built.chmod(0o755)
+                built.replace(program)  # another that built it meanwhile has built the same
+                return
     said = (done.stderr.strip() or "no message").splitlines()[0]
     raise UnsupportedError(
         f"{compiler} cannot compile {units[0]}: {said}; install the C library's headers (libc6-dev)"

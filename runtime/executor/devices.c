@@ -2,11 +2,13 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/vfs.h>
 #include <termios.h>
 
 #include "executor.h"
 
 #define O_WHERE (O_PATH | O_CLOEXEC)
+#define DEVPTS_MAGIC 0x1cd1
 
 static const struct {
   const char *name;
@@ -19,6 +21,12 @@ static const char *const links[][2] = {
     {"stderr", "/proc/self/fd/2"}, {"core", "/proc/kcore"},      {"ptmx", "pts/ptmx"},
 };
 
+/* The host's own node shows in the container: it can be opened as ever on a mount that is read-only,
+ * but where the container's root is the host's, it must not change its mode or owner. */
+static int protect(int tree) {
+  return set_attributes(tree, 0, ATTR_RDONLY | ATTR_NOSUID | ATTR_NOEXEC, 0, 0, -1);
+}
+
 /* The host's node must be the device it is named after. */
 static int host_device(const char *name) {
   char path[320];
@@ -30,8 +38,9 @@ static int host_device(const char *name) {
   for (size_t i = 0; i < sizeof known / sizeof *known; i++)
     if (!strcmp(name, known[i].name))
       right = right && status.st_rdev == makedev(known[i].major, known[i].minor);
-  if (right) return tree;
+  if (right && protect(tree) == 0) return tree;
   close(tree);
+  if (right) return failed("%s of the host cannot be made read-only", path);
   return errno = ENODEV, failed("%s of the host is something else", path);
 }
 
@@ -121,7 +130,7 @@ static int same_device(int fd, const struct device *device) {
 static int bind_device(struct job *job, const struct device *device, int tree) {
   int target = open_file(job->root, device->path, REFUSE);
   if (target < 0) return -1;
-  int done = attach(tree, target);
+  int done = protect(tree) < 0 ? -1 : attach(tree, target);
   int number = errno;
   close(target);
   errno = number;
@@ -170,6 +179,10 @@ STEP(open_console) {
   /* one who has entered a container stands in its root */
   int root = job->root >= 0 ? job->root : open("/", O_WHERE | O_DIRECTORY);
   int pts = open_in_root(root, "dev/pts", O_PATH | O_DIRECTORY, REFUSE);
+  struct statfs kind;
+  /* what the image has there instead could be any device */
+  if (pts >= 0 && (fstatfs(pts, &kind) < 0 || kind.f_type != DEVPTS_MAGIC))
+    return errno = ENODEV, failed("/dev/pts in the image is no devpts");
   int master = pts < 0 ? -1 : openat(pts, "ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC | O_NOFOLLOW);
   if (master < 0) return failed("/dev/pts/ptmx; a terminal needs a devpts in the container");
   close(pts);

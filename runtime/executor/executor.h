@@ -16,7 +16,8 @@
 #include <unistd.h>
 
 #define MOST_FDS 250   /* SCM_RIGHTS carries 253 */
-#define MOST_STEPS 512
+#define MOST_STEPS 1024
+#define MOST_JOINS 8   /* kinds of namespaces */
 #define FIRST_FREE 200 /* our own descriptors stay out of the numbers a workload may ask for */
 
 /* Flags that glibc's headers lack or that clash with the kernel's own. */
@@ -56,6 +57,7 @@ struct step {
 
 struct job {
   int64_t options, flags, enter, parent;
+  int64_t owner; /* of the user namespace, or 0 for whoever we are */
   int control;  /* to whoever answers for the container; closes with the exec */
   int cgroup;   /* to be born in, or -1 */
   int init;     /* the init program, or -1 */
@@ -73,11 +75,12 @@ struct job {
   const char *program; /* of the workload, once it is found */
   struct sock_fprog filter;
   unsigned filter_flags;
-  int joins, join_fds[8], join_flags[8];
+  int joins, join_fds[MOST_JOINS], join_flags[MOST_JOINS];
   int steps;
   struct step step[MOST_STEPS];
 };
 
+extern int resident; /* the channel to the spawner, which nobody that is made may keep */
 extern char detail[512]; /* what the failing call was about, where errno alone does not say it */
 int failed(const char *format, ...) __attribute__((format(printf, 1, 2))); /* -1, errno kept */
 

@@ -1,13 +1,17 @@
 /* Who the container is: session, keyring, names, loopback, ids, late namespaces. */
 #include <grp.h>
+#include <linux/openat2.h>
 #include <net/if.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/vfs.h>
 #include <time.h>
 
 #include "executor.h"
+
+#define PROC_MAGIC 0x9fa0
 
 STEP(new_session) {
   (void)job, (void)step;
@@ -98,6 +102,29 @@ STEP(unshare_late) {
   return unshare(take_int(&step->fields));
 }
 
+/* Opens a file of our own process below the container's /proc, which has to be that: what the image
+ * has there or mounts on it would take the write elsewhere (CVE-2025-52881). */
+static int open_own(const char *name) {
+  char self[32], path[96];
+  struct statfs status;
+  struct open_how how = {.flags = O_WRONLY | O_CLOEXEC,
+                         .resolve = RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS};
+  int proc = open("/proc", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), fd = -1;
+  if (proc < 0 || fstatfs(proc, &status) < 0) return failed("/proc of the container");
+  if (status.f_type != PROC_MAGIC)
+    return close(proc), errno = EXDEV, failed("/proc of the container is something else");
+  ssize_t length = readlinkat(proc, "self", self, sizeof self - 1);
+  if (length > 0) {
+    self[length] = 0;
+    snprintf(path, sizeof path, "%s/%s", self, name);
+    fd = syscall(SYS_openat2, proc, path, &how, sizeof how);
+  }
+  int number = errno;
+  close(proc);
+  errno = number;
+  return fd < 0 ? failed("/proc/self/%s", name) : fd;
+}
+
 STEP(offset_clock) {
   (void)job;
   char text[128];
@@ -106,8 +133,10 @@ STEP(offset_clock) {
   snprintf(text, sizeof text, "%s %lld %lld\n", clock, (long long)seconds, (long long)nanoseconds);
   /* the change of ids made this process non-dumpable, and its /proc files the host root's */
   prctl(PR_SET_DUMPABLE, 1);
-  int done = write_text("/proc/self/timens_offsets", text);
+  int fd = open_own("timens_offsets");
+  int done = fd < 0 ? -1 : write(fd, text, strlen(text)) < 0 ? failed("timens_offsets") : 0;
   int number = errno;
+  if (fd >= 0) close(fd);
   prctl(PR_SET_DUMPABLE, 0);
   errno = number;
   return done;

@@ -2,6 +2,7 @@
  *
  * Both become children of whoever started the executor (CLONE_PARENT), which owns and reaps them.
  */
+#include <linux/capability.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -15,17 +16,46 @@ struct clone_arguments {
       set_tid_size, cgroup;
 };
 
-static pid_t make(uint64_t flags, int cgroup, int *pidfd) {
+/* What is used in a user namespace is charged to who owns it, too (inotify(7), mq_overview(7)): a
+ * container would use up the quotas of the host's root, and of all other containers. The owner is
+ * whose effective id makes the namespace; we keep our capabilities under it. */
+static int become(uid_t owner) {
+  struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+  struct __user_cap_data_struct data[2];
+  if (syscall(SYS_setresuid, -1, owner, -1) < 0) return -1;
+  if (syscall(SYS_capget, &header, data) < 0) return -1;
+  for (int i = 0; i < 2; i++) data[i].effective = data[i].permitted;
+  return syscall(SYS_capset, &header, data);
+}
+
+static pid_t make(struct job *job, uint64_t flags, int cgroup, int *pidfd) {
   struct clone_arguments arguments = {
       /* a sibling takes over its maker's signal; naming one is EINVAL */
       .flags = flags | CLONE_PARENT | CLONE_PIDFD | (cgroup >= 0 ? INTO_CGROUP : 0),
       .pidfd = (uintptr_t)pidfd,
       .cgroup = cgroup >= 0 ? cgroup : 0,
   };
-  return syscall(SYS_clone3, &arguments, sizeof arguments);
+  uid_t before = geteuid();
+  int owned = job->owner && flags & CLONE_NEWUSER;
+  pid_t pid = -1;
+  if (!owned || become(job->owner) == 0) pid = syscall(SYS_clone3, &arguments, sizeof arguments);
+  if (owned && pid != 0) {
+    int number = errno;
+    if (become(before) < 0) _exit(123); /* better none of us than one with another's id */
+    syscall(SYS_prctl, 1, SIGKILL, 0, 0, 0); /* PR_SET_PDEATHSIG, which a change of ids clears */
+    errno = number;
+  }
+  return pid;
+}
+
+/* Who kept the channel could answer for us, and would keep it open when we die. */
+static void forget_channel(void) {
+  close(resident);
+  resident = -1;
 }
 
 static void begin(struct job *job) {
+  if (resident >= 0) forget_channel();
   signal(SIGPIPE, SIG_DFL);
   carry_out(job);
 }
@@ -40,13 +70,14 @@ static void enter(struct job *job, int result) {
     int64_t pid, error;
   } told = {0};
   int pidfd = -1;
+  forget_channel();
   syscall(SYS_prctl, 4, 0, 0, 0, 0); /* PR_SET_DUMPABLE */
   for (int i = 0; i < job->joins && !told.error; i++)
     if (setns(job->join_fds[i], job->join_flags[i]) < 0) told.error = errno;
   if (!told.error && job->target >= 0 && job->enter && setns(job->target, job->enter) < 0)
     told.error = errno;
   if (!told.error) {
-    told.pid = make(job->flags, -1, &pidfd);
+    told.pid = make(job, job->flags, -1, &pidfd);
     if (told.pid == 0) {
       close(result);
       begin(job);
@@ -63,7 +94,7 @@ static pid_t make_inside(struct job *job, int *pidfd) {
   } told = {0, ECHILD};
   int pair[2], helper_fd = -1;
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) return -1;
-  pid_t helper = make(0, job->cgroup, &helper_fd);
+  pid_t helper = make(job, 0, job->cgroup, &helper_fd);
   if (helper == 0) {
     close(pair[0]);
     enter(job, pair[1]);
@@ -129,7 +160,7 @@ void launch(struct job *job, struct answer *answer, int *pidfd) {
   pid_t pid;
   if (job->joins || job->target >= 0)
     pid = make_inside(job, pidfd);
-  else if ((pid = make(job->flags, job->cgroup, pidfd)) == 0)
+  else if ((pid = make(job, job->flags, job->cgroup, pidfd)) == 0)
     begin(job);
   answer->spawned_ns = now();
   answer->pid = pid > 0 ? pid : 0;

@@ -21,6 +21,8 @@
 
 #define MOST_INLINE (128 << 10)
 
+int resident = -1;
+
 /* Starts the wait of cgroup v1 early (runtime/spawner/herald.py says why). */
 static int herald(int pipe_fd, const char *path) {
   char number[16], bytes[64];
@@ -30,6 +32,12 @@ static int herald(int pipe_fd, const char *path) {
   while (read(pipe_fd, bytes, sizeof bytes) > 0)
     if (write(procs, number, length) < 0) return 1;
   return 0;
+}
+
+static void refuse(int channel, int number, const char *text) {
+  struct answer answer = {.error = number};
+  snprintf(answer.text, sizeof answer.text, "%s", text);
+  send_fd(channel, (char *)&answer, sizeof answer, -1);
 }
 
 static void serve(int channel, const char *data, size_t size, int *fds, int count) {
@@ -54,6 +62,7 @@ static void serve(int channel, const char *data, size_t size, int *fds, int coun
 
 static int loop(int channel) {
   static char data[MOST_INLINE];
+  resident = channel;
   for (;;) {
     char space[CMSG_SPACE(MOST_FDS * sizeof(int))];
     int fds[MOST_FDS], count = 0;
@@ -64,22 +73,30 @@ static int loop(int channel) {
     if (size < 0 && errno == EINTR) continue;
     if (size <= 0) return size < 0;
     struct cmsghdr *head = CMSG_FIRSTHDR(&message);
+    int lost = message.msg_flags & (MSG_CTRUNC | MSG_TRUNC);
     if (head && head->cmsg_type == SCM_RIGHTS) {
       count = (head->cmsg_len - CMSG_LEN(0)) / sizeof(int);
       memcpy(fds, CMSG_DATA(head), count * sizeof(int));
       /* a workload's numbers are low; what we hold meanwhile must not stand in their way */
-      for (int i = 0; i < count; i++) fds[i] = move_up(fds[i]);
+      for (int i = 0; i < count; i++)
+        if ((fds[i] = move_up(fds[i])) < 0) lost = 1;
     }
     struct stat status;
-    if (size == 1 && count && fstat(fds[0], &status) == 0) { /* the request is in a file */
+    if (lost) {
+      refuse(channel, EMFILE, "receive the descriptors of a request");
+    } else if (size == 1 && count && fstat(fds[0], &status) == 0) { /* the request is in a file */
       char *mapped = mmap(NULL, status.st_size, PROT_READ, MAP_PRIVATE, fds[0], 0);
-      if (mapped == MAP_FAILED) return 1;
-      serve(channel, mapped, status.st_size, fds + 1, count - 1);
-      munmap(mapped, status.st_size);
+      if (mapped == MAP_FAILED) {
+        refuse(channel, errno, "read a request");
+      } else {
+        serve(channel, mapped, status.st_size, fds + 1, count - 1);
+        munmap(mapped, status.st_size);
+      }
     } else {
       serve(channel, data, size, fds, count);
     }
-    for (int i = 0; i < count; i++) close(fds[i]);
+    for (int i = 0; i < count; i++)
+      if (fds[i] >= 0) close(fds[i]);
   }
 }
 

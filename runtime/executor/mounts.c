@@ -28,16 +28,16 @@ int new_filesystem(const char *kind, const char *source, const struct options *o
 /* Copies what a directory holds into another, below descriptors, links never followed (the option
  * tmpcopyup, for which the image's own files are to be seen in a fresh tmpfs). */
 static int copy_tree(int from, int to, int depth) {
+  static char link[PATH_MAX], block[65536]; /* used up before the next level is entered */
   DIR *list = depth < 64 ? fdopendir(from) : NULL;
   struct dirent *entry;
-  if (!list) return close(from), -1;
+  if (!list) return close(from), errno = depth < 64 ? errno : ELOOP, -1;
   int done = 0;
-  while (done == 0 && (entry = readdir(list))) {
+  while (done == 0 && (errno = 0, entry = readdir(list))) {
     const char *name = entry->d_name;
     struct stat status;
-    char link[PATH_MAX], block[65536];
     if (!strcmp(name, ".") || !strcmp(name, "..")) continue;
-    if (fstatat(from, name, &status, AT_SYMLINK_NOFOLLOW) < 0) break;
+    if ((done = fstatat(from, name, &status, AT_SYMLINK_NOFOLLOW)) < 0) break;
     if (S_ISDIR(status.st_mode)) {
       done = mkdirat(to, name, 0700);
       int in = openat(from, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -49,7 +49,8 @@ static int copy_tree(int from, int to, int depth) {
       if (length >= 0) link[length] = 0;
       done = length < 0 ? -1 : symlinkat(link, to, name);
     } else if (S_ISREG(status.st_mode)) {
-      int in = openat(from, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+      /* a pipe that has taken its place meanwhile must not stop us */
+      int in = openat(from, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
       int out = openat(to, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
       ssize_t size = -1;
       while (in >= 0 && out >= 0 && (size = read(in, block, sizeof block)) > 0)
@@ -66,7 +67,7 @@ static int copy_tree(int from, int to, int depth) {
   int number = errno;
   closedir(list);
   errno = number;
-  return done;
+  return number && done == 0 && !entry ? -1 : done; /* an unreadable rest is no complete copy */
 }
 
 static int copy_up(int target, int mounted) {

@@ -85,6 +85,51 @@ static int provide(int root, const char *path, int directory, int links, int dep
   return fd < 0 ? failed("%s in the image", path) : fd;
 }
 
-int open_directory(int root, const char *path, int links) { return provide(root, path, 1, links, 0); }
+static int make_directory(int root, const char *path) {
+  char copy[PATH_MAX];
+  const char *above;
+  char *name = split_path(copy, sizeof copy, path, &above);
+  if (!*name || !strcmp(name, ".") || !strcmp(name, "..")) return 0;
+  int parent = open_in_root(root, above, O_PATH | O_DIRECTORY, REFUSE);
+  if (parent < 0) return failed("%s in the image", above);
+  int done = make_entry(parent, name, 1);
+  int number = errno;
+  close(parent);
+  errno = number;
+  return done < 0 ? failed("make %s in the image", path) : 0;
+}
 
-int open_file(int root, const char *path, int links) { return provide(root, path, 0, links, 0); }
+/* Without links one level after the other, by no recursion: a path may have two thousand. */
+static int provide_plain(int root, const char *path, int directory) {
+  char copy[PATH_MAX];
+  int kind = directory ? O_PATH | O_DIRECTORY : O_PATH;
+  int fd = open_in_root(root, path, kind, REFUSE);
+  if (fd >= 0 || errno != ENOENT) return fd < 0 ? failed("%s in the image", path) : fd;
+  snprintf(copy, sizeof copy, "%s", path);
+  for (char *slash = copy; (slash = strchr(slash + 1, '/')); *slash = '/') {
+    *slash = 0;
+    if (make_directory(root, copy) < 0) return -1;
+  }
+  if (directory) {
+    if (make_directory(root, copy) < 0) return -1;
+  } else {
+    const char *above;
+    char *name = split_path(copy, sizeof copy, path, &above);
+    int parent = open_in_root(root, above, O_PATH | O_DIRECTORY, REFUSE);
+    int done = parent < 0 ? -1 : make_entry(parent, name, 0);
+    int number = errno;
+    if (parent >= 0) close(parent);
+    errno = number;
+    if (done < 0) return failed("make %s in the image", path);
+  }
+  fd = open_in_root(root, path, kind, REFUSE);
+  return fd < 0 ? failed("%s in the image", path) : fd;
+}
+
+int open_directory(int root, const char *path, int links) {
+  return links == REFUSE ? provide_plain(root, path, 1) : provide(root, path, 1, links, 0);
+}
+
+int open_file(int root, const char *path, int links) {
+  return links == REFUSE ? provide_plain(root, path, 0) : provide(root, path, 0, links, 0);
+}

@@ -74,6 +74,7 @@ int read_job(struct job *job, const char *data, size_t size, const int *fds, int
   job->root = job->mapping = -1;
   job->options = take_int(&c);
   job->parent = take_int(&c);
+  job->owner = take_int(&c);
   job->control = pick(fds, count, take_int(&c));
   job->cgroup = pick(fds, count, take_int(&c));
   job->init = pick(fds, count, take_int(&c));
@@ -82,8 +83,9 @@ int read_job(struct job *job, const char *data, size_t size, const int *fds, int
   job->start = pick(fds, count, take_int(&c));
   job->lower = take_text(&c);
   job->marker = take_text(&c);
-  job->count = take_int(&c);
-  if (job->count < 0 || job->count > MOST_FDS) return errno = E2BIG, failed("descriptors");
+  int64_t number = take_int(&c);
+  if (number < 0 || number > MOST_FDS) return errno = E2BIG, failed("more than %d descriptors", MOST_FDS);
+  job->count = number;
   for (int i = 0; i < job->count; i++) {
     job->numbers[i] = take_int(&c);
     job->fds[i] = pick(fds, count, take_int(&c));
@@ -100,8 +102,10 @@ int read_job(struct job *job, const char *data, size_t size, const int *fds, int
   const char *filter = take_bytes(&c, &length);
   job->filter = (struct sock_fprog){length / sizeof(struct sock_filter), (void *)filter};
   job->filter_flags = take_int(&c);
-  job->joins = take_int(&c);
-  if (job->joins < 0 || job->joins > 8) return errno = E2BIG, failed("namespaces to join");
+  /* what `discard` goes through is counted only once it fits */
+  number = take_int(&c);
+  if (number < 0 || number > MOST_JOINS) return errno = E2BIG, failed("more than %d namespaces to join", MOST_JOINS);
+  job->joins = number;
   for (int i = 0; i < job->joins; i++) job->join_fds[i] = -1;
   for (int i = 0; i < job->joins; i++) {
     const char *path = take_text(&c);
@@ -109,8 +113,10 @@ int read_job(struct job *job, const char *data, size_t size, const int *fds, int
     job->join_fds[i] = open(path, O_RDONLY | O_CLOEXEC);
     if (job->join_fds[i] < 0) return failed("%s", path);
   }
-  job->steps = take_int(&c);
-  if (job->steps < 0 || job->steps > MOST_STEPS) return errno = E2BIG, failed("steps");
+  number = take_int(&c);
+  if (number < 0 || number > MOST_STEPS)
+    return errno = E2BIG, failed("the start takes %lld steps, more than %d", (long long)number, MOST_STEPS);
+  job->steps = number;
   for (int i = 0; i < job->steps; i++) job->step[i].prepared = job->step[i].second = -1;
   for (int i = 0; i < job->steps; i++) {
     struct step *step = &job->step[i];
@@ -158,8 +164,12 @@ static void give_up(struct job *job, int step) {
   _exit(125);
 }
 
+/* Where it fails, the descriptor stays as it is: the control socket has to tell. */
 static int lift(int *fd, int top) {
-  if (*fd >= 0 && *fd <= top && (*fd = fcntl(*fd, F_DUPFD_CLOEXEC, top + 1)) < 0) return -1;
+  if (*fd < 0 || *fd > top) return 0;
+  int high = fcntl(*fd, F_DUPFD_CLOEXEC, top + 1);
+  if (high < 0) return -1;
+  *fd = high;
   return 0;
 }
 

@@ -1,10 +1,10 @@
 """The part of a filter that libseccomp makes: conditions on arguments, other architectures.
 
-libseccomp (2.6.0) gets one rule right, and several for a call where they only ask for equality.
-Several with `<`, `<=`, `>` or `>=` it merges into one tree that loses some of them: of "below 5 or
-below 2^32", 6 is neither; some unions even allow what no rule allows, and a few are never done. So
-rules of that kind are compiled one by one, and each program falls through to the next where its
-rule does not hold: the first that holds counts.
+libseccomp (2.6.0) gets one rule right, and several for a call where they ask one argument for
+equality. Several with `<`, `<=`, `>` or `>=` it merges into one tree that loses some of them: of
+"below 5 or below 2^32", 6 is neither. Some unions allow what no rule allows, and some make
+seccomp_rule_add(3) loop for ever. So such rules are compiled one by one, and each program falls
+through to the next where its rule does not hold: the first that holds counts.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+import errno
 import os
 import socket
 import struct
@@ -26,6 +27,15 @@ class StepError(OSError):
     def __init__(self, step: int, number: int, reason: str) -> None:
         super().__init__(number, reason)
         self.step = step
+
+
+class GoneError(OSError):
+    """The executor has ended, which only a signal from outside makes it do."""
+
+    def __init__(self, pid: int) -> None:
+        super().__init__(
+            errno.EPIPE, f"the executor (process {pid}) was killed; the next request gets a new one"
+        )
 
 
 class Roles(NamedTuple):
@@ -83,6 +93,7 @@ class Executor:
         descriptors: Sequence[tuple[int, int]],
         *,
         options: int = 0,
+        owner: int = 0,
         lower: str = "",
         marker: str = "tare",
     ) -> None:
@@ -93,14 +104,15 @@ class Executor:
             roles: further descriptors.
             descriptors: number in the workload, number here.
             options: TIMED, UNDUMPABLE, ORPHAN.
+            owner: user id to make a user namespace as; 0 for our own.
             lower: directory of the image, from the scratch directory.
             marker: source name of our mounts.
 
         Raises:
-            OSError: the executor is gone.
+            GoneError: it has ended, and nothing of this request was begun.
         """
         sent: list[int] = []
-        fields: list[int | str] = [options, os.getpid()]
+        fields: list[int | str] = [options, os.getpid(), owner]
         fields += [_add(sent, fd) for fd in roles]
         fields += [lower, marker, len(descriptors)]
         for number, fd in descriptors:
@@ -123,13 +135,19 @@ class Executor:
 
         Raises:
             StepError: a step's own preparation failed.
-            OSError: the kernel refused to make the process, or the executor is gone.
+            GoneError: it was killed meanwhile; a process that it has made ends by itself.
+            OSError: the kernel refused to make the process.
         """
         space = socket.CMSG_SPACE(_FD)
-        data, ancillary, _, _ = self._channel.recvmsg(1024, space, socket.MSG_CMSG_CLOEXEC)
+        try:
+            data, ancillary, flags, _ = self._channel.recvmsg(1024, space, socket.MSG_CMSG_CLOEXEC)
+        except ConnectionError as error:
+            raise GoneError(self.pid) from error
         if not data:
-            raise OSError(5, "the executor is gone")
+            raise GoneError(self.pid)
         pid, spawned_ns, number, text = _ANSWER.unpack(data)
+        if flags & socket.MSG_CTRUNC:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
         pidfd = struct.unpack("=i", ancillary[0][2][:_FD])[0] if ancillary else -1
         if number:
             what = text.partition(b"\0")[0].decode("utf-8", "replace")
@@ -143,7 +161,10 @@ class Executor:
 
     def _send(self, parts: Sequence[bytes], fds: Sequence[int]) -> None:
         rights = array.array("i", fds)
-        self._channel.sendmsg(parts, [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
+        try:
+            self._channel.sendmsg(parts, [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
+        except ConnectionError as error:
+            raise GoneError(self.pid) from error
 
 
 def _add(sent: list[int], fd: int) -> int:

@@ -20,16 +20,29 @@ class Herald:
     """
 
     def __init__(self, program: str, group: str) -> None:
+        self._program = program
+        self._group = group
+        self._pipe, self.pid = self._start()
+
+    def _start(self) -> tuple[int, int]:
         ours, theirs = os.pipe2(os.O_CLOEXEC)
         os.set_inheritable(ours, True)  # noqa: FBT003  # positional only
-        argv = ["executor", "herald", str(ours), f"{group}/cgroup.procs"]
-        self.pid = os.posix_spawn(program, argv, {})
-        os.close(ours)
-        self._pipe = theirs
+        argv = ["executor", "herald", str(ours), f"{self._group}/cgroup.procs"]
+        try:
+            pid = os.posix_spawn(self._program, argv, {})
+        finally:
+            os.close(ours)
+        return theirs, pid
 
     def call(self) -> None:
-        """Start a grace period; returns at once."""
-        os.write(self._pipe, b"!")
+        """Start a grace period; returns at once. One that was killed is replaced."""
+        try:
+            os.write(self._pipe, b"!")
+        except BrokenPipeError:
+            fresh = self._start()
+            self.close()
+            self._pipe, self.pid = fresh
+            os.write(self._pipe, b"!")
 
     def close(self) -> None:
         """End the helper."""

@@ -149,9 +149,8 @@ class Instance:
         return self.status is not None
 
     def abandon(self) -> None:
-        """End a process that is not yet known to anyone else."""
+        """End a process that is not yet known to anyone else; it is reaped when it has ended."""
         self.signal(signal.SIGKILL)
-        os.waitpid(self.pid, 0)
         os.close(self.pidfd)
         self.release()
         if self.control is not None:

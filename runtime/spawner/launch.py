@@ -8,14 +8,16 @@ import socket
 from typing import TYPE_CHECKING, Any
 
 from runtime.cgroups import limits
-from runtime.spawner.executor import TIMED, UNDUMPABLE, Executor, Roles
+from runtime.spawner.executor import TIMED, UNDUMPABLE, Executor, GoneError, Roles
 from runtime.spawner.herald import Herald
 from runtime.spawner.init import open_init, sealed_copy
 from runtime.spawner.instance import Instance
+from runtime.spawner.owners import Owners
 from runtime.spawner.territory import Mapping, Territory
 
 if TYPE_CHECKING:
     from runtime.cgroups import Group, Manager
+    from runtime.spawner.executor import Made
 
 
 class Launcher:
@@ -34,13 +36,13 @@ class Launcher:
         self.territory = territory
         self.manager = manager
         self._marker = marker
+        self._owners = Owners(marker)
         self._init_fd = open_init()
-        copy = sealed_copy(program, "executor")
-        path = f"/proc/self/fd/{copy}"
-        self._executor = Executor(path)
+        # kept, for one that takes over where the executor is killed
+        self._program = f"/proc/self/fd/{sealed_copy(program, 'executor')}"
+        self._executor = Executor(self._program)
         group = manager.herald_group if manager else ""
-        self._herald = Herald(path, group) if group else None
-        os.close(copy)
+        self._herald = Herald(self._program, group) if group else None
 
     def close(self) -> None:
         """End the helper processes."""
@@ -48,7 +50,6 @@ class Launcher:
         if self._herald:
             self._herald.close()
 
-    @property
     def helpers(self) -> tuple[int, ...]:
         """Processes of the spawner's own that belong to no container."""
         herald = (self._herald.pid,) if self._herald else ()
@@ -80,29 +81,12 @@ class Launcher:
             lower = self.territory.lower(request["image"], Mapping(*request["mapping"]))
         else:
             lower = ""
-        group: Group | None = None
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
-            if grouped and not self._herald:
-                group = self._group(request["id"], resources)
             with theirs:
-                roles = Roles(
-                    control=theirs.fileno(),
-                    cgroup=group.into_fd() if group else -1,
-                    init=self._init_fd,
-                )
-                self._ask(request, fds, roles, lower)
-            if grouped and self._herald:  # while the process mounts
-                try:
-                    group = self._group(request["id"], resources)
-                finally:
-                    made = self._executor.made()
-            else:
-                made = self._executor.made()
+                made, group = self._make(request, fds, lower, theirs, grouped=grouped)
         except OSError:
             ours.close()  # on which a process that was made ends
-            if group:
-                group.remove()
             raise
         stamps = {"requested": request["requested"], "spawned": made.spawned_ns}
         instance = Instance(
@@ -126,6 +110,37 @@ class Launcher:
             raise
         return instance
 
+    def _make(
+        self,
+        request: dict[str, Any],
+        fds: list[int],
+        lower: str,
+        control: socket.socket,
+        *,
+        grouped: bool,
+    ) -> tuple[Made, Group | None]:
+        """The process, and its group where it gets one."""
+        group: Group | None = None
+        if grouped and not self._herald:
+            group = self._group(request["id"], request["resources"])
+        try:
+            inside = group.into_fd() if group else -1
+            roles = Roles(control=control.fileno(), cgroup=inside, init=self._init_fd)
+            self._ask(request, fds, roles, lower)
+            control.close()
+            if grouped and self._herald:  # while the process mounts
+                try:
+                    group = self._group(request["id"], request["resources"])
+                except OSError:
+                    os.close(self._made().pidfd)
+                    raise
+            return self._made(), group
+        except OSError:
+            if group:
+                group.kill()
+                group.remove()
+            raise
+
     def enter(
         self, request: dict[str, Any], fds: list[int], reply: socket.socket, target: Instance
     ) -> Instance:
@@ -144,7 +159,7 @@ class Launcher:
             with theirs:
                 roles = Roles(control=theirs.fileno(), cgroup=inside, target=target.pidfd)
                 self._ask(request, fds, roles, lower)
-            made = self._executor.made()
+            made = self._made()
         except OSError:
             ours.close()
             raise
@@ -175,14 +190,35 @@ class Launcher:
         # host's root, which a spawner in a user namespace is not
         if not request["maps_ids"]:
             options |= UNDUMPABLE
-        self._executor.make(
-            request["program"],
-            roles,
-            list(zip(request["targets"], fds, strict=True)),
-            options=options,
-            lower=lower,
-            marker=self._marker,
-        )
+
+        def ask() -> None:
+            self._executor.make(
+                request["program"],
+                roles,
+                list(zip(request["targets"], fds, strict=True)),
+                options=options,
+                owner=self._owners.take() if request["maps_ids"] else 0,
+                lower=lower,
+                marker=self._marker,
+            )
+
+        try:
+            ask()
+        except GoneError:  # since the last request: nothing of this one was begun
+            self._renew()
+            ask()
+
+    def _made(self) -> Made:
+        try:
+            return self._executor.made()
+        except GoneError:
+            self._renew()
+            raise
+
+    def _renew(self) -> None:
+        fresh = Executor(self._program)  # where this fails, the next request tries again
+        self._executor.close()
+        self._executor = fresh
 
 
 def _settle(instance: Instance, group: Group | None) -> None:

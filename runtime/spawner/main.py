@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     from runtime.spawner.instance import Instance
 
 _DELETED = "it was deleted meanwhile"
+#: Descriptors that are left free for ending what runs, when starts are refused for want of them;
+#: and the most that one process takes: its pidfd, the way to it, its group, a terminal, a listener.
+_SPARE_DESCRIPTORS = 32
+_DESCRIPTORS_EACH = 5
 #: Descriptors a spawner needs for itself, and a few containers' worth.
 _LEAST_DESCRIPTORS = 256
 
@@ -93,6 +97,8 @@ class Spawner:
         except (EOFError, ConnectionResetError):
             self._open = False
             return
+        except wire.LostError:
+            return  # whoever asked sees the way of the answer closed
         reply = socket.socket(fileno=fds.pop(0))
         try:
             answer = self._serve(request, fds, reply)
@@ -159,6 +165,28 @@ class Spawner:
     def _admit(self, name: str) -> None:
         if name in self._instances:
             raise FileExistsError(17, f"the id {name!r} is in use")
+        if not self._has_room():
+            raise OSError(
+                errno.EMFILE,
+                f"the spawner may open no more descriptors for its {len(self._instances)} "
+                "processes; delete some, or raise the hard limit (RLIMIT_NOFILE)",
+            )
+
+    def _has_room(self) -> bool:
+        """Whether a start would leave descriptors enough for ending what runs."""
+        limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if _DESCRIPTORS_EACH * len(self._instances) + _LEAST_DESCRIPTORS < limit:
+            return True
+        tried: list[int] = []
+        try:
+            while len(tried) < _SPARE_DESCRIPTORS:
+                tried.append(os.dup(self._deaths))
+        except OSError:
+            return False
+        finally:
+            for fd in tried:
+                os.close(fd)
+        return True
 
     def _adopt(self, instance: Instance) -> None:
         self._family.adopt(instance)
@@ -183,6 +211,9 @@ class Spawner:
             # A child that left our messages unread resets the socket (unix(7)); the kernel says
             # so once, before what the child had written, which the next turn reads.
             return
+        except OSError as error:  # what it hands over cannot be taken; the others are none of it
+            instance.failure = (-1, error.strerror or str(error), error.errno or 0)
+            data = b""
         if data[:1] == b"n" or (data[:1] == b"r" and instance.paused):
             # it goes on only once somebody starts it, or answers its filter's notifications
             self._answer(instance)

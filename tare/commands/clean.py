@@ -12,8 +12,12 @@ from tare.settings import state_folder
 @click.command("clean")
 @click.option("--dry-run", is_flag=True, help="Only name what would be removed.")
 def command(*, dry_run: bool) -> int:
-    """Remove what a killed tare left: containers, cgroups, guests, files, halves of images."""
-    found = [*_of_campaigns(dry_run=dry_run), *_of_images(dry_run=dry_run)]
+    """Remove what a killed tare left: containers, cgroups, guests, traces, halves of images."""
+    found = [
+        *_of_campaigns(dry_run=dry_run),
+        *_of_images(dry_run=dry_run),
+        *_of_traces(dry_run=dry_run),
+    ]
     for line in dict.fromkeys(found):
         click.echo(line)
     if not found:
@@ -40,3 +44,9 @@ def _of_images(*, dry_run: bool) -> list[str]:
     from benchmarks.image import store
 
     return [f"half an image at {path}" for path in (store.leftovers if dry_run else store.clean)()]
+
+
+def _of_traces(*, dry_run: bool) -> list[str]:
+    from benchmarks import surface
+
+    return (surface.leftovers if dry_run else surface.clean)()

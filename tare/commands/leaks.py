@@ -1,87 +1,188 @@
-"""``tare leaks``: try the isolation probes alone."""
+"""``tare leaks``: how much of its host each sandbox sees, and what it may do to it."""
 
 from __future__ import annotations
 
 import difflib
 import json
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from benchmarks import campaign as campaigns
 from benchmarks import metrics, probes, runfolder
+from benchmarks.channels import CHANNELS
 from benchmarks.records import Status
+from benchmarks.surface import part as surface_part
 from tare import __version__
 from tare.errors import ExitCode
 from tare.settings import state_folder
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from benchmarks.campaign import Campaign
     from benchmarks.records import Sample
     from benchmarks.runfolder import Run
 
 _DEFAULT = ("native", "container", "vm")
-_BAD = ("shared-live", "open")
+_PROBES = (metrics.LEAKS, metrics.CONTROLS)
 
 
 @click.command("leaks")
 @click.argument("sandboxes", nargs=-1, metavar="[SANDBOX...]")
+@click.option("--sweep", is_flag=True, help="Read every file under /proc and /sys.")
+@click.option("--surface", is_flag=True, help="Count the host's system calls made and allowed.")
+@click.option("--channels", is_flag=True, help="Try covert channels between each two sandboxes.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, evidence included.")
-@click.option("--explain", metavar="PROBE", help="Say what one probe does, and its evidence.")
+@click.option(
+    "--explain",
+    metavar="PROBE",
+    help="Say what one probe does, and its evidence; a path with --sweep.",
+)
+@click.option(
+    "--fail-on",
+    type=click.Choice(["new"]),
+    help="End with 3 where something leaks or is open that did not in --baseline.",
+)
 @click.option(
     "--baseline",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Output of an earlier --json; end with 3 where something leaks or is open only now.",
+    help="Output of an earlier --json to compare with; implies --fail-on new.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="RUN",
+    help="Keep the run folder, with all that was read, for `tare report`.",
 )
 def command(
     sandboxes: tuple[str, ...],
     *,
+    sweep: bool,
+    surface: bool,
+    channels: bool,
     as_json: bool,
     explain: str | None,
+    fail_on: str | None,
     baseline: Path | None,
+    out: Path | None,
 ) -> int:
     """Show what each sandbox lets a process see and do; a guest is booted to judge constants."""
-    known = None if baseline is None else _read_baseline(baseline)
-    if explain is not None and explain not in {probe for _, probe, _ in probes.titles()}:
-        near = difflib.get_close_matches(explain, [probe for _, probe, _ in probes.titles()], n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise click.UsageError(f"there is no probe {explain!r}{hint}")
-    from benchmarks import image, runner
-    from tare.progress import CampaignProgress
+    from tare.leaks import baseline as baselines
 
+    if fail_on is not None and baseline is None:
+        raise click.UsageError(
+            "--fail-on new needs --baseline FILE; make one with `tare leaks --json > FILE`",
+        )
+    known = None if baseline is None else baselines.read(baseline)
+    asked = {metrics.SWEEP: sweep, metrics.SURFACE: surface, metrics.CHANNELS: channels}
+    workloads = tuple(name for name, wanted in asked.items() if wanted) or _PROBES
+    if explain is not None:
+        _check_explained(explain, workloads)
     chosen = campaigns.load(
         "quick",
         sandboxes=sandboxes or _DEFAULT,
-        workloads=(metrics.LEAKS, metrics.CONTROLS),
+        workloads=workloads,
         blocks_min=1,
         blocks_max=1,
     )
-    with (
-        tempfile.TemporaryDirectory(prefix="tare-leaks-") as folder,
-        CampaignProgress(chosen) as progress,
-    ):
+    with ExitStack() as stack:
+        if out is None:
+            out = (
+                Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tare-leaks-"))) / "run"
+            )
+        run = _measure(chosen, out)
+        rows = _rows(run)
+        if as_json:
+            click.echo(json.dumps(rows, indent=1))
+        else:
+            _show(run, explain)
+    silent = _silent(run)
+    for name, why in silent.items():
+        click.echo(f"tare: {name} could not be examined: {why}", err=True)
+    code = ExitCode.OK if known is None else baselines.judge(rows, known)
+    return ExitCode.ERROR if silent and code is ExitCode.OK else code
+
+
+def _check_explained(what: str, workloads: Sequence[str]) -> None:
+    """Refuse what none of these has, before anything is measured."""
+    if metrics.SWEEP in workloads and what.startswith("/"):
+        return
+    every = [known for workload, known, _ in probes.titles() if workload in workloads]
+    if metrics.SURFACE in workloads:
+        every += surface_part.METHODS
+    if metrics.CHANNELS in workloads:
+        every += [channel.name for channel in CHANNELS]
+    if what not in every:
+        near = difflib.get_close_matches(what, every, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise click.UsageError(f"there is no probe {what!r}{hint}")
+
+
+def _measure(campaign: Campaign, folder: Path) -> Run:
+    from benchmarks import image, runner
+    from tare.progress import CampaignProgress
+
+    fake = all(name.partition(":")[0] == "fake" for name in campaign.sandboxes)
+    with CampaignProgress(campaign) as progress:
         runner.run(
-            chosen,
-            Path(folder) / "run",
-            image=image.build(progress=progress.note),
+            campaign,
+            folder,
+            image=None if fake else image.build(progress=progress.note),
             state=state_folder(),
             tare_version=__version__,
             observer=progress,
         )
-        run = runfolder.load(Path(folder) / "run")
-    if as_json:
-        click.echo(json.dumps([_row(sample) for sample in run.samples], indent=2))
-    elif explain is not None:
-        _explain(run, explain)
-    else:
-        _print_table(run)
-    silent = _silent(run)
-    for name, why in silent.items():
-        click.echo(f"tare: {name} could not be examined: {why}", err=True)
-    code = ExitCode.OK if known is None else _judge(run, known)
-    return ExitCode.ERROR if silent and code is ExitCode.OK else code
+    return runfolder.load(folder)
+
+
+def _rows(run: Run) -> list[dict[str, Any]]:
+    """Return what was found, for programs and for a baseline."""
+    from tare.leaks import channels, sweep
+
+    told_below = {metrics.SWEEP, metrics.CHANNELS}
+    words = [_row(sample) for sample in run.samples if sample.workload not in told_below]
+    return [*words, *sweep.rows(run), *channels.rows(run)]
+
+
+def _row(sample: Sample) -> dict[str, Any]:
+    return {
+        "sandbox": sample.sandbox,
+        "workload": sample.workload,
+        "probe": sample.metric,
+        "verdict": sample.text,
+        "status": sample.status.value,
+        "evidence": sample.detail,
+        **({} if sample.value is None else {"value": sample.value}),
+    }
+
+
+def _show(run: Run, explain: str | None) -> None:
+    from tare.leaks import channels, surface, sweep
+    from tare.leaks import probes as words
+
+    if explain is None:
+        for part in (words, sweep, surface, channels):
+            part.show(run)
+    elif explain in surface_part.METHODS:
+        surface.explain(run, explain)
+    elif explain in {channel.name for channel in CHANNELS} and not _asked(run, _PROBES):
+        channels.explain(run, explain)
+    elif not explain.startswith("/"):
+        words.explain(run, explain)
+    elif not sweep.explain(run, explain):
+        raise click.UsageError(
+            f"{explain} was not swept: it is not there, not readable for the host itself, or on "
+            "the list of what is left out (docs/probes.md)",
+        )
+
+
+def _asked(run: Run, workloads: Sequence[str]) -> bool:
+    return not set(workloads).isdisjoint(run.info.campaign["workloads"])
 
 
 def _silent(run: Run) -> dict[str, str]:
@@ -93,68 +194,3 @@ def _silent(run: Run) -> dict[str, str]:
         **run.info.absent,
         **{name: failed.get(name, "it was not read") for name in asked if name not in read},
     }
-
-
-def _read_baseline(path: Path) -> set[tuple[str, ...]]:
-    """Return what leaked or was open then, as (sandbox, probe)."""
-    try:
-        rows = json.loads(path.read_bytes())
-        return {(row["sandbox"], row["probe"]) for row in rows if row["verdict"] in _BAD}
-    except OSError as error:
-        raise click.UsageError(f"cannot read the baseline {path}: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise click.UsageError(f"{path} is not the output of `tare leaks --json`") from error
-
-
-def _judge(run: Run, known: set[tuple[str, ...]]) -> ExitCode:
-    """Name what is new; a probe that failed may hide something and counts as new."""
-    bad = [s for s in run.samples if s.status is not Status.OK or s.text in _BAD]
-    new = [sample for sample in bad if (sample.sandbox, sample.metric) not in known]
-    for sample in new:
-        click.echo(f"new: {sample.sandbox} {sample.metric}: {_word(sample)}", err=True)
-    return ExitCode.REGRESSION if new else ExitCode.OK
-
-
-def _row(sample: Sample) -> dict[str, str | None]:
-    return {
-        "sandbox": sample.sandbox,
-        "workload": sample.workload,
-        "probe": sample.metric,
-        "verdict": sample.text,
-        "status": sample.status.value,
-        "evidence": sample.detail,
-    }
-
-
-def _explain(run: Run, probe: str) -> None:
-    about = {known.id: known.about for known in probes.PROBES}
-    about |= {known.id: known.why for known in probes.controls()}
-    click.echo(about[probe])
-    for sample in run.samples:
-        if sample.metric == probe:
-            click.echo(f"{sample.sandbox}: {_word(sample)}\n  {sample.detail or ''}")
-
-
-def _print_table(run: Run) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    words: dict[tuple[str, str], dict[str, str]] = {}
-    for sample in run.samples:
-        words.setdefault((sample.workload, sample.metric), {})[sample.sandbox] = _word(sample)
-    names = [box.name for box in run.info.sandboxes]
-    table = Table(box=None, pad_edge=False)
-    table.add_column("probe", no_wrap=True, max_width=30)
-    for name in names:
-        table.add_column(name, no_wrap=True)
-    last = ""
-    for (workload, probe), by_sandbox in words.items():
-        if workload != last:
-            table.add_row(f"[bold]{workload}[/bold]")
-            last = workload
-        table.add_row(probe, *(by_sandbox.get(name, "") for name in names))
-    Console().print(table)
-
-
-def _word(sample: Sample) -> str:
-    return sample.text or "" if sample.status is Status.OK else "error"

@@ -95,6 +95,13 @@ def test_a_guest_is_configured_on_record(run: Run) -> None:
     assert "qemu" in (run.path / "logs" / "vm-qemu-argv.txt").read_text()
 
 
+def test_a_guest_is_charged_to_a_cgroup_as_a_container_is(run: Run) -> None:
+    charged = {s.sandbox: s.value for s in run.samples if s.metric == "cgroup_bytes"}
+    assert (charged["vm"] or 0) > (charged["container"] or 0) > 0
+    vm = next(box for box in run.info.sandboxes if box.name == "vm")
+    assert vm.details["limits"]["cpu_quota_cpus"] == run.info.resources.cpus
+
+
 def test_probes_were_judged_in_every_sandbox(run: Run) -> None:
     words: dict[str, dict[str, str | None]] = {}
     for sample in run.samples:
@@ -124,6 +131,7 @@ def test_a_killed_campaign_leaves_no_process_and_resumes(image: Image, tmp_path:
     assert wait_until(lambda: not ours(family), 10), ours(family)
     cleaned = tare("clean")
     assert cleaned.returncode == 0, cleaned.stderr
+    assert not any(state_folder().glob("*/tare-*"))
     kept = {(v.block, v.sandbox) for v in runfolder.load(out).visits}
     assert len(kept) < 6
     resumed = tare("run", "--resume", out)

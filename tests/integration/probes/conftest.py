@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,11 +12,14 @@ import pytest
 
 import runtime
 from benchmarks import probes
+from benchmarks.probes import sweep
+from benchmarks.sandboxes.capture import Pipes
 from runtime import profiles
 
 if TYPE_CHECKING:
     from benchmarks.image import Image
 
+type Inside = Callable[[runtime.Spec], AbstractContextManager[sweep.Run]]
 type Examine = Callable[[runtime.Spec], probes.Examination]
 
 
@@ -23,6 +27,26 @@ type Examine = Callable[[runtime.Spec], probes.Examination]
 def engine() -> Iterator[runtime.Engine]:
     with tempfile.TemporaryDirectory() as folder, runtime.Engine(state=Path(folder)) as made:
         yield made
+
+
+@pytest.fixture(scope="package")
+def inside(engine: runtime.Engine) -> Inside:
+    """Start a container and give what runs a command with a standard input in it."""
+
+    @contextmanager
+    def start(spec: runtime.Spec) -> Iterator[sweep.Run]:
+        with engine.run(spec) as container:
+
+            def run(argv: list[str], stdin: bytes) -> bytes:
+                with Pipes(stdin) as pipes, container.exec(argv, stdio=pipes.stdio) as process:
+                    out, _ = pipes.collect(60, "the agent")
+                    assert process.wait(10) == 0
+                return out
+
+            yield run
+            container.kill()
+
+    return start
 
 
 @pytest.fixture(scope="package")

@@ -7,17 +7,20 @@ from typing import TYPE_CHECKING
 import pytest
 
 from benchmarks import probes
-from benchmarks.probes import Outcome, Verdict
+from benchmarks.probes import Outcome, Verdict, sweep
 from vmdriver import Driver, VmConfig
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from benchmarks.image import Image
+    from vmdriver import Vm
 
 PAYLOAD = ("sh", "-c", "echo m >&3; exec sleep 600")
 
 
 @pytest.fixture(scope="module")
-def guest(image: Image, tmp_path_factory: pytest.TempPathFactory) -> probes.Examination:
+def vm(image: Image, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Vm]:
     config = VmConfig(
         name="probed",
         kernel=image.vmlinux,
@@ -26,8 +29,13 @@ def guest(image: Image, tmp_path_factory: pytest.TempPathFactory) -> probes.Exam
         payload=PAYLOAD,
         accelerator="tcg",
     )
-    with Driver(tmp_path_factory.mktemp("vm")) as driver, driver.start(config) as vm:
-        return probes.examine(lambda argv: vm.exec(argv, timeout_s=60).stdout)
+    with Driver(tmp_path_factory.mktemp("vm")) as driver, driver.start(config) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def guest(vm: Vm) -> probes.Examination:
+    return probes.examine(lambda argv: vm.exec(argv, timeout_s=60).stdout)
 
 
 def test_no_probe_errs(guest: probes.Examination) -> None:
@@ -59,3 +67,14 @@ def test_the_guest_s_reading_turns_a_constant_into_a_leak(
 def test_the_agent_is_quick_enough_for_an_emulated_cpu(guest: probes.Examination) -> None:
     assert guest.sandbox is not None
     assert guest.sandbox.took_ns < 10 * 10**9
+
+
+def test_a_sweep_sees_nothing_of_the_host_in_a_guest(vm: Vm) -> None:
+    folders = ("/proc", "/proc/sys/kernel", "/proc/net")
+    files = [path for path in sweep.readable_files() if path.rpartition("/")[0] in folders]
+    found = sweep.collect(lambda argv, data: vm.exec(argv, stdin=data, timeout_s=60).stdout, files)
+    assert found.own_kernel
+    words = {one.path: one.verdict for one in sweep.judge(found)}
+    assert [path for path, word in words.items() if word in {None, Verdict.SHARED_LIVE}] == []
+    assert words["/proc/uptime"] is Verdict.NAMESPACED
+    assert words["/proc/sys/kernel/ostype"] is Verdict.SHARED_CONSTANT

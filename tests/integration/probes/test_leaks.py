@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -70,6 +71,30 @@ def test_a_technology_left_out_is_noticed(
 ) -> None:
     before, after = verdicts(hardened), verdicts(examine(profiles.without(default, technology)))
     assert found_by <= {probe for probe in before if before[probe] != after[probe]}
+
+
+def test_one_mask_removed_is_noticed_by_its_own_probe_alone(
+    examine: Examine, default: runtime.Spec, hardened: probes.Examination
+) -> None:
+    fewer = tuple(path for path in default.linux.masked_paths if path != "/proc/interrupts")
+    linux = replace(default.linux, masked_paths=fewer)
+    before, after = verdicts(hardened), verdicts(examine(replace(default, linux=linux)))
+    assert before["interrupts"] is Verdict.MASKED
+    assert after["interrupts"] is Verdict.SHARED_LIVE
+    changed = {probe for probe in before if before[probe] != after[probe]}
+    assert {p for p in changed if before[p] is Verdict.MASKED} == {"interrupts"}
+
+
+def test_one_more_capability_is_noticed(
+    examine: Examine, default: runtime.Spec, hardened: probes.Examination
+) -> None:
+    held = default.process.capabilities
+    assert held is not None
+    process = replace(default.process, capabilities=(*held, "CAP_SYS_PTRACE"))
+    found = {f.probe: f for f in probes.judge(examine(replace(default, process=process)))}
+    assert verdicts(hardened)["capabilities"] is Verdict.DENIED
+    assert found["capabilities"].verdict is Verdict.NAMESPACED
+    assert "1 beyond Podman's eleven" in found["capabilities"].evidence
 
 
 def test_the_host_itself_shares_everything_with_itself() -> None:

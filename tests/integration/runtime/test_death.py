@@ -42,7 +42,7 @@ start.join(0.25)
 print("hangs" if start.is_alive() else "runs", flush=True)
 time.sleep(60)
 """
-STEPS = 27
+STEPS = 30
 
 
 def gone(name: str, within_s: float = 5) -> list[str]:

@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,9 +19,11 @@ from runtime.seccomp import learned, notifications
 from runtime.seccomp.learn import Observed, Supervisor, notifier
 from runtime.seccomp.learned import learned_profile
 from tests.integration.runtime import loading
+from tests.integration.runtime.conftest import output
 
 if TYPE_CHECKING:
     from benchmarks.image import Image
+    from runtime import Engine, Spec
     from runtime.seccomp import Filter, Profile
 
 SHELL = (
@@ -108,6 +110,22 @@ def test_what_is_learned_is_enough_and_no_more(place: Place, name: str, base: st
     refused = place.run(enforced, "/bin/busybox", "chroot", "/", "/bin/true")
     assert refused[0] != 0
     assert "Operation not permitted" in refused[1]
+
+
+def test_a_learned_profile_holds_a_whole_container(
+    place: Place, engine: Engine, spec: Spec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    observed, _, _ = place.learn(SHELL)
+    profile = learned_profile(observed, seccomp.find("default"), name="of-a-shell")
+    monkeypatch.setitem(seccomp.PROFILES, profile.name, profile)
+    linux = replace(spec.linux, seccomp=profile.name)
+    shell = replace(spec, process=replace(spec.process, args=SHELL), linux=linux)
+    assert shell.process.init
+    assert output(engine, shell)[1].splitlines()[-1] == "5"
+    other = replace(shell.process, args=("/bin/busybox", "mkdir", "/tmp/new"))
+    status, text = output(engine, replace(shell, process=other))
+    assert status != 0
+    assert "Operation not permitted" in text
 
 
 def test_threads_and_children_are_seen_and_so_are_arguments(place: Place) -> None:

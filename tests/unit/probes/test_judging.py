@@ -38,6 +38,7 @@ OBJECTS: dict[str, world.Values] = {
     "abstract-sockets": {"/proc/self/net/unix": {"text": "0: @tare-mark-1"}},
     "keys": {"/proc/keys": {"text": "user tare-mark-1: 1"}},
     "locks": {"/proc/locks": {"text": "1: FLOCK 08:01:4711 0 EOF"}},
+    "locks-ofd": {"/proc/locks": {"text": "1: OFDLCK 08:01:4712 0 EOF"}},
     "mounts": {"/proc/self/mountinfo": {"text": "20 1 8:1 / /host rw - ext4 /dev/sda1 rw\n"}},
     "mount-paths": {"/proc/self/mountinfo": {"text": world.OVERLAY}},
     "links": {"/sys/class/net": {"names": ["enp3s0", "lo"]}},

@@ -14,6 +14,7 @@ MARKERS = {
     "shared file": "tare-mark-1",
     "socket": "@tare-mark-1",
     "lock": ":4711 ",
+    "open file lock": ":4712 ",
     "key": "tare-mark-1",
 }
 STATUS = (
@@ -31,7 +32,7 @@ _SEEN_BY_MARK = {
     "/dev/shm": {"names": ["tare-mark-1"]},
     "/proc/self/net/unix": {"text": "000: 2 @tare-mark-1\n"},
     "/proc/keys": {"text": "1 user tare-mark-1: 1\n"},
-    "/proc/locks": {"text": "1: FLOCK 08:01:4711 0 EOF\n"},
+    "/proc/locks": {"text": "1: FLOCK 08:01:4711 0 EOF\n2: OFDLCK 08:01:4712 0 EOF\n"},
 }
 
 

@@ -104,6 +104,44 @@ def test_a_table_too_wide_for_short_branches_fits() -> None:
         assert evaluate(program, NATIVE, number) == reference.answer(value, name, ())
 
 
+@pytest.mark.parametrize(
+    ("unions", "allowed", "refused"),
+    [
+        ([[("LT", 0, 5)], [("LT", 0, 1 << 32)]], [(4,), (6,)], [(1 << 32,)]),
+        (
+            [[("EQ", 0, 0)], [("EQ", 0, (1 << 32) + 1)], [("LE", 0, 2)], [("GT", 0, 1 << 32)]],
+            [(0,), (2,), ((1 << 32) + 1,), (1 << 40,)],
+            [(3,), ((1 << 31) - 1,), (1 << 32,)],
+        ),
+        (
+            [[("EQ", 1, 7), ("LE", 0, 2)], [("LE", 0, 2), ("NE", 1, 1 << 32)]],
+            [(2, 7), (1, 8)],
+            [(3, 7), (2, 1 << 32)],
+        ),
+    ],
+)
+def test_what_libseccomp_merges_wrongly_or_never_is_right(
+    unions: list[list[tuple[str, int, int]]],
+    allowed: list[tuple[int, ...]],
+    refused: list[tuple[int, ...]],
+) -> None:
+    rules_ = [
+        {
+            "names": ["read"],
+            "action": "SCMP_ACT_ALLOW",
+            "args": [{"op": f"SCMP_CMP_{op}", "index": at, "value": v} for op, at, v in union],
+        }
+        for union in unions
+    ]
+    value = {"defaultAction": "SCMP_ACT_ERRNO", "syscalls": rules_}
+    program, number = seccomp.compile_object(value).program, numbers.number_of("read")
+    assert number is not None
+    for args in allowed:
+        assert evaluate(program, NATIVE, number, args) == actions.ALLOW, args
+    for args in refused:
+        assert evaluate(program, NATIVE, number, args) == 0x50001, args
+
+
 def allow(**changes: Any) -> dict[str, Any]:
     rule = {"names": ["read"], "action": "SCMP_ACT_ALLOW"}
     return {"defaultAction": "SCMP_ACT_ERRNO", "syscalls": [rule | changes]}

@@ -1,0 +1,136 @@
+"""The program that records system calls: one tracefs instance of its own, gone when it ends.
+
+Run as ``python3 -I -S tracer.py WORD KIBIBYTES PID...``. It mounts tracefs in a mount namespace of
+its own where the host has none mounted, makes an instance named after its own pid and WORD,
+records the system calls of these processes and of all they start, and says ``tracing``. When
+standard input ends (the harness stops it, or is dead) it prints what was recorded and removes the
+instance. With ``clean`` for a word it removes the instances of tracers that were killed and prints
+their names, with ``list`` it prints them.
+
+Needs nothing but os and ctypes, so that it stands ready in 30 ms. Source: the kernel's
+Documentation/trace/ftrace.rst (instances, event-fork) and events.rst.
+"""
+
+# a stand-alone program; pathlib would double its start
+# ruff: noqa: PTH102, PTH106, PTH112, PTH123, PTH208, T201
+from __future__ import annotations
+
+import ctypes
+import os
+import re
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+TRACEFS = "/sys/kernel/tracing"
+PREFIX = "tare-trace-"
+_CALL = re.compile(r"-(\d+) +\[\d+\] .*?: sys_enter: NR (-?\d+) \((\w+), (\w+)")
+_FORK = re.compile(r": sched_process_fork: .*? pid=(\d+) child_comm=.* child_pid=(\d+)")
+
+
+def write(path: str, text: str) -> None:
+    """Write a setting; opened without O_TRUNC's meaning, for event-fork appends."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND)
+    try:
+        os.write(descriptor, text.encode())
+    finally:
+        os.close(descriptor)
+
+
+def find_tracefs() -> str:
+    """Return where tracefs is; mounted here, and for this process alone, if need be."""
+    if os.path.isdir(TRACEFS + "/instances"):
+        return TRACEFS
+    libc = ctypes.CDLL(None, use_errno=True)
+    os.unshare(os.CLONE_NEWNS)
+    private = 1 << 18 | 1 << 14  # MS_PRIVATE | MS_REC: nothing of this reaches the host's table
+    for source, kind, flags in ((b"none", None, private), (b"tracefs", b"tracefs", 0)):
+        target = b"/" if kind is None else TRACEFS.encode()
+        if libc.mount(source, target, kind, flags, None) < 0:
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number), TRACEFS)
+    return TRACEFS
+
+
+def begin(instance: str, kibibytes: str, pids: Sequence[str]) -> None:
+    """Make the instance and record."""
+    os.mkdir(instance)
+    write(instance + "/tracing_on", "0")
+    write(instance + "/buffer_size_kb", kibibytes)
+    write(instance + "/trace_clock", "mono")  # one order for all CPUs
+    write(instance + "/options/event-fork", "1")
+    for begun in range(0, len(pids), 64):
+        write(instance + "/set_event_pid", " ".join(pids[begun : begun + 64]))
+    write(instance + "/events/raw_syscalls/sys_enter/enable", "1")
+    write(instance + "/events/sched/sched_process_fork/enable", "1")
+    write(instance + "/tracing_on", "1")
+
+
+def lost(instance: str) -> int:
+    """Count the events that the buffers had no room for."""
+    total = 0
+    for cpu in os.listdir(instance + "/per_cpu"):
+        with open(instance + "/per_cpu/" + cpu + "/stats", encoding="ascii") as file:
+            for line in file:
+                name, _, value = line.partition(":")
+                if name in ("overrun", "commit overrun", "dropped events"):
+                    total += int(value)
+    return total
+
+
+def recorded(instance: str) -> Iterator[str]:
+    """Give what was recorded, a line each: ``C pid number first second`` or ``F pid child``."""
+    with open(instance + "/trace", encoding="utf-8", errors="replace") as file:
+        for line in file:
+            if call := _CALL.search(line):
+                yield "C " + " ".join(call.groups())
+            elif fork := _FORK.search(line):
+                yield "F " + " ".join(fork.groups())
+
+
+def clean(tracefs: str, *, remove: bool) -> None:
+    """Print, and remove, the instances whose tracer is dead."""
+    for name in os.listdir(tracefs + "/instances"):
+        if not name.startswith(PREFIX):
+            continue
+        pid, _, word = name[len(PREFIX) :].partition("-")
+        try:
+            with open("/proc/" + pid + "/cmdline", encoding="utf-8", errors="replace") as file:
+                if word in file.read().split("\0"):
+                    continue
+        except OSError:
+            pass
+        if remove:
+            os.rmdir(tracefs + "/instances/" + name)
+        print(name)
+
+
+def main(name: str, kibibytes: str, pids: Sequence[str]) -> None:
+    """Record until standard input ends."""
+    instance = find_tracefs() + "/instances/" + name
+    try:
+        begin(instance, kibibytes, pids)
+        print("tracing", flush=True)
+        sys.stdin.read()
+        write(instance + "/tracing_on", "0")
+        print("lost", lost(instance))
+        for line in recorded(instance):
+            print(line)
+        print("end", flush=True)
+    finally:
+        if os.path.isdir(instance):
+            os.rmdir(instance)
+
+
+if __name__ == "__main__":
+    try:
+        if sys.argv[1] in ("clean", "list"):
+            clean(find_tracefs(), remove=sys.argv[1] == "clean")
+        else:
+            main(PREFIX + str(os.getpid()) + "-" + sys.argv[1], sys.argv[2], sys.argv[3:])
+    except OSError as error:
+        print("refused", error.strerror, error.filename or "", flush=True)
+    except (KeyboardInterrupt, BrokenPipeError):
+        os._exit(1)

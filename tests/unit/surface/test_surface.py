@@ -1,0 +1,187 @@
+"""From events and answers to counts, without tracing anything."""
+
+from __future__ import annotations
+
+import inspect
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+
+from benchmarks.errors import MeasurementError, UnsuitableHostError
+from benchmarks.records import Status, Unit
+from benchmarks.surface import Surface, agent, calls, trace
+from benchmarks.surface.attribution import entered, ioctls, marked
+from benchmarks.surface.part import METHODS, SurfacePart, metric_infos
+from benchmarks.surface.trace import Call, Fork
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from benchmarks.records import Sample
+
+READ, CLOSE, IOCTL, MOUNT = 0, 3, 16, 165
+
+
+def call(pid: int, number: int, first: int = 0, second: int = 0) -> Call:
+    return Call(pid, number, first, second)
+
+
+def test_only_what_lies_between_the_marks_is_the_workloads() -> None:
+    events = [
+        call(7, MOUNT),
+        call(7, CLOSE, agent.BEGIN),
+        call(7, READ),
+        call(8, MOUNT),
+        Fork(7, 9),
+        call(9, IOCTL, 0, 0x5401),
+        Fork(9, 10),
+        call(10, READ),
+        call(7, CLOSE, agent.END),
+        call(7, MOUNT),
+    ]
+    found = marked(events)
+    assert [(one.pid, one.number) for one in found] == [(7, READ), (9, IOCTL), (10, READ)]
+    assert ioctls(found, IOCTL) == [0x5401]
+    assert ioctls(found, None) == []
+
+
+def test_marks_that_never_reached_the_host_are_an_error_and_no_empty_set() -> None:
+    with pytest.raises(MeasurementError, match="answers its system calls itself"):
+        marked([call(7, READ)])
+    with pytest.raises(MeasurementError):
+        marked([call(7, CLOSE, agent.BEGIN), call(7, READ)])
+
+
+def test_a_call_has_passed_the_filter_if_it_comes_right_after_its_mark() -> None:
+    events = [
+        call(7, CLOSE, agent.MARK | MOUNT),
+        call(7, MOUNT),
+        call(8, CLOSE, agent.MARK | IOCTL),
+        call(9, CLOSE, agent.MARK | READ),
+        call(8, READ),
+        call(9, READ),
+        call(8, IOCTL),
+    ]
+    assert entered(events) == {MOUNT, READ}
+
+
+@pytest.mark.parametrize("out", ["", "lost 0\n", "C 1 2 3 4\nend\n", "lost 3\nend\n"])
+def test_an_incomplete_recording_is_refused(out: str) -> None:
+    with pytest.raises(MeasurementError):
+        trace._parse(out)
+
+
+def test_a_recording_is_read_in_its_order() -> None:
+    events = trace._parse("lost 0\nC 7 16 1 5401\nF 7 8\nend\n")
+    assert events == [Call(7, 16, 1, 0x5401), Fork(7, 8)]
+
+
+def test_a_host_without_tracefs_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    refusing = tmp_path / "tracer.py"
+    refusing.write_text("print('refused Operation not permitted /sys/kernel/tracing')")
+    monkeypatch.setattr(trace, "_TRACER", refusing)
+    with (
+        pytest.raises(UnsuitableHostError, match="Operation not permitted"),
+        trace.recording([1]),
+    ):
+        pytest.fail("nothing is recorded")
+
+
+def run(source: str) -> Any:
+    program = f"{inspect.getsource(agent)}\n{source}"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    return msgspec.json.decode(done.stdout.splitlines()[-1])
+
+
+def test_the_everyday_work_can_be_done_by_anybody() -> None:
+    found = run("main([])")
+    assert sorted(found["done"]) == sorted(agent.ROUNDS * [work.__name__ for work in agent.WORK])
+    assert found["status"]["Seccomp"] in {"0", "2"}
+
+
+@pytest.mark.skipif(calls.name_of(0) != "read", reason="numbers of another architecture")
+def test_a_scan_survives_what_its_calls_do() -> None:
+    exit_, pause, sigreturn, getpid, fork = 60, 34, 15, 39, 57
+    tried = [(number, [-1] * 6) for number in (exit_, pause, sigreturn, getpid, fork, CLOSE)]
+    answers = run(f"main({tried!r})")["answers"]
+    assert answers[str(exit_)] == "EXIT"
+    assert answers[str(pause)] == "SIG14"
+    assert answers[str(sigreturn)] == "SIG11"
+    assert answers[str(getpid)] == "0"
+    assert answers[str(fork)] == "0"
+    assert answers[str(CLOSE)] == "EBADF"
+
+
+def test_what_could_harm_is_tried_mildly_or_not_at_all() -> None:
+    tried = {calls.name_of(number): arguments for number, arguments in calls.to_try()}
+    assert tried.keys().isdisjoint(calls.NOT_TRIED)
+    assert tried["kill"][0] > 0
+    assert tried["msgget"][1] == 0
+    assert len(tried) > 300
+
+
+@pytest.mark.parametrize(
+    ("answer", "reached"), [("EPERM", False), ("ENOSYS", False), ("EINVAL", True), ("0", True)]
+)
+def test_a_refusal_is_told_from_any_other_answer(answer: str, reached: bool) -> None:  # noqa: FBT001  # a table's column
+    assert calls.reached(answer) is reached
+
+
+STATUS = {"CapEff": "00000000800405fb", "CapBnd": "3", "Seccomp": "2", "NoNewPrivs": "1"}
+FOUND = Surface(
+    counted="the workload",
+    calls={"read": 5, "write": 2},
+    ioctls=(0x5401,),
+    status=STATUS,
+    status_of="the workload",
+    answers={"read": "EBADF", "mount": "EPERM", "uselib": "ENOSYS"},
+    entered=("read", "uselib"),
+)
+
+
+def samples(tmp_path: Path, found: Surface | None) -> dict[str, Sample]:
+    part = SurfacePart(tmp_path)
+    if found is not None:
+        (tmp_path / "surface-container.json").write_bytes(msgspec.json.encode(found))
+    info: Any = type("Info", (), {"run": "r"})
+    return {one.metric: one for one in part.samples(info, "container", ["container"])}
+
+
+def test_every_number_names_its_method(tmp_path: Path) -> None:
+    made = samples(tmp_path, FOUND)
+    assert made.keys() == METHODS.keys() == {info.metric for info in metric_infos()}
+    assert all((one.detail or "").startswith(METHODS[name]) for name, one in made.items())
+    counts = {name: one.value for name, one in made.items() if one.unit is Unit.COUNT}
+    assert counts == {
+        "host_calls": 2,
+        "host_ioctls": 1,
+        "host_call_events": 7,
+        "calls_entered": 1,
+        "calls_reached": 1,
+        "capabilities": 11,
+        "capabilities_bounding": 2,
+    }
+    assert (made["seccomp"].text, made["no_new_privs"].text) == ("filter", "set")
+
+
+def test_a_kernel_of_its_own_has_nothing_to_scan_which_is_no_failure(tmp_path: Path) -> None:
+    errors = {"scan": "its system calls go to a kernel of its own"}
+    made = samples(tmp_path, msgspec.structs.replace(FOUND, own_kernel=True, errors=errors))
+    assert made["calls_reached"].status is Status.UNSUPPORTED
+    assert made["host_calls"].status is Status.OK
+
+
+@pytest.mark.parametrize(
+    "found",
+    [None, Surface(errors=dict.fromkeys(("calls", "scan", "status"), "broke")), Surface()],
+    ids=["never started", "broke", "empty"],
+)
+def test_what_was_not_measured_is_no_small_surface(tmp_path: Path, found: Surface | None) -> None:
+    made = samples(tmp_path, found)
+    words = {"seccomp", "no_new_privs", "capabilities", "capabilities_bounding"}
+    assert {made[name].status for name in words} == {Status.FAILED}
+    if found != Surface():
+        assert {one.status for one in made.values()} == {Status.FAILED}
