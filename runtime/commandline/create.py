@@ -210,7 +210,8 @@ class _Creation:
             # first on paper: who is killed now leaves behind what can be found
             self._entry.record.made = cgroups.missing(path)
             self._entry.write()
-            group = cgroups.at(path)
+            # in every hierarchy there is: the container sees them all, and later limits need none
+            group = cgroups.at(path, cgroups.layout.current().v1)
             self._entry.record.cgroup_path = _below_mount(next(iter(group.paths.values())))
             self._entry.remember(group)
             limits = self._spec.linux.resources
