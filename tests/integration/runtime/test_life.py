@@ -146,33 +146,6 @@ def test_child_that_ignores_sigterm_is_killed_after_the_grace(engine: Engine, sp
         assert 0.3 <= time.monotonic() - begin < 3
 
 
-def test_stopped_init_can_still_be_deleted(engine: Engine, spec: Spec) -> None:
-    container = engine.run(spec)
-    container.send_signal(signal.SIGSTOP)
-    begin = time.monotonic()
-    container.delete()
-    assert time.monotonic() - begin < 5
-
-
-def test_fork_bomb_is_contained(engine: Engine, spec: Spec) -> None:
-    with engine.run(shell(spec, "b() { b | b & }; b; sleep 1000")) as container:
-        time.sleep(0.5)
-        assert len(container.pids()) <= 64
-        begin = time.monotonic()
-    assert time.monotonic() - begin < 5
-
-
-def test_memory_hog_is_killed_and_the_kill_is_counted(engine: Engine, spec: Spec) -> None:
-    small = replace(spec, linux=replace(spec.linux, resources=Resources(
-        memory_limit_bytes=32 << 20, pids_limit=64)))  # fmt: skip
-    hog = replace(small.process, args=("python3", "-c", "x = b'x' * (1 << 30)"))
-    with engine.run(replace(small, process=hog)) as container:
-        assert container.wait(20) == 128 + signal.SIGKILL
-        memory = container.memory()
-        assert memory is not None
-        assert memory.oom_kills
-
-
 def test_thirty_two_at_once_do_not_collide(engine: Engine, spec: Spec) -> None:
     started, failed = [], []
 
