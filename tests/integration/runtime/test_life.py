@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from runtime import Engine, ExecError, Mount, Resources, SetupError, Spec, StateError, profiles
+from runtime import Engine, ExecError, Mount, SetupError, Spec, StateError, profiles
 from tests.integration.runtime.conftest import executed, output
 
 if TYPE_CHECKING:
