@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -144,26 +143,6 @@ def test_child_that_ignores_sigterm_is_killed_after_the_grace(engine: Engine, sp
         begin = time.monotonic()
         assert container.stop(0.3) == 128 + signal.SIGKILL
         assert 0.3 <= time.monotonic() - begin < 3
-
-
-def test_thirty_two_at_once_do_not_collide(engine: Engine, spec: Spec) -> None:
-    started, failed = [], []
-
-    def start() -> None:
-        try:
-            started.append(engine.run(spec))
-        except Exception as error:  # noqa: BLE001  # reported below
-            failed.append(error)
-
-    threads = [threading.Thread(target=start) for _ in range(32)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert failed == []
-    assert len({container.pid for container in started}) == 32
-    for container in started:
-        container.delete()
 
 
 def test_writes_stay_in_the_container(engine: Engine, spec: Spec, image: Image) -> None:
