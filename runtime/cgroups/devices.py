@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 #: Bits of an access, as BPF_DEVCG_ACC_* has them.
 ACCESS = {"m": 1, "r": 2, "w": 4}
 _ALL = 7
+_OPEN = ACCESS["r"] | ACCESS["w"]
 
 
 class Rule(NamedTuple):
@@ -77,7 +78,7 @@ def legacy_writes(wanted: Policy) -> list[tuple[str, str]]:
 
     v1 keeps a default and exceptions to it. An exception is removed only by its own numbers, and
     one open has to be covered by one exception: so the list is worked out here, and exceptions
-    that overlap are joined where they do.
+    that overlap are joined where they do. Making a node is asked for by itself, so it joins none.
 
     Raises:
         CgroupOSError: EINVAL, a rule takes some devices out of an earlier, wider one.
@@ -105,16 +106,17 @@ def legacy_writes(wanted: Policy) -> list[tuple[str, str]]:
 
 
 def _add(found: dict[_Key, int], key: _Key, bits: int) -> None:
+    bits |= found.get(key, 0)
     for other, access in list(found.items()):
         if _meet(key, other) == key:
-            bits |= access
+            bits |= access & _OPEN if bits & _OPEN else 0
     if found.get(key, 0) == bits:
         return
     found[key] = bits
     for other, access in list(found.items()):
         both = _meet(key, other)
-        if both is not None and both != key:
-            _add(found, both, access | bits)
+        if both is not None and both != key and access & _OPEN and bits & _OPEN:
+            _add(found, both, (access | bits) & _OPEN)
 
 
 def _meet(one: _Key, other: _Key) -> _Key | None:

@@ -23,11 +23,12 @@ _ENV = {"PATH": profiles.ENV["PATH"], "TERM": "xterm"}
 def document(rootless: Rootless | None = None) -> dict[str, Any]:
     """The default profile as the content of a config.json.
 
-    Its root is read-only, since a bundle has no layer that would keep the image as it is.
+    Its root is read-only, since a bundle has no layer that would keep the image as it is. It has no
+    user namespace, in which the files of a root unpacked by root would be nobody's.
 
     Args:
-        rootless: what the user may map (`mappings.for_user`), for a bundle that needs no root:
-            without a group of its own, and with the host's network.
+        rootless: what the user may map (`mappings.for_user`), for a bundle that needs no root: in a
+            user namespace, without a group of its own, and with the host's network.
     """
     spec = profiles.default(rootfs=Path(ROOTFS), args=_ARGS, env=_ENV)
     everything = DeviceRule(allow=False)
@@ -36,7 +37,13 @@ def document(rootless: Rootless | None = None) -> dict[str, Any]:
         root=replace(spec.root, readonly=True),
         process=replace(spec.process, terminal=True),
         mounts=tuple(mounts.portable(mount) for mount in spec.mounts),
-        linux=replace(spec.linux, resources=replace(spec.linux.resources, devices=(everything,))),
+        linux=replace(
+            spec.linux,
+            namespaces=tuple(each for each in spec.linux.namespaces if each.type != "user"),
+            uid_mappings=(),
+            gid_mappings=(),
+            resources=replace(spec.linux.resources, devices=(everything,)),
+        ),
     )
     return writer.write(spec if rootless is None else _for_user(spec, rootless))
 
@@ -44,14 +51,12 @@ def document(rootless: Rootless | None = None) -> dict[str, Any]:
 def _for_user(spec: Spec, rootless: Rootless) -> Spec:
     """What an ordinary user can do: as `runc spec --rootless`, with all the ids there are."""
     kept = tuple(entry for entry in spec.linux.namespaces if entry.type != "network")
-    if spec.linux.namespace("user") is None:
-        kept = (*kept, Namespace("user"))
     return replace(
         spec,
         mounts=tuple(_mount_for_user(mount, rootless) for mount in spec.mounts),
         linux=replace(
             spec.linux,
-            namespaces=kept,
+            namespaces=(*kept, Namespace("user")),
             uid_mappings=rootless.uid_mappings,
             gid_mappings=rootless.gid_mappings,
             resources=Resources(),

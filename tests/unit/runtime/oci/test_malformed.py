@@ -19,7 +19,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 BUNDLE = strategies.BUNDLE
-WHOLE = json.dumps(template.document())
+
+
+def mapped() -> dict[str, Any]:
+    """The template, in a user namespace."""
+    document = template.document()
+    ids = [{"containerID": 0, "hostID": 1_879_048_192, "size": 65_536}]
+    document["linux"]["namespaces"].append({"type": "user"})
+    document["linux"] |= {"uidMappings": ids, "gidMappings": ids}
+    return document
+
+
+WHOLE = json.dumps(mapped())
 
 
 def error(text: Any) -> SpecError:
@@ -81,7 +92,7 @@ def test_a_key_given_twice_is_named(text: str, path: str) -> None:
 
 def changed(path: str, value: Any) -> dict[str, Any]:
     """The template with one member replaced, its way made."""
-    document = template.document()
+    document = mapped()
     place: Any = document
     *way, last = [int(key) if key.isdigit() else key for key in path.split(".")]
     for key in way:
@@ -224,7 +235,7 @@ def test_a_wrong_value_is_named(path: str, value: Any, words: str) -> None:
     ],
 )
 def test_what_needs_a_namespace_says_so(dropped: str, words: str) -> None:
-    document = template.document()
+    document = mapped()
     kept = [entry for entry in document["linux"]["namespaces"] if entry["type"] != dropped]
     document["linux"]["namespaces"] = kept
     assert words in str(error(document))
@@ -236,7 +247,7 @@ def test_what_needs_a_namespace_says_so(dropped: str, words: str) -> None:
      ("kernel.domainname", "uts"), ("user.max_user_namespaces", "user")],
 )  # fmt: skip
 def test_a_kernel_parameter_needs_its_namespace(name: str, kind: str) -> None:
-    document = template.document()
+    document = mapped()
     document["linux"]["sysctl"] = {name: "1"}
     assert bundle.parse(document, BUNDLE).linux.sysctl == {name: "1"}
     kept = [entry for entry in document["linux"]["namespaces"] if entry["type"] != kind]
