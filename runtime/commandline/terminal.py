@@ -39,7 +39,8 @@ class Terminal:
         self.take_size()
         if os.isatty(_IN):
             self._before = termios.tcgetattr(_IN)
-            tty.setraw(_IN)
+            # not the default, which throws away what has been typed ahead
+            tty.setraw(_IN, termios.TCSADRAIN)
         return self
 
     def __exit__(self, *_: object) -> None:

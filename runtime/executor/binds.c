@@ -45,46 +45,84 @@ static int shift_owners(int tree, unsigned depth, const char *uids, const char *
   return done;
 }
 
+#define MOST_PROPAGATIONS 8
+
 /* Fields of bind_mount: source, recursive, attributes set and cleared, the same recursively,
- * propagations, mapping of users and of groups or "", then what the container's side needs: the
- * target. */
-STEP(prepare_bind) {
-  const char *source = take_text(&step->fields);
-  unsigned depth = take_int(&step->fields) ? RECURSIVE : 0;
-  uint64_t set = take_int(&step->fields), clear = take_int(&step->fields);
-  uint64_t all_set = take_int(&step->fields), all_clear = take_int(&step->fields);
-  (void)job;
-  step->prepared = move_up(clone_tree(AT_FDCWD, source, depth));
-  if (step->prepared < 0) return failed("%s", source);
-  for (int64_t left = take_int(&step->fields); left > 0; left--) {
-    int64_t flags = take_int(&step->fields);
-    if (set_attributes(step->prepared, flags & MS_REC ? RECURSIVE : 0, 0, 0, flags & ~(int64_t)MS_REC,
-                       -1) < 0)
-      return failed("the propagation of %s", source);
-  }
-  const char *uids = take_text(&step->fields), *gids = take_text(&step->fields);
-  if (*uids && shift_owners(step->prepared, depth, uids, gids) < 0)
-    return failed("shift the owners of %s", source);
-  if ((all_set | all_clear) &&
-      set_attributes(step->prepared, RECURSIVE, all_set, all_clear, 0, -1) < 0)
-    return failed("the options of %s", source);
-  if ((set | clear) && set_attributes(step->prepared, 0, set, clear, 0, -1) < 0)
-    return failed("the options of %s", source);
+ * propagations, mapping of users and of groups or "", target. */
+struct bind {
+  const char *source, *uids, *gids, *target;
+  unsigned depth;
+  uint64_t set, clear, all_set, all_clear;
+  int64_t propagations, propagation[MOST_PROPAGATIONS];
+};
+
+static int take_bind(struct cursor *fields, struct bind *bind) {
+  bind->source = take_text(fields);
+  bind->depth = take_int(fields) ? RECURSIVE : 0;
+  bind->set = take_int(fields);
+  bind->clear = take_int(fields);
+  bind->all_set = take_int(fields);
+  bind->all_clear = take_int(fields);
+  bind->propagations = take_int(fields);
+  if (bind->propagations > MOST_PROPAGATIONS)
+    return errno = E2BIG, failed("the propagations of %s", bind->source);
+  for (int64_t i = 0; i < bind->propagations; i++) bind->propagation[i] = take_int(fields);
+  bind->uids = take_text(fields);
+  bind->gids = take_text(fields);
+  bind->target = take_text(fields);
   return 0;
 }
 
+static int make_tree(const struct bind *bind) {
+  int tree = move_up(clone_tree(AT_FDCWD, bind->source, bind->depth));
+  if (tree < 0) return failed("%s", bind->source);
+  int done = 0;
+  for (int64_t i = 0; i < bind->propagations && done == 0; i++) {
+    int64_t flags = bind->propagation[i];
+    done = set_attributes(tree, flags & MS_REC ? RECURSIVE : 0, 0, 0, flags & ~(int64_t)MS_REC, -1);
+    if (done < 0) failed("the propagation of %s", bind->source);
+  }
+  if (done == 0 && *bind->uids && (done = shift_owners(tree, bind->depth, bind->uids, bind->gids)) < 0)
+    failed("shift the owners of %s", bind->source);
+  if (done == 0 && (bind->all_set | bind->all_clear))
+    done = set_attributes(tree, RECURSIVE, bind->all_set, bind->all_clear, 0, -1);
+  if (done == 0 && (bind->set | bind->clear))
+    done = set_attributes(tree, 0, bind->set, bind->clear, 0, -1);
+  if (done == 0) return tree;
+  int number = errno;
+  close(tree);
+  errno = number;
+  return *detail ? -1 : failed("the options of %s", bind->source);
+}
+
+/* Whether the process itself finds what the host has: then it binds at its turn, and mounts are listed
+ * in the order in which they were asked for. */
+static int sees_host(const struct job *job) {
+  int64_t others = CLONE_NEWUSER | CLONE_NEWNS;
+  for (int i = 0; i < job->joins; i++)
+    if (job->join_flags[i] & others) return 0;
+  return job->options & OPT_ORPHAN && !job->pivoted && !(job->flags & CLONE_NEWUSER);
+}
+
+STEP(prepare_bind) {
+  struct bind bind;
+  if (take_bind(&step->fields, &bind) < 0) return -1;
+  /* a mapping is made by the host's ids of processes */
+  if (sees_host(job) && !*bind.uids) return 0;
+  step->prepared = make_tree(&bind);
+  return step->prepared < 0 ? -1 : 0;
+}
+
 STEP(bind_mount) {
+  struct bind bind;
   struct stat status;
-  take_text(&step->fields);
-  for (int i = 0; i < 5; i++) take_int(&step->fields);
-  for (int64_t left = take_int(&step->fields); left > 0; left--) take_int(&step->fields);
-  take_text(&step->fields), take_text(&step->fields);
-  const char *path = take_text(&step->fields);
+  if (take_bind(&step->fields, &bind) < 0) return -1;
+  if (step->prepared < 0 && (step->prepared = make_tree(&bind)) < 0) return -1;
   if (fstat(step->prepared, &status) < 0) return -1;
-  int target = S_ISDIR(status.st_mode) ? open_directory(job->root, path, FOLLOW)
-                                         : open_file(job->root, path, FOLLOW);
+  int target = S_ISDIR(status.st_mode) ? open_directory(job->root, bind.target, FOLLOW)
+                                         : open_file(job->root, bind.target, FOLLOW);
   if (target < 0) return -1;
-  int done = place(job, step->prepared, path, target);
+  int done = place(job, step->prepared, bind.target, target);
   int number = errno;
   close(target);
   close(step->prepared);

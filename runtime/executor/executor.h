@@ -67,6 +67,7 @@ struct job {
   int mapping;  /* the read end of a pipe that brings the process id once the ids are mapped */
   int feed;     /* its other end */
   int root;     /* the container's root once it is mounted */
+  int pivoted;  /* while steps are prepared: those that follow come after the pivot */
   int64_t pid;  /* as the host sees it, once it is known */
   unsigned tokens;
   const char *lower, *marker, *uid_map, *gid_map, *deny_setgroups, *oom;

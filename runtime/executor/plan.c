@@ -133,6 +133,7 @@ int prepare(struct job *job) {
   for (int i = 0; i < job->steps; i++) {
     struct step *step = &job->step[i];
     struct step seen = *step; /* the child reads the fields again */
+    if (table[step->code].apply == pivot) job->pivoted = 1;
     if (!table[step->code].prepare) continue;
     int done = table[step->code].prepare(job, &seen);
     step->prepared = seen.prepared;
