@@ -27,6 +27,7 @@ CLONE_NEWUSER = 0x10000000
 CLONE_NEWPID = 0x20000000
 CLONE_NEWNET = 0x40000000
 CLONE_PIDFD = 0x00001000
+CLONE_INTO_CGROUP = 0x200000000
 SIGCHLD = 17
 
 # Flags of mount(2) and umount2(2).
@@ -137,16 +138,23 @@ _umount2 = _wrapped("umount2", c_char_p, c_int)
 _prctl = _wrapped("prctl", c_int, c_long, c_long, c_long, c_long)
 
 
-def clone3(flags: int) -> tuple[int, int]:
+def clone3(flags: int, *, cgroup_fd: int = -1) -> tuple[int, int]:
     """Fork with flags; returns (pid, pidfd), which is (0, -1) in the child.
 
     The caller must be single-threaded: Python's own after-fork work (locks, thread state) is
     skipped, since there is nothing for it to repair.
+
+    Args:
+        flags: CLONE_* bits.
+        cgroup_fd: directory of the cgroup v2 to be born in, -1 for the caller's own.
     """
     pidfd = c_int(-1)
     args = _clone_args(
         flags=flags | CLONE_PIDFD, pidfd=ctypes.addressof(pidfd), exit_signal=SIGCHLD
     )
+    if cgroup_fd >= 0:
+        args.flags |= CLONE_INTO_CGROUP
+        args.cgroup = cgroup_fd
     pid = _clone3(ctypes.addressof(args), ctypes.sizeof(args))
     return pid, pidfd.value if pid else -1
 
