@@ -11,13 +11,14 @@ from typing import Any
 
 import msgspec
 
-from benchmarks import metrics, sandboxes, workloads
+from benchmarks import metrics, published, sandboxes, workloads
 from benchmarks.errors import CampaignError, UnknownSandboxError, WorkloadError
 
 _PRESETS = Path(__file__).parent / "presets"
 BUILT_IN = metrics.BUILT_IN
 
 DEFAULT_MEMORY_MIB = 512
+_LEAST_DENSITY = 3
 _LEAST_MEMORY_MIB = 64
 """No guest boots with less."""
 
@@ -29,7 +30,8 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         name: Its name.
         sandboxes: Names of the sandboxes, each visited once in every block.
         workloads: Names of workloads, or paths of their TOML files; ``startup`` and ``memory``
-            come with every start, the other built-in ones are looked at once.
+            come with every start, ``density`` starts many at once in every block, the other
+            built-in ones are looked at once.
         blocks_min: Fewest blocks, whatever the budget.
         blocks_max: Most blocks, whatever the precision.
         budget_s: Wall time in which a new block may still begin, in seconds.
@@ -38,7 +40,12 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         cpuset: Host CPUs to use; empty for the last ``cpus`` of those allowed.
         memory_mib: Memory of every sandbox, in MiB.
         settle_s: Idle time before memory is read, in seconds.
+        density_max: Most instances at once of ``density``.
+        density_available: Share of the host's memory that ``density`` leaves available.
         seed: Seed of the order and of every resampling.
+        reproduces: Publication that the report lays the figures beside; empty for none.
+        libvirt_uri: libvirt's URI for the VMs, such as ``qemu:///system``, of a daemon on this
+            host; empty for libvirt's own driver in this process.
     """
 
     name: str
@@ -52,7 +59,11 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     cpuset: tuple[int, ...] = ()
     memory_mib: int = DEFAULT_MEMORY_MIB
     settle_s: float = 0.3
+    density_max: int = 16
+    density_available: float = 0.25
     seed: int = 20140721
+    reproduces: str = ""
+    libvirt_uri: str = ""
 
     def __post_init__(self) -> None:
         """Check what types cannot say.
@@ -71,6 +82,8 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             ("precision", 0 < self.precision < 1, "a fraction between 0 and 1, such as 0.05"),
             ("budget_s", 0 < self.budget_s < math.inf, "a number of seconds above 0"),
             ("settle_s", 0 <= self.settle_s < math.inf, "a number of seconds, 0 or more"),
+            ("density_max", self.density_max >= _LEAST_DENSITY, f"{_LEAST_DENSITY} or more"),
+            ("density_available", 0 < self.density_available < 1, "a fraction between 0 and 1"),
             ("cpus", self.cpus >= 1, "1 or more"),
             ("memory_mib", self.memory_mib >= _LEAST_MEMORY_MIB, f"{_LEAST_MEMORY_MIB} or more"),
             ("cpuset", len(set(self.cpuset)) in {0, self.cpus}, "as many CPUs as cpus says"),
@@ -112,7 +125,7 @@ def load(preset_or_path: str, **overrides: Any) -> Campaign:
     given = {key: value for key, value in overrides.items() if value is not None}
     try:
         campaign = convert(data | given)
-    except (msgspec.ValidationError, UnknownSandboxError, WorkloadError) as error:
+    except (msgspec.ValidationError, UnknownSandboxError, WorkloadError, CampaignError) as error:
         said = _plain(error)
         if _comes_from(said, given):
             raise CampaignError(f"an option cannot be used: {said}") from error
@@ -127,11 +140,14 @@ def convert(data: dict[str, Any]) -> Campaign:
         msgspec.ValidationError: A value is wrong.
         UnknownSandboxError: There is no such sandbox.
         WorkloadError: There is no such workload, or its definition is wrong.
+        CampaignError: There is no such publication.
     """
     campaign = msgspec.convert(data, Campaign)
     for name in campaign.sandboxes:
         sandboxes.kind_of(name)
     workloads.load_all([name for name in campaign.workloads if name not in BUILT_IN])
+    if campaign.reproduces:
+        published.load(campaign.reproduces)
     return campaign
 
 

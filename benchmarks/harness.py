@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from benchmarks.sandboxes.base import Instance, Sandbox
 
 _REPEATS = 15
+_CLOCK_STEP_S = 0.1
+"""More than a clock that is being slewed (500 ppm, adjtimex(2)) drifts in three minutes."""
 _PACKAGES = ("libvirt-python", "psutil", "pandas", "scipy", "numpy", "pytest-benchmark")
 _PROGRAMS = ("qemu-system-x86_64", "mmdebstrap", "mkfs.erofs")
 
@@ -37,11 +39,21 @@ class Watched:
 
 @contextmanager
 def watch() -> Iterator[Watched]:
-    """Watch the host's conditions around a visit; the flags are set on leaving."""
+    """Watch the host's conditions around a visit; the flags are set on leaving.
+
+    ``clock-step`` means that the wall clock was set meanwhile: dates beside the samples jump, and
+    no duration does, since all of them are taken on CLOCK_MONOTONIC.
+    """
     watched = Watched()
-    before = host.conditions()
+    before, apart = host.conditions(), _clocks_apart()
     yield watched
-    watched.flags = tuple(host.flags(before, host.conditions()))
+    stepped = abs(_clocks_apart() - apart) > _CLOCK_STEP_S
+    flags = host.flags(before, host.conditions())
+    watched.flags = (*flags, "clock-step") if stepped else tuple(flags)
+
+
+def _clocks_apart() -> float:
+    return time.time() - time.monotonic()
 
 
 def host_fingerprint() -> dict[str, Any]:

@@ -8,6 +8,7 @@ counts them; a visit without its closing line never happened, so a killed run me
 from __future__ import annotations
 
 import os
+import re
 import zlib
 from typing import TYPE_CHECKING, NamedTuple, Self
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 _encoder = msgspec.json.Encoder()
+_FORM = re.compile(rb'\{"crc":([0-9]{1,10}),"body":(\{.*\})\}\n')
+"""A line, as ``_line`` writes it: the checksum tells whether the rest is what was written."""
 
 
 class Visit(msgspec.Struct, frozen=True, kw_only=True, tag="visit"):
@@ -32,8 +35,8 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True, tag="visit"):
         sandbox: Name of the sandbox.
         samples: How many sample lines directly before this one belong to the visit.
         seconds: Wall time of the whole visit, for planning the rest of the budget.
-        part: ``start`` for a start and what was run on it, else the name of what was looked at
-            once (see ``benchmarks.parts``), such as ``probes``.
+        part: ``start`` for a start and what was run on it, ``density`` for many at once, else the
+            name of what was looked at once (see ``benchmarks.parts``), such as ``probes``.
     """
 
     block: int
@@ -43,13 +46,8 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True, tag="visit"):
     part: str = "start"
 
 
-class _SampleLine(msgspec.Struct, frozen=True, tag="sample"):
+class _SampleLine(msgspec.Struct, frozen=True, tag="sample", gc=False):
     sample: Sample
-
-
-class _Line(msgspec.Struct, frozen=True):
-    crc: int
-    body: msgspec.Raw
 
 
 class Journal(NamedTuple):
@@ -90,9 +88,7 @@ class JournalWriter:
             RunFolderError: The disk is full or failing; the journal is cut back to its last
                 closed visit, so nothing written before is lost.
         """
-        data = b"".join(
-            [*(_line(_SampleLine(sample)) for sample in samples), _line(visit)],
-        )
+        data = encode(samples, visit)
         try:
             written = 0
             while written < len(data):
@@ -124,6 +120,11 @@ class JournalWriter:
         self.close()
 
 
+def encode(samples: Sequence[Sample], visit: Visit) -> bytes:
+    """Return the lines of one closed visit."""
+    return b"".join([*(_line(_SampleLine(sample)) for sample in samples), _line(visit)])
+
+
 def read(path: Path) -> Journal:
     """Read a journal, leaving out visits that never closed.
 
@@ -134,11 +135,12 @@ def read(path: Path) -> Journal:
     visits: list[Visit] = []
     pending: list[Sample] = []
     discarded = 0
+    share = _Sharing()
     for entry in _entries(path):
         if entry is None:
             discarded += 1
         elif isinstance(entry, _SampleLine):
-            pending.append(entry.sample)
+            pending.append(share(entry.sample))
         else:
             kept = pending[len(pending) - entry.samples :] if entry.samples else []
             discarded += len(pending) - len(kept)
@@ -148,8 +150,30 @@ def read(path: Path) -> Journal:
     return Journal(samples, visits, discarded + len(pending))
 
 
+class _Sharing:
+    """Lets samples share the texts they have in common, which are most of a large journal."""
+
+    def __init__(self) -> None:
+        texts: dict[str, str] = {}
+        self._share = texts.setdefault
+        self._dimensions: dict[tuple[str, ...], dict[str, str]] = {}
+
+    def __call__(self, sample: Sample) -> Sample:
+        share, put = self._share, msgspec.structs.force_setattr
+        put(sample, "run", share(sample.run, sample.run))
+        put(sample, "sandbox", share(sample.sandbox, sample.sandbox))
+        put(sample, "workload", share(sample.workload, sample.workload))
+        put(sample, "metric", share(sample.metric, sample.metric))
+        if sample.detail is not None:
+            put(sample, "detail", share(sample.detail, sample.detail))
+        given = sample.dimensions
+        if given:
+            key = (*given, *given.values())
+            put(sample, "dimensions", self._dimensions.setdefault(key, given))
+        return sample
+
+
 def _entries(path: Path) -> Iterator[_SampleLine | Visit | None]:
-    decode_line = msgspec.json.Decoder(_Line).decode
     decode_body = msgspec.json.Decoder(_SampleLine | Visit).decode
     try:
         with path.open("rb") as file:
@@ -160,14 +184,14 @@ def _entries(path: Path) -> Iterator[_SampleLine | Visit | None]:
                         f"{path}:{damaged}: the line is damaged (its checksum does not match); "
                         "the run cannot be trusted, restore it from a copy or measure again",
                     )
-                try:
-                    line = decode_line(raw)
-                    entry = decode_body(line.body)
-                    whole = raw.endswith(b"\n") and zlib.crc32(line.body) == line.crc
-                except msgspec.DecodeError:
-                    whole = False
-                if whole:
-                    yield entry
+                match = _FORM.fullmatch(raw)
+                if match is not None and zlib.crc32(match[2]) == int(match[1]):
+                    try:
+                        entry = decode_body(match[2])
+                    except msgspec.DecodeError:
+                        damaged = number
+                    else:
+                        yield entry
                 else:
                     damaged = number
             if damaged:

@@ -13,13 +13,16 @@ BOUNDARIES = ("spawned", "ready", "kernel", "init", "main")
 STARTUP = "startup"
 MEMORY = "memory"
 CHECKSUM = "checksum"
+DENSITY = "density"
 LEAKS = "leaks"
 CONTROLS = "controls"
 SWEEP = "sweep"
 SURFACE = "surface"
 CHANNELS = "channels"
 INTERFERENCE = "interference"
-BUILT_IN = (STARTUP, MEMORY, LEAKS, CONTROLS, SWEEP, SURFACE, CHANNELS, INTERFERENCE)
+BUILT_IN = (
+    STARTUP, MEMORY, DENSITY, LEAKS, CONTROLS, SWEEP, SURFACE, CHANNELS, INTERFERENCE,
+)  # fmt: skip
 """Workloads that are measured by the harness itself and have no TOML file."""
 
 _BOUNDARY_TITLES = {
@@ -31,13 +34,18 @@ _BOUNDARY_TITLES = {
 }
 
 _MEMORY_TITLES = {
+    "vss_bytes": "address space of all host processes of the instance",
     "rss_bytes": "resident set of all host processes of the instance",
     "pss_bytes": "proportional set of all host processes of the instance",
     "uss_bytes": "unique set of all host processes of the instance",
+    "mapped_bytes": "writable mappings of all host processes of the instance (virtual memory)",
     "cgroup_bytes": "charged to the instance's memory cgroup",
     "memavailable_delta_bytes": "fall of the host's MemAvailable while the instance runs",
     "guest_ram_bytes": "guest RAM that is resident on the host",
     "vmm_bytes": "resident set of the VMM beyond guest RAM",
+    "translation_bytes": "translated code of an emulated guest, a part of the VMM beyond guest RAM",
+    "page_tables_bytes": "page tables that the host's kernel keeps for the VMM",
+    "helper_pss_bytes": "proportional set of the processes that serve a VM beside the VMM",
     "guest_used_bytes": "memory the guest itself has in use (MemTotal - MemAvailable)",
 }
 
@@ -78,4 +86,30 @@ def catalogue() -> tuple[MetricInfo, ...]:
         direction=Direction.LOWER,
         title="host processes that serve the idle instance",
     )
-    return (*startup, stop, *memory, processes)
+    return (*startup, stop, *memory, processes, *_density())
+
+
+def _density() -> tuple[MetricInfo, ...]:
+    return tuple(
+        MetricInfo(workload=DENSITY, metric=metric, unit=unit, direction=direction, title=title)
+        for metric, unit, direction, title in (
+            (
+                "density_slope_bytes",
+                Unit.BYTES,
+                Direction.LOWER,
+                "host memory that each further idle instance takes",
+            ),
+            (
+                "density_intercept_bytes",
+                Unit.BYTES,
+                Direction.LOWER,
+                "host memory that idle instances take once for all",
+            ),
+            (
+                "density_count",
+                Unit.COUNT,
+                Direction.HIGHER,
+                "idle instances that stood at once, up to the campaign's ceiling",
+            ),
+        )
+    )

@@ -29,7 +29,8 @@ _ENFORCED = {
     "oci": "as the container, by the runtime's own control group",
     "peer": "CPU affinity alone: it knows no control groups",
     "floor": "as the container",
-    "vm": "number of vCPUs, pinned to the same CPUs, and size of guest RAM",
+    "vm": "number of vCPUs, bound to the same CPUs, size of guest RAM, CFS quota and pids limit of "
+    "QEMU's own cgroup",
     "fake": "not at all: nothing runs",
 }
 _UNLIMITED = "CPU affinity alone: this variant has no control group"
@@ -85,6 +86,7 @@ def setting(campaign: Campaign, out: Path, image: Image | None, state: Path) -> 
         state=state,
         logs=logs,
         seed=campaign.seed,
+        libvirt_uri=campaign.libvirt_uri or None,
     )
 
 

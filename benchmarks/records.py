@@ -44,8 +44,10 @@ class Direction(StrEnum):
     NEITHER = "neither"
 
 
-class Sample(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Sample(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One metric of one visit to one sandbox.
+
+    It never points back to itself, so the garbage collector need not look at a million of them.
 
     Attributes:
         run: Identifier of the run.

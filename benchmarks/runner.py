@@ -11,9 +11,10 @@ import msgspec
 
 from benchmarks import harness, metrics, opening, probing, runfolder, schedule, workloads
 from benchmarks.campaign import BUILT_IN
+from benchmarks.density import Ceiling
 from benchmarks.journal import JournalWriter, Visit
-from benchmarks.tally import START, Tally
-from benchmarks.visit import Plan, visit
+from benchmarks.tally import DENSITY, START, Tally
+from benchmarks.visit import Plan, crowd, visit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -123,6 +124,7 @@ class _Runner:
             [name for name in campaign.workloads if name not in BUILT_IN],
         )
         self._probing = probing.Probing(campaign, logs)
+        self._ceiling = Ceiling(campaign.density_max, campaign.density_available)
 
     def run(self) -> Stop:
         block = 0
@@ -131,6 +133,8 @@ class _Runner:
                 done = (block, name, START) in self._tally.done
                 if not done and not self._tally.given_up(name):
                     self._visit(block, position, name)
+                if self._wants_density(block, name):
+                    self._crowd(block, position, name)
             if block == 0:
                 self._judge_probes()
                 self._act_together()
@@ -158,7 +162,13 @@ class _Runner:
     def _visit(self, block: int, position: int, name: str) -> None:
         left = max(self._campaign.budget_s - self._tally.elapsed_s, 0.0)
         self._observer.visiting(block, name, left)
-        plan = Plan(
+        began = time.monotonic()
+        with harness.watch() as watched:
+            samples = visit(self._opened[name], self._plan(block, position, name))
+        self._close_watched(samples, watched, block, name, began, part=START)
+
+    def _plan(self, block: int, position: int, name: str) -> Plan:
+        return Plan(
             run=self._info.run,
             seed=self._info.seed,
             block=block,
@@ -170,12 +180,34 @@ class _Runner:
             settle_s=self._campaign.settle_s,
             last_act=self._probing.reader(name) if block == 0 else None,
         )
-        began = time.monotonic()
-        with harness.watch() as watched:
-            samples = visit(self._opened[name], plan)
+
+    def _close_watched(
+        self,
+        samples: Sequence[Sample],
+        watched: harness.Watched,
+        block: int,
+        name: str,
+        began: float,
+        *,
+        part: str,
+    ) -> None:
         if watched.flags:
             samples = [msgspec.structs.replace(s, flags=watched.flags) for s in samples]
-        self._close(samples, block, name, time.monotonic() - began)
+        self._close(samples, block, name, time.monotonic() - began, part=part)
+
+    def _wants_density(self, block: int, name: str) -> bool:
+        return (
+            metrics.DENSITY in self._campaign.workloads
+            and (block, name, DENSITY) not in self._tally.done
+            and not self._tally.given_up(name)
+        )
+
+    def _crowd(self, block: int, position: int, name: str) -> None:
+        """Start many at once, in a part of its own: nothing else runs meanwhile."""
+        began = time.monotonic()
+        with harness.watch() as watched:
+            samples = crowd(self._opened[name], self._plan(block, position, name), self._ceiling)
+        self._close_watched(samples, watched, block, name, began, part=DENSITY)
 
     def _judge_probes(self) -> None:
         """Add what was looked at once in every sandbox, which needs the readings of all of them."""

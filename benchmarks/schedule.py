@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from benchmarks.campaign import Campaign
 
 
+_LOOKS = 100
+
+
 @dataclass(frozen=True)
 class Stop:
     """Why a campaign ended.
@@ -61,12 +64,24 @@ def enough(
     """
     if blocks < campaign.blocks_min:
         return None
+    reason = None
+    if blocks >= campaign.blocks_max:
+        reason = "blocks"
+    elif elapsed_s + next_block_s > campaign.budget_s:
+        reason = "budget"
+    if reason is None and not _looks(blocks):
+        return None
     reached = {name: relative_half_width(values) for name, values in starts.items()}
     widths = [width for width in reached.values() if width is not None]
     if len(widths) == len(reached) and widths and max(widths) <= campaign.precision:
         return Stop("precision", reached)
-    if blocks >= campaign.blocks_max:
-        return Stop("blocks", reached)
-    if elapsed_s + next_block_s > campaign.budget_s:
-        return Stop("budget", reached)
-    return None
+    return Stop(reason, reached) if reason else None
+
+
+def _looks(blocks: int) -> bool:
+    """Tell whether the precision is looked at after this block.
+
+    After every block at first, then each time there is 1 % more: looking takes time that grows with
+    the number of blocks, and a campaign's cost per block must not.
+    """
+    return blocks % max(1, blocks // _LOOKS) == 0

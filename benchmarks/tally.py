@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING
 
 from benchmarks import metrics
@@ -17,7 +18,15 @@ if TYPE_CHECKING:
 START = "start"
 """Name of the journal's part that holds a start and what was run on it."""
 
+DENSITY = "density"
+"""Name of the journal's part that holds what many instances at once came to."""
+
+_EVERY_BLOCK = (START, DENSITY)
+"""Parts that the next block has, too; others are looked at once."""
+
 _HEADLINE = (metrics.STARTUP, "startup_main_s")
+_REMEMBERED = 99
+"""Visits that the estimate of the next block rests on: the last ones, so that it stays cheap."""
 _GIVE_UP_AFTER = 2
 """Visits that may fail to start one after the other before a sandbox is left alone."""
 
@@ -28,9 +37,9 @@ class Tally:
     def __init__(self, info: RunInfo, previous: runfolder.Run | None) -> None:
         self.done: set[tuple[int, str, str]] = set()
         self.elapsed_s = 0.0
-        self.seconds: dict[str, list[float]] = {box.name: [] for box in info.sandboxes}
+        self.seconds: dict[tuple[str, str], deque[float]] = {}
         self.starts: dict[str, list[float]] = {box.name: [] for box in info.sandboxes}
-        self.failures: dict[str, int] = dict.fromkeys(self.seconds, 0)
+        self.failures: dict[str, int] = dict.fromkeys(self.starts, 0)
         if previous is not None:
             by_visit: dict[tuple[int, str], list[Sample]] = {}
             for sample in previous.samples:
@@ -41,10 +50,12 @@ class Tally:
     def add(self, entry: Visit, samples: Sequence[Sample]) -> None:
         """Take a closed visit into account."""
         self.done.add((entry.block, entry.sandbox, entry.part))
+        self.elapsed_s += entry.seconds
+        if entry.part in _EVERY_BLOCK:
+            place = (entry.sandbox, entry.part)
+            self.seconds.setdefault(place, deque(maxlen=_REMEMBERED)).append(entry.seconds)
         if entry.part != START:
             return
-        self.elapsed_s += entry.seconds
-        self.seconds[entry.sandbox].append(entry.seconds)
         headline = [s for s in samples if (s.workload, s.metric) == _HEADLINE]
         if any(sample.status is not Status.OK for sample in headline):
             self.failures[entry.sandbox] += 1
@@ -57,9 +68,9 @@ class Tally:
         return self.failures[sandbox] >= _GIVE_UP_AFTER
 
     def block_seconds(self) -> float:
-        """Estimate the wall time of one block from the median visit of each sandbox."""
+        """Estimate the wall time of one block from the median of each sandbox's parts."""
         return sum(
             sorted(seconds)[len(seconds) // 2]
-            for name, seconds in self.seconds.items()
-            if seconds and not self.given_up(name)
+            for (name, _), seconds in self.seconds.items()
+            if not self.given_up(name)
         )

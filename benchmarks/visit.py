@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import psutil
 
-from benchmarks import metrics
+from benchmarks import density, metrics, neighbour
 from benchmarks.errors import MeasurementError
 from benchmarks.records import MetricInfo, Sample, Status, Unit
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from benchmarks.workloads import Workload
 
 _NANOSECONDS = 1e-9
+_GONE_WITHIN_S = 5.0
 _CPU_METRICS = ("host_cpu_s", "host_cpu_s_per_event")
 
 type LastAct = Callable[[Instance], None]
@@ -131,7 +132,7 @@ def visit(sandbox: Sandbox, plan: Plan) -> list[Sample]:
     stop_failure: MeasurementError | None = None
     try:
         with instance:
-            _measure(record, plan, instance, available_before)
+            _measure(record, plan, sandbox, instance, available_before)
             instance.stop()
     except MeasurementError as error:
         stop_failure = error
@@ -144,9 +145,41 @@ def visit(sandbox: Sandbox, plan: Plan) -> list[Sample]:
     return record.samples
 
 
+def crowd(sandbox: Sandbox, plan: Plan, ceiling: density.Ceiling) -> list[Sample]:
+    """Start many instances at once and return what they came to; a failure is its status."""
+    record = _Recorder(plan, sandbox.info.name)
+    told = [info for info in metrics.catalogue() if info.workload == metrics.DENSITY]
+    try:
+        found = density.measure(sandbox, ceiling, plan.settle_s)
+    except MeasurementError as error:
+        record.failed(told, error)
+        return record.samples
+    said = (
+        f"{found.count} instances, ended by {found.ended_by}; slope {found.low_bytes:.0f} to "
+        f"{found.high_bytes:.0f} bytes (95 %, Theil-Sen)"
+    )
+    for info in told:
+        value = float(getattr(found, info.metric.removeprefix("density_")))
+        record.add(info.workload, info.metric, info.unit, value, detail=said)
+    if left := _left_for_good(sandbox):
+        record.samples = []
+        said = "; ".join(left)
+        record.failed(told, MeasurementError(f"left behind on the host: {said}"))
+    return record.samples
+
+
+def _left_for_good(sandbox: Sandbox) -> list[str]:
+    """Return what is left of many instances, once the last of their processes had time to go."""
+    until = time.monotonic() + _GONE_WITHIN_S
+    while (left := sandbox.leftovers()) and time.monotonic() < until:
+        time.sleep(0.1)
+    return left
+
+
 def _measure(
     record: _Recorder,
     plan: Plan,
+    sandbox: Sandbox,
     instance: Instance,
     available_before: int,
 ) -> None:
@@ -158,7 +191,10 @@ def _measure(
     order = random.Random(f"{plan.seed}/{plan.block}/{record.sandbox}")  # noqa: S311  # not cryptography
     order.shuffle(shuffled)
     for workload in shuffled:
-        _record_workload(record, plan, instance, workload)
+        if workload.neighbour is None:
+            _record_workload(record, plan, instance, workload)
+        else:
+            _record_neighboured(record, plan, sandbox, instance, workload)
     if plan.last_act is not None:
         plan.last_act(instance)
 
@@ -235,6 +271,23 @@ def _record_workload(
             )
         else:
             record.add(workload.name, info.metric, info.unit, results[info.metric])
+
+
+def _record_neighboured(
+    record: _Recorder,
+    plan: Plan,
+    sandbox: Sandbox,
+    instance: Instance,
+    workload: Workload,
+) -> None:
+    record.begin()
+    try:
+        results = neighbour.measure(sandbox, instance, workload, plan.resources)
+    except MeasurementError as error:
+        record.failed(workload.metrics(), error)
+        return
+    for info in workload.metrics():
+        record.add(workload.name, info.metric, info.unit, results[info.metric])
 
 
 def _headlines(plan: Plan) -> list[MetricInfo]:

@@ -51,8 +51,9 @@ def document(run: Run) -> Document:
         EmptyRunError: The run holds no finished measurement.
     """
     from reports.assembly import document as build
+    from reports.frame import tidy
 
-    return build(run)
+    return build(run, tidy(run))
 
 
 def render(run: Run, fmt: str) -> str:
@@ -74,7 +75,11 @@ def render(run: Run, fmt: str) -> str:
         from reports.export import csv
 
         return csv(run)
-    report = document(run)
+    from reports.assembly import document as build
+    from reports.frame import tidy
+
+    table = tidy(run)
+    report = build(run, table)
     if fmt == "json":
         from reports.export import json
 
@@ -85,7 +90,7 @@ def render(run: Run, fmt: str) -> str:
         return markdown(report)
     from reports.html import render as html
 
-    return html(run, report)
+    return html(report, table)
 
 
 def write(run: Run, fmt: str, out: Path | None) -> str | Path:

@@ -8,9 +8,9 @@ from benchmarks import statistics
 from benchmarks.records import Status
 from reports import ablation, channels, interference, summary, surface, sweep, units
 from reports.case import Case
-from reports.frame import tidy
 from reports.judge import judge
 from reports.model import REPORT_SCHEMA_VERSION, Document, Failure, NumberRow
+from reports.reproduction import reproduction
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,17 +19,18 @@ if TYPE_CHECKING:
     from benchmarks.runfolder import Run
 
 
-def document(run: Run) -> Document:
+def document(run: Run, table: pd.DataFrame) -> Document:
     """Summarise and judge a run.
 
-    Raises:
-        EmptyRunError: The run holds no sample of a closed visit.
+    Args:
+        run: The run.
+        table: Its samples, tidy.
     """
     info = run.info
-    table = tidy(run)
     numbers = summary.numbers(info, table)
     words = summary.words(info, table)
     failures = summary.failures(table)
+    case = Case(info, table, words)
     blocks = len({visit.block for visit in run.visits} or set(table["block"]))
     return Document(
         schema=REPORT_SCHEMA_VERSION,
@@ -50,12 +51,13 @@ def document(run: Run) -> Document:
         tools=info.tools,
         warnings=tuple(_warnings(info, blocks, failures, len(run.samples))),
         caveats=tuple(_caveats(info, table, numbers, run.discarded)),
-        claims=judge(Case(info, table, words)),
+        claims=judge(case),
         numbers=numbers,
         words=words,
         failures=failures,
         sweeps=sweep.swept(run),
         surface=surface.surface(run),
+        reproduction=reproduction(case),
         channels=channels.channels(run),
         ordeals=interference.ordeals(run),
         accounts=interference.accounts(run),

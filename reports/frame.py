@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
 from benchmarks.records import Status
 from reports.errors import EmptyRunError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from benchmarks.records import Sample
     from benchmarks.runfolder import Run
     from benchmarks.statistics import Pairs
 
@@ -50,27 +54,32 @@ def tidy(run: Run) -> pd.DataFrame:
         raise EmptyRunError(
             f"{run.path} holds no finished measurement; continue it with --resume, then report",
         )
-    table = pd.DataFrame(
+    return pd.DataFrame(
         {
-            "run": [sample.run for sample in samples],
+            "run": _words([sample.run for sample in samples]),
             "block": [sample.block for sample in samples],
-            "sandbox": [sample.sandbox for sample in samples],
-            "workload": [sample.workload for sample in samples],
-            "metric": [sample.metric for sample in samples],
-            "unit": [sample.unit.value for sample in samples],
-            "status": [sample.status.value for sample in samples],
-            "value": [sample.value for sample in samples],
-            "text": [sample.text or "" for sample in samples],
-            "detail": [sample.detail or "" for sample in samples],
+            "sandbox": _words([sample.sandbox for sample in samples]),
+            "workload": _words([sample.workload for sample in samples]),
+            "metric": _words([sample.metric for sample in samples]),
+            "unit": _words([sample.unit.value for sample in samples]),
+            "status": _words([sample.status.value for sample in samples]),
+            "value": np.array([sample.value for sample in samples], dtype=float),
+            "text": _words([sample.text or "" for sample in samples]),
+            "detail": _words([sample.detail or "" for sample in samples]),
             "started_at": [sample.started_at for sample in samples],
-            "flags": [" ".join(sample.flags) for sample in samples],
-            "position": [sample.dimensions.get("position", "") for sample in samples],
-            "parameters": [_parameters(sample.dimensions) for sample in samples],
+            "flags": _words([" ".join(sample.flags) for sample in samples]),
+            "position": _words([sample.dimensions.get("position", "") for sample in samples]),
+            "parameters": _words(_all_parameters(samples)),
         },
         columns=list(COLUMNS),
     )
-    table["value"] = pd.to_numeric(table["value"])
-    return table
+
+
+def _words(texts: Sequence[str]) -> pd.Categorical[str]:
+    """Return a column of texts that are mostly the same few: a number a row instead of a text."""
+    places = {text: place for place, text in enumerate(dict.fromkeys(texts))}
+    codes = np.fromiter(map(places.__getitem__, texts), dtype=np.int32, count=len(texts))
+    return pd.Categorical.from_codes(codes, categories=pd.Index(list(places)))
 
 
 def measured(table: pd.DataFrame) -> pd.DataFrame:
@@ -111,10 +120,25 @@ def grouped(table: pd.DataFrame, *columns: str) -> dict[tuple[str, ...], pd.Data
     """Split a table by columns of text, keeping the order in which the groups first appear."""
     return {
         tuple(str(part) for part in key): rows
-        for key, rows in table.groupby(list(columns), sort=False)
+        for key, rows in table.groupby(list(columns), sort=False, observed=True)
     }
 
 
+def _all_parameters(samples: Sequence[Sample]) -> list[str]:
+    """Return the parameters of every sample; those that share their dimensions share the text."""
+    known: dict[int, str] = {}  # by identity, which holds while the samples live
+    found = []
+    for sample in samples:
+        place = id(sample.dimensions)
+        text = known.get(place)
+        if text is None:
+            text = known[place] = _parameters(sample.dimensions)
+        found.append(text)
+    return found
+
+
 def _parameters(dimensions: dict[str, str]) -> str:
+    if not dimensions.keys() - ORDER_DIMENSIONS:
+        return "{}"
     kept = {key: value for key, value in dimensions.items() if key not in ORDER_DIMENSIONS}
-    return json.dumps(kept, sort_keys=True) if kept else "{}"
+    return json.dumps(kept, sort_keys=True)

@@ -11,7 +11,7 @@ from reports.case import ratio
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from reports.model import Document, NumberRow
+    from reports.model import Document, NumberRow, Reproduction
 
 
 def markdown(report: Document) -> str:
@@ -41,6 +41,8 @@ def markdown(report: Document) -> str:
         parts.append(
             "\n".join(f"- {_text(row.observation)}: {_text(row.result)}" for row in claim.evidence),
         )
+    if report.reproduction:
+        parts += _reproduction(report.reproduction)
     parts += ["## Numbers", _numbers(report.numbers)]
     if any(not row.admissible for row in report.numbers):
         parts.append("\N{DAGGER} not admissible: ranks against nothing.")
@@ -67,6 +69,31 @@ def _numbers(rows: Sequence[NumberRow]) -> str:
             for row in rows
         ),
     )
+
+
+def _reproduction(laid: Reproduction) -> list[str]:
+    """Return the section that lays a publication beside the run."""
+    return [
+        f"## Beside the published: {_text(laid.name)}",
+        f"{_text(laid.title)}. Figures from {_text(laid.source)}. Measured on {_text(laid.host)}.",
+        f"Rule: {_text(laid.rule)}",
+        "\n".join(f"- {_text(caveat)}" for caveat in laid.caveats),
+        _table(
+            ("Verdict", "Row", "System", "Published", "Ratio published", "Here", "Because"),
+            (
+                (
+                    f"**{row.verdict.value}**",
+                    _text(row.title) + (" (unverified)" if row.unverified else ""),
+                    _text(row.system) + (f" ({row.sandbox})" if row.sandbox else ""),
+                    _text(units.published(row.figure, row.unit)),
+                    units.MISSING if row.absolute else _text(units.times(row.published)),
+                    _text(units.compared(row)),
+                    _text(". ".join(filter(None, (row.reason, row.note)))),
+                )
+                for row in laid.rows
+            ),
+        ),
+    ]
 
 
 def _words(report: Document) -> str:

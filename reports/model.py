@@ -164,6 +164,72 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     evidence: tuple[Evidence, ...] = ()
 
 
+class Reproduced(StrEnum):
+    """What a run says of a published figure."""
+
+    YES = "reproduced"
+    NO = "not reproduced"
+    INCONCLUSIVE = "inconclusive"
+    NOT_TESTABLE = "not testable here"
+
+
+class ReproducedRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A published figure and this run's beside it.
+
+    Attributes:
+        title: What was measured.
+        system: Published system, and the one its ratio is to.
+        sandbox: The sandbox that stands for it here, or None.
+        figure: The figure as published.
+        unit: Its unit.
+        published: What is compared: the published ratio, or the figure in base units; None where
+            the publication has no figure of its base.
+        measured: The same of this run, with its interval; None where it was not measured.
+        absolute: Whether figures are compared and not ratios.
+        verdict: What came of it.
+        reason: Why, in words.
+        note: What is different here from what was published.
+        boundary: Both ends of a published duration.
+        unverified: The published figure was not read in the source itself.
+    """
+
+    title: str
+    system: str
+    sandbox: str | None
+    figure: float
+    unit: str
+    published: float | None
+    measured: Estimate | None
+    absolute: bool
+    verdict: Reproduced
+    reason: str
+    note: str
+    boundary: str
+    unverified: bool
+
+
+class Reproduction(msgspec.Struct, frozen=True, kw_only=True):
+    """A publication laid beside this run.
+
+    Attributes:
+        name: Its name in campaigns.
+        title: Its title and year.
+        source: Where the figures were read.
+        host: What they were measured on.
+        caveats: What to know before comparing.
+        rule: The rule of every verdict, fixed before any run.
+        rows: A row for every published figure that is not itself the base.
+    """
+
+    name: str
+    title: str
+    source: str
+    host: str
+    caveats: tuple[str, ...]
+    rule: str
+    rows: tuple[ReproducedRow, ...]
+
+
 class Failure(msgspec.Struct, frozen=True, kw_only=True):
     """Samples that gave nothing, counted by their reason."""
 
@@ -381,6 +447,7 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
         failures: Samples that gave nothing.
         sweeps: What the sweep of /proc and /sys found.
         surface: The attack surface of every sandbox.
+        reproduction: The publication that the campaign names, laid beside the run; else None.
         channels: Covert channels between each two sandboxes.
         ordeals: Victims beside aggressors.
         accounts: Aggressors beside the host's accounts.
@@ -411,6 +478,7 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
     failures: tuple[Failure, ...]
     sweeps: tuple[SweptSandbox, ...] = ()
     surface: tuple[SurfaceRow, ...] = ()
+    reproduction: Reproduction | None = None
     channels: tuple[ChannelRow, ...] = ()
     ordeals: tuple[OrdealRow, ...] = ()
     accounts: tuple[AccountRow, ...] = ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from rich.table import Table
@@ -10,10 +11,10 @@ from rich.text import Text
 from benchmarks import metrics
 from benchmarks.records import Unit
 from reports import units
-from reports.model import Verdict
+from reports.model import Reproduced, Verdict
 
 if TYPE_CHECKING:
-    from reports.model import Document, NumberRow
+    from reports.model import Document, NumberRow, Reproduction
 
 WIDTH = 80
 
@@ -29,6 +30,7 @@ _HEADLINES = (
     (metrics.STARTUP, "startup_main_s", "start"),
     (metrics.MEMORY, "pss_bytes", "memory (PSS)"),
     (metrics.MEMORY, "guest_used_bytes", "used in the guest"),
+    (metrics.DENSITY, "density_slope_bytes", "each further one"),
 )
 _MOST_SANDBOXES = 4
 _MOST_RATES = 8
@@ -41,6 +43,9 @@ def summary_table(report: Document) -> Table:
     grid.add_row(_numbers(report, names))
     grid.add_row(Text())
     grid.add_row(_claims(report))
+    if report.reproduction:
+        grid.add_row(Text())
+        grid.add_row(_reproduced(report.reproduction))
     if any(not row.admissible for row in report.numbers):
         grid.add_row(Text("\N{DAGGER} emulated CPU: not admissible for ranking", style="dim"))
     left_out = len(report.sandboxes) - len(names)
@@ -87,3 +92,10 @@ def _claims(report: Document) -> Table:
             Text(claim.title),
         )
     return table
+
+
+def _reproduced(laid: Reproduction) -> Text:
+    """Return one line: how many published figures came to which verdict."""
+    counts = Counter(row.verdict for row in laid.rows)
+    said = ", ".join(f"{counts[verdict]} {verdict.value}" for verdict in Reproduced)
+    return Text(f"{laid.name}: {said}")

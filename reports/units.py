@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from benchmarks.records import Unit
 
 if TYPE_CHECKING:
-    from reports.model import Estimate
+    from reports.model import Estimate, ReproducedRow
 
 TIMES = "\N{MULTIPLICATION SIGN}"
 MISSING = "\N{EN DASH}"
@@ -112,6 +112,25 @@ def estimate(value: Estimate | None, unit: Unit) -> str:
         return f"{shown} (no interval from {value.n})"
     around = interval(value, unit)
     return f"{shown} ({around})" if around else shown
+
+
+def published(figure: float, unit: str) -> str:
+    """Return a figure of a publication with its own unit, all of its digits kept."""
+    return f"{figure:,.10g}".replace(",", "\u2009") + f"\u00a0{unit}"
+
+
+def times(ratio: float | None) -> str:
+    """Return a published ratio."""
+    return MISSING if ratio is None else f"{digits(ratio)}{TIMES}"
+
+
+def compared(row: ReproducedRow) -> str:
+    """Return what this run has to lay beside a published figure."""
+    if row.measured is None:
+        return MISSING
+    if not row.absolute:
+        return estimate(row.measured, Unit.RATIO)
+    return estimate(row.measured, Unit.BYTES if row.unit == "KiB" else Unit.SECONDS)
 
 
 def percent(fraction: float) -> str:

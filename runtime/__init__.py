@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from runtime import profiles
     from runtime.cleanup import clean, leftovers
-    from runtime.container import Container, ContainerProcess
+    from runtime.container import Container
     from runtime.engine import Engine
     from runtime.errors import (
         CgroupError,
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         StateError,
         UnsupportedError,
     )
+    from runtime.member import ContainerProcess
     from runtime.spec import (
         IdMapping,
         Linux,
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "Container": "container",
-    "ContainerProcess": "container",
+    "ContainerProcess": "member",
     "Engine": "engine",
     "CgroupMemory": "usage",
     "clean": "cleanup",

@@ -1,15 +1,15 @@
-"""Switching one technology off, and saying in words how two specifications differ."""
+"""Switching one technology off."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from runtime.errors import SpecError
 from runtime.spec import Mount, Resources
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from runtime.spec import Spec
 
@@ -33,44 +33,6 @@ def without(spec: Spec, technology: str) -> Spec:
         raise SpecError("profile", f"no technology {technology!r}; {', '.join(TECHNOLOGIES)}")
     changed = _CHANGES[technology](spec)
     return replace(changed, profile=f"{spec.profile}-{technology}")
-
-
-def diff(spec: Spec, base: Spec) -> list[str]:
-    """What differs from `base`, one line a field: "linux.seccomp: 'default' -> None"."""
-    ours, theirs = _flatten(asdict(spec)), _flatten(asdict(base))
-    lines = []
-    for path in sorted(ours.keys() | theirs.keys()):
-        before, after = theirs.get(path, "absent"), ours.get(path, "absent")
-        if before != after and path not in ("profile", "process.args", "root.path"):
-            lines.append(f"{path}: {_difference(before, after)}")
-    return lines
-
-
-def _difference(before: Any, after: Any) -> str:
-    if isinstance(before, list) and isinstance(after, list):
-        gone = [f"-{entry}" for entry in before if entry not in after]
-        new = [f"+{entry}" for entry in after if entry not in before]
-        return " ".join(gone + new)
-    return f"{before!r} -> {after!r}"
-
-
-def _flatten(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, entry in value.items():
-        if isinstance(entry, dict):
-            flat |= _flatten(entry, f"{prefix}{key}.")
-        elif isinstance(entry, (tuple, list)):
-            flat[prefix + key] = [_word(item) for item in entry]
-        else:
-            flat[prefix + key] = entry
-    return flat
-
-
-def _word(item: Any) -> str:
-    if isinstance(item, dict):
-        parts = (str(part) for part in item.values() if part)
-        return ":".join(parts)
-    return str(item)
 
 
 def _drop_namespace(spec: Spec, kind: str) -> Spec:

@@ -42,6 +42,10 @@ def leftovers(state: Path) -> list[str]:
     for wreck in _wrecks(state):
         found += [f"process {pid} of {wreck.name}" for pid in _processes(wreck)]
         found += [f"control group {path}" for path in wreck.cgroups if Path(path).is_dir()]
+        if records.has_network(wreck.folder):
+            from runtime import network  # seldom, and slow to import
+
+            found += network.leftovers(wreck.name)
         found.append(f"state directory {wreck.folder}")
     return found
 
@@ -83,8 +87,14 @@ def _remove(wreck: _Wreck) -> list[str]:
             except ProcessLookupError:
                 continue
             removed.append(f"process {pid} of {wreck.name}")
+        for path in wreck.cgroups:
+            files.thaw(path)
         time.sleep(0.02)
     removed += [f"control group {path}" for path in wreck.cgroups if files.remove(path)]
+    if records.has_network(wreck.folder):
+        from runtime import network  # seldom, and slow to import
+
+        removed += network.remove(wreck.name)
     records.remove(wreck.folder)
     # rmdir, never a recursive removal: nothing but empty directories can be lost
     for folder in (wreck.folder / "territory", wreck.folder):
@@ -105,7 +115,11 @@ def _wrecks(state: Path) -> list[_Wreck]:
         record = records.read(folder)
         if record and records.spawner_lives(record):
             continue
-        if record is None and time.time() - folder.stat().st_mtime < _YOUNG_S:
+        try:
+            age_s = time.time() - folder.stat().st_mtime
+        except FileNotFoundError:
+            continue  # it ended while we looked
+        if record is None and age_s < _YOUNG_S:
             continue  # an engine that is just beginning or ending
         wrecks.append(_Wreck(folder, tuple(_groups(folder.name, record))))
     return wrecks
@@ -116,7 +130,9 @@ def _groups(name: str, record: dict[str, Any] | None) -> list[str]:
     from runtime import cgroups  # read when it matters
 
     guesses = [f"{folder}/{name}" for folder in cgroups.homes()]
-    known = list((record["cgroups"] if record else {}).values())
+    # a record that somebody else could write must not lead us to others' groups
+    named = (record["cgroups"] if record else {}).values()
+    known = [path for path in named if isinstance(path, str) and Path(path).name == name]
     return [path for path in dict.fromkeys(known + guesses) if Path(path).is_dir()]
 
 

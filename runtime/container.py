@@ -1,150 +1,34 @@
-"""A running container, and processes executed into it."""
+"""A running container."""
 
 from __future__ import annotations
 
-import errno
-import marshal
-import os
-import select
 import signal
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from runtime import operations, plan, usage
-from runtime.errors import ContainerError, SetupError, StateError
+from runtime import accounting, cgroups, events, plan, usage
+from runtime.cgroups import oom
+from runtime.errors import ContainerError, StateError
+from runtime.member import ContainerProcess, Member
+from runtime.operations.encoding import encode
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from runtime.engine import Engine, Stdio
-    from runtime.spec import Spec
+    from runtime.charges import CgroupStatistics
+    from runtime.engine import Engine
+    from runtime.events import Event
+    from runtime.link import Stdio
+    from runtime.network import Attachment
+    from runtime.operations import Operation
+    from runtime.spec import Resources, Spec
 
 _KILL_S = 5.0
 
 
-class _Member:
-    """What the first process and later ones have in common.
-
-    Attributes:
-        id: name within the engine.
-        pid: host process id.
-        pidfd: descriptor of it; becomes readable when it ends.
-        stamps: boundary to CLOCK_MONOTONIC nanoseconds.
-    """
-
-    def __init__(self, engine: Engine, name: str, answer: dict[str, Any], pidfd: int) -> None:
-        self.id = name
-        self.pid: int = answer["pid"]
-        self.pidfd = pidfd
-        self.stamps: dict[str, int] = answer["stamps"]
-        self._engine = engine
-        self._status: int | None = None
-        self._deleted = False
-
-    def wait(self, timeout_s: float | None = None) -> int | None:
-        """Wait for the end; the exit status as a shell has it (128 + signal), None on timeout.
-
-        Raises:
-            EngineError: the spawner is gone, and the status with it.
-        """
-        if self._status is not None:
-            return self._status
-        if self._deleted:
-            raise StateError(f"{self.id} is deleted; its exit status went with it")
-        if not self._ended(timeout_s):
-            return None
-        while self._status is None:
-            answer, _ = self._engine._ask(  # noqa: SLF001  # one package, two halves
-                {"verb": "status", "what": f"ask how {self.id} ended", "id": self.id}
-            )
-            self._status = answer["status"]
-        return self._status
-
-    def send_signal(self, number: int) -> None:
-        """Signal it; nothing happens where it has ended."""
-        if self._deleted:
-            return
-        try:
-            signal.pidfd_send_signal(self.pidfd, number)
-        except ProcessLookupError:
-            return
-
-    @property
-    def running(self) -> bool:
-        """Whether the process has not ended yet."""
-        return not self._deleted and not self._ended(0)
-
-    def _ended(self, timeout_s: float | None) -> bool:
-        poll = select.poll()
-        poll.register(self.pidfd, select.POLLIN)
-        return bool(poll.poll(None if timeout_s is None else max(0, timeout_s) * 1000))
-
-    def _forget(self, what: str) -> None:
-        """Have the spawner end and forget it, and all that was executed into it."""
-        statuses: dict[str, int | None] = {}
-        try:
-            answer, _ = self._engine._ask({"verb": "delete", "what": what, "id": self.id})  # noqa: SLF001  # likewise
-            statuses = answer["statuses"]
-        except SetupError as error:
-            if error.errno == errno.ETIMEDOUT:  # the spawner still has it
-                raise
-            self.let_go(statuses)
-            raise
-        except BaseException:
-            self.let_go(statuses)
-            raise
-        self.let_go(statuses)
-
-    def let_go(self, statuses: Mapping[str, int | None]) -> None:
-        """Close what this process holds of it, which the spawner knows no more.
-
-        Args:
-            statuses: how it ended, by id, where that is known.
-        """
-        if self._deleted:
-            return
-        self._deleted = True
-        os.close(self.pidfd)
-        if self._status is None:
-            self._status = statuses.get(self.id)
-
-
-class ContainerProcess(_Member):
-    """A process executed into a running container; a context manager whose end closes it.
-
-    Holds a descriptor here and one in the spawner until it is closed or its container is deleted.
-    """
-
-    def __init__(
-        self, container: Container, engine: Engine, name: str, answer: dict[str, Any], pidfd: int
-    ) -> None:
-        super().__init__(engine, name, answer, pidfd)
-        self._container = container
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def kill(self) -> None:
-        """SIGKILL it."""
-        self.send_signal(signal.SIGKILL)
-
-    def close(self) -> None:
-        """Kill it where it still runs and let go of it; idempotent."""
-        if not self._deleted:
-            self._forget(f"forget {self.id}")
-
-    def let_go(self, statuses: Mapping[str, int | None]) -> None:
-        """Close what this process holds of it; how it ended stays known."""
-        super().let_go(statuses)
-        self._container.executed.pop(self.id, None)
-
-
-class Container(_Member):
+class Container(Member):
     """A container; a context manager whose end deletes it.
 
     Attributes:
@@ -152,21 +36,33 @@ class Container(_Member):
         cgroup_paths: controller ("unified" on cgroup v2) to directory; empty for native.
         steps: name and time of each step of the set-up, where `run` was asked for them.
         executed: processes executed into it that are not closed yet, by id.
+        attachment: its interface on the engine's bridge, None where it has none.
         forced: whether `stop` had to SIGKILL the first process after the grace, so that the time
             between `stop_asked` and `stopped` tells nothing of the container.
     """
 
-    def __init__(
-        self, engine: Engine, name: str, spec: Spec, answer: dict[str, Any], pidfd: int
+    def __init__(  # noqa: PLR0917  # the engine alone calls it
+        self,
+        engine: Engine,
+        name: str,
+        spec: Spec,
+        operations: Sequence[Operation],
+        answer: dict[str, Any],
+        fds: Sequence[int],
     ) -> None:
-        super().__init__(engine, name, answer, pidfd)
+        super().__init__(engine, name, answer, fds)
         self.spec = spec
+        self._operations = operations
         self.cgroup_paths: Mapping[str, Path] = {
             key: Path(value) for key, value in answer["cgroups"].items()
         }
-        self.steps: list[tuple[str, int]] = answer["steps"]
+        self.steps: list[tuple[str, int]] = [
+            (type(operations[place]).__name__, stamp) for place, stamp in answer["steps"]
+        ]
         self.executed: dict[str, ContainerProcess] = {}
         self.forced = False
+        self._oom_kills = 0
+        self.attachment: Attachment | None = None
         self._executions = 0
         self._prepared = False
 
@@ -176,6 +72,33 @@ class Container(_Member):
     def __exit__(self, *_: object) -> None:
         self.delete()
 
+    def attach(self, *, isolated: bool = False) -> Attachment:
+        """Give it an interface on the engine's bridge; the address goes back when it is deleted.
+
+        Args:
+            isolated: it reaches the host and the outside, but no other isolated container.
+
+        Raises:
+            NetworkError: the kernel refuses.
+            StateError: it has one already.
+        """
+        if self.attachment:
+            raise StateError(f"{self.id} is attached already")
+        self.attachment = self._engine.network().attach(self.pid, isolated=isolated)
+        return self.attachment
+
+    def start(self) -> None:
+        """Let the workload of a created container run.
+
+        Raises:
+            ExecError: the program does not exist in the image or cannot be executed; the container
+                is deleted then.
+            SetupError: it has been started already, or the kernel refused the filter.
+        """
+        self._engine.link.ask(
+            {"verb": "start", "what": f"start {self.id}", "id": self.id}, (), self._operations
+        )
+
     def exec(
         self,
         args: Sequence[str],
@@ -184,8 +107,17 @@ class Container(_Member):
         cwd: str | None = None,
         stdio: Stdio | None = None,
         extra_fds: Mapping[int, int] | None = None,
+        terminal: bool = False,
     ) -> ContainerProcess:
         """Run a further program in the container, under the same limits and privileges.
+
+        Args:
+            args: program and arguments.
+            env: environment; the workload's own by default.
+            cwd: working directory; the workload's own by default.
+            stdio: descriptors for standard input, output and error; /dev/null where None.
+            extra_fds: number in the container to descriptor here.
+            terminal: give it a terminal instead of `stdio` (`ContainerProcess.terminal`).
 
         Raises:
             ExecError: the program cannot be run.
@@ -195,30 +127,35 @@ class Container(_Member):
         requested = time.monotonic_ns()
         if not self.running:
             raise StateError(f"{self.id} is not running; nothing can be executed in it")
+        if self.paused:  # it would wait along with the others
+            raise StateError(f"{self.id} is paused; resume it before anything is executed in it")
         workload = replace(
             self.spec.process,
             args=tuple(args),
             env=self.spec.process.env if env is None else env,
             cwd=self.spec.process.cwd if cwd is None else cwd,
+            terminal=terminal,
         )
         self._executions += 1
         name = f"{self.id}/{self._executions}"
-        joined = plan.join_flags(self.spec)
+        operations = self._engine.permitted(plan.execute(self.spec, workload))
+        program = plan.program(
+            self.spec, workload, operations, enter=True, filter=self._engine.filter(self.spec)
+        )
         message = {
             "verb": "exec",
             "what": f"execute {args[0]!r} in {self.id}",
             "id": name,
             "container": self.id,
             "requested": requested,
-            "plan": marshal.dumps(operations.encode(plan.execute(self.spec, workload))),
-            "namespaces": joined,
+            "program": encode(program),
+            "maps_ids": False,
             "image": str(self.spec.root.path.absolute()),
             "shared_root": self.spec.linux.namespace("mount") is None,
-            "argv": workload.args,
-            "env": tuple(f"{key}={value}" for key, value in workload.env.items()),
+            "time_steps": False,
         }
-        answer, fds = self._engine._start(message, stdio, extra_fds)  # noqa: SLF001  # one package
-        process = ContainerProcess(self, self._engine, name, answer, fds[0])
+        answer, fds = self._engine.link.start(message, operations, stdio, extra_fds)
+        process = ContainerProcess(self, self._engine, name, answer, fds)
         self.executed[name] = process
         return process
 
@@ -226,7 +163,7 @@ class Container(_Member):
         """Host pids of every process in it, those executed into it included."""
         if self.cgroup_paths:
             return usage.group_pids(self.cgroup_paths)
-        if self._deleted:
+        if self.deleted:
             return []
         if self.spec.linux.namespace("pid"):
             return usage.namespace_pids(self.pid)
@@ -247,18 +184,83 @@ class Container(_Member):
             groups = self._engine.cgroup_paths
         if groups:
             return usage.group_cpu_s(groups)
-        if self._deleted or not self.spec.linux.namespace("pid"):
+        if self.deleted or not self.spec.linux.namespace("pid"):
             return None
         ended: float = self._tell("cpu_s", "read the CPU time of", verb="cpu")
         return ended + usage.processes_cpu_s(self.pids())
 
     def _tell(self, field: str, what: str, *, verb: str | None = None) -> Any:
         message = {"verb": verb or field, "what": f"{what} {self.id}", "id": self.id}
-        return self._engine._ask(message)[0][field]  # noqa: SLF001  # one package, two halves
+        return self._engine.link.ask(message)[0][field]
+
+    def pause(self) -> None:
+        """Stop everything in it, as it is, until `resume`; it can still be killed and deleted.
+
+        Raises:
+            SetupError: it has no control group, or the kernel does not freeze it.
+        """
+        self._engine.link.ask({"verb": "freeze", "what": f"pause {self.id}", "id": self.id})
+
+    def resume(self) -> None:
+        """Let it go on.
+
+        Raises:
+            SetupError: it has no control group.
+        """
+        self._engine.link.ask({"verb": "thaw", "what": f"resume {self.id}", "id": self.id})
+
+    @property
+    def paused(self) -> bool:
+        """Whether everything in it stands still."""
+        return bool(self.cgroup_paths) and not self.deleted and self._group().frozen()
+
+    def update(self, resources: Resources) -> None:
+        """Change its limits while it runs; what is None stays.
+
+        Raises:
+            CgroupError: the kernel refuses, or this host lacks the controller.
+            SetupError: it has no control group.
+        """
+        answer, _ = self._engine.link.ask(
+            {
+                "verb": "limit",
+                "what": f"update {self.id}",
+                "id": self.id,
+                "resources": asdict(resources),
+            }
+        )
+        self.cgroup_paths = {key: Path(value) for key, value in answer["cgroups"].items()}
+
+    def oom_kills(self) -> int:
+        """How many of its processes were killed for want of memory within its limit."""
+        if not self.cgroup_paths or self.deleted:
+            return self._oom_kills
+        found = oom.oom_kills(self.cgroup_paths)
+        self._oom_kills = self._oom_kills if found is None else found
+        return self._oom_kills
+
+    def events(self, timeout_s: float | None = None) -> Iterator[Event]:
+        """What happens to it, as it happens, until its first process has ended.
+
+        Yields:
+            "oom" with the number of processes killed so far for want of memory; at last "exit"
+            with the exit status. Nothing more once `timeout_s` has passed.
+
+        Raises:
+            StateError: it is deleted meanwhile.
+        """
+        return events.follow(self, timeout_s)
+
+    def _group(self) -> cgroups.Group:
+        return cgroups.open_at({key: str(path) for key, path in self.cgroup_paths.items()})
 
     def memory(self) -> usage.CgroupMemory | None:
         """Memory charged to its group; None without one."""
         return usage.memory(self.cgroup_paths)
+
+    def statistics(self) -> CgroupStatistics | None:
+        """All that its control group counts; None without one."""
+        return accounting.statistics(self.cgroup_paths) if self.cgroup_paths else None
 
     def stop(self, grace_s: float = 10.0) -> int | None:
         """SIGTERM to the first process, after the grace SIGKILL to all.
@@ -273,7 +275,7 @@ class Container(_Member):
         Raises:
             ContainerError: a process outlives SIGKILL.
         """
-        if self._deleted:
+        if self.deleted:
             return self._status
         self.stamps.setdefault("stop_asked", time.monotonic_ns())
         if self.spec.process.init and not self._prepared:
@@ -323,8 +325,8 @@ class Container(_Member):
 
     def kill(self) -> None:
         """SIGKILL every process in it."""
-        if not self._deleted:
-            self._engine._ask({"verb": "kill", "what": f"kill {self.id}", "id": self.id})  # noqa: SLF001  # one package
+        if not self.deleted:
+            self._engine.link.ask({"verb": "kill", "what": f"kill {self.id}", "id": self.id})
 
     def delete(self) -> None:
         """Kill what still runs and remove every trace; idempotent.
@@ -334,9 +336,13 @@ class Container(_Member):
         Raises:
             SetupError: a process outlives SIGKILL, or a group cannot be removed.
         """
-        if self._deleted:
+        if self.deleted:
             return
+        self.oom_kills()  # stays known
         self._forget(f"delete {self.id}")
+        if self.attachment:
+            attachment, self.attachment = self.attachment, None
+            self._engine.network().detach(attachment)
 
     def let_go(self, statuses: Mapping[str, int | None]) -> None:
         """Close what this process holds of it and of what was executed into it."""

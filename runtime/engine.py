@@ -3,40 +3,34 @@
 from __future__ import annotations
 
 import contextlib
-import errno
-import marshal
 import os
 import re
 import secrets
-import socket
-import subprocess
-import sys
-import threading
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
-from runtime import cgroups, operations, plan, record, wire
+from runtime import cgroups, mappings, plan, record, rootless
 from runtime.container import Container
-from runtime.errors import CgroupError, EngineError, ExecError, SetupError, StateError
+from runtime.errors import ContainerError, EngineError, SetupError, StateError
+from runtime.executor import build
+from runtime.link import Link
+from runtime.operations.encoding import encode
 from runtime.record import start_time as start_time  # noqa: PLC0414  # other users look here
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
+    from ipaddress import IPv4Network
 
-    from runtime.spec import IdMapping, Spec
+    from runtime.link import Stdio
+    from runtime.network import Network
+    from runtime.operations import Operation
+    from runtime.seccomp import Filter
+    from runtime.spec import Spec
 
-_PACKAGE_PARENT = Path(__file__).resolve().parent.parent
-_BOOT = (
-    "import sys; sys.path.insert(0, sys.argv[1]); from runtime.spawner.main import main; main({})"
-)
 _ID = re.compile(r"[A-Za-z0-9_+-][A-Za-z0-9_+.-]{0,127}")
-_START_S = 20.0
-#: Longer than any answer takes; past it the spawner hangs.
-_ANSWER_S = 60.0
 _PLANS_KEPT = 256
-Stdio = tuple[int, int, int]
 
 
 class Engine:
@@ -59,6 +53,7 @@ class Engine:
 
     Raises:
         EngineError: the spawner could not start; says why.
+        UnsupportedError: the executor cannot be built on this host.
     """
 
     def __init__(
@@ -70,27 +65,32 @@ class Engine:
     ) -> None:
         self.name = f"tare-{secrets.token_hex(6)}"
         self.folder = Path(state).resolve() / self.name
-        self._sending = threading.Lock()
-        self._plans: dict[int, tuple[Spec, bytes]] = {}
+        self._programs: dict[tuple[int, bool], tuple[Spec, Sequence[Operation], bytes]] = {}
         self._prepared: set[tuple[str, bool, str]] = set()
-        self._filters: set[str] = set()
         self._containers: dict[str, Container] = {}
         self._count = 0
+        self._network: Network | None = None
+        #: What an ordinary user may map; None for root, who may map anything.
+        self.rootless = None if os.geteuid() == 0 else mappings.for_user()
+        executor = build()
         try:
             (self.folder / "territory").mkdir(parents=True)
         except OSError as error:
             raise EngineError(
                 f"cannot make the state directory {self.folder}: {error.strerror}"
             ) from error
-        self._channel, self._process = self._start_process()
+        self.link = Link(self.folder)
         try:
-            answer = self._set_up(
+            answer = self.link.set_up(
                 {
                     "marker": self.name,
                     "folder": str(self.folder),
                     "affinity": tuple(affinity or ()),
                     "memory_limit_bytes": memory_limit_bytes,
-                }
+                    "executor": str(executor),
+                    "rootless": self.rootless is not None,
+                },
+                self.rootless,
             )
         except BaseException:
             with contextlib.suppress(EngineError):
@@ -100,31 +100,14 @@ class Engine:
         self.has_init: bool = answer["has_init"]
         #: Whether the spawner, and so every instance without a group of its own, is in the group.
         self.inherits_group = memory_limit_bytes is not None and bool(self.cgroup_paths)
-        self.notes: list[str] = cgroups.losses(self.cgroup_paths)
-
-    def _set_up(self, settings: dict[str, Any]) -> dict[str, Any]:
-        try:
-            record.write(self.folder, self._process.pid, {})
-            wire.send(self._channel, settings)
-            answer, _ = wire.receive(self._channel)
-            if "error" not in answer:
-                record.write(self.folder, self._process.pid, answer["cgroups"])
-        except (OSError, EOFError) as error:
-            raise EngineError(
-                f"the spawner with the state directory {self.folder} died while starting: {error}"
-            ) from error
-        if "error" in answer:
-            hint = ""
-            if answer["errno"] in {errno.EPERM, errno.EACCES}:
-                hint = "; containers need root, and mount namespaces allowed"
-            raise EngineError(f"the spawner cannot start: {answer['error']}{hint}")
-        self._channel.settimeout(_ANSWER_S)
-        return dict(answer)
+        self.notes: list[str] = rootless.losses(self.rootless, answer["no_groups"])
+        if self.cgroup_paths or not self.rootless:
+            self.notes += cgroups.losses(self.cgroup_paths)
 
     @property
     def spawner_pid(self) -> int:
         """Process id of the spawner."""
-        return self._process.pid
+        return self.link.pid
 
     def __enter__(self) -> Self:
         return self
@@ -138,15 +121,12 @@ class Engine:
         Raises:
             EngineError: something outlives it; the record stays, so that `runtime.clean` finds it.
         """
+        if self._network:
+            self._close_network()
         for container in list(self._containers.values()):
             container.let_go({})
         self._containers.clear()
-        self._channel.close()
-        try:
-            self._process.wait(_START_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        self.link.close()
         if self.folder.is_dir():
             from runtime.cleanup import clean_up  # seldom: the spawner itself removes it
 
@@ -158,6 +138,39 @@ class Engine:
                     "run 'tare clean' later"
                 ) from error
 
+    def network(
+        self, *, subnet: IPv4Network | None = None, nat: bool = True, mtu: int | None = None
+    ) -> Network:
+        """The bridge to which containers can be attached, made at the first call.
+
+        It ends with the engine. Costs a quarter of a second once, most of it imports.
+
+        Args:
+            subnet: of the bridge; a free one is found where None.
+            nat: let containers reach what the host reaches.
+            mtu: of the bridge and its links; the kernel's default where None.
+
+        Raises:
+            NetworkError: the kernel refuses, e.g. since the caller is an ordinary user.
+        """
+        if self._network is None:
+            from runtime.network import Network  # costs a quarter of a second
+
+            record.note_network(self.folder)
+            self._network = Network(self.name, subnet=subnet, nat=nat, mtu=mtu)
+            self.notes += self._network.notes
+        return self._network
+
+    def _close_network(self) -> None:
+        """End the bridge; containers first, since links go faster with their namespaces."""
+        assert self._network is not None
+        for container in list(self._containers.values()):
+            with contextlib.suppress(ContainerError):
+                container.delete()
+        self._network.close()
+        self._network = None
+        record.forget_network(self.folder)
+
     def prepare(self, spec: Spec) -> None:
         """Mount the image for this kind of container, so that no measured start has to.
 
@@ -167,27 +180,19 @@ class Engine:
         shared = spec.linux.namespace("mount") is None
         image = _image(spec)
         key = (image, shared, repr(spec.linux.uid_mappings))
-        name = spec.linux.seccomp
-        if key in self._prepared and (name is None or name in self._filters):
+        if key in self._prepared:
             return
-        filters = {}
-        if name is not None and name not in self._filters:
-            from runtime.seccomp import compile_profile  # only where wanted
-
-            filters[name] = compile_profile(name)
-        answer, _ = self._ask(
+        answer, _ = self.link.ask(
             {
                 "verb": "prepare",
                 "what": f"prepare the image {image}",
                 "image": image,
-                "mapping": _mapping(spec),
+                "mapping": self._shift(spec),
                 "shared_root": shared,
-                "filters": filters,
             }
         )
         self.notes += [note for note in answer["notes"] if note not in self.notes]
         self._prepared.add(key)
-        self._filters.update(filters)
 
     def run(
         self,
@@ -197,6 +202,7 @@ class Engine:
         stdio: Stdio | None = None,
         extra_fds: Mapping[int, int] | None = None,
         steps: bool = False,
+        attach: bool = False,
     ) -> Container:
         """Create and start a container in one request.
 
@@ -208,6 +214,7 @@ class Engine:
             stdio: descriptors for standard input, output and error; /dev/null where None.
             extra_fds: number in the container to descriptor here.
             steps: record the clock after every step of the set-up (`Container.steps`).
+            attach: give it an interface on the engine's bridge (`network`, `Container.attachment`).
 
         Raises:
             SpecError: the specification is wrong.
@@ -216,101 +223,149 @@ class Engine:
             StateError: the id is in use or not usable.
             EngineError: the spawner is gone.
         """
-        requested = time.monotonic_ns()
-        if id is None:
-            self._count += 1
-            id = f"c{self._count}"  # noqa: A001  # OCI's word
-        elif not _ID.fullmatch(id):
-            raise StateError(f"{id!r} cannot be an id: use letters, digits, _ + - and .")
-        encoded = self._plan(spec)
-        process = spec.process
-        message = {
-            "verb": "run",
-            "what": f"start {id}",
-            "id": id,
-            "requested": requested,
-            "plan": encoded,
-            "flags": plan.clone_flags(spec),
-            "mapping": _mapping(spec),
-            "image": _image(spec),
-            "shared_root": spec.linux.namespace("mount") is None,
-            "resources": asdict(spec.linux.resources) if spec.linux.cgroup else None,
-            "oom_score_adj": process.oom_score_adj,
-            "argv": process.args,
-            "env": tuple(f"{name}={value}" for name, value in process.env.items()),
-            "time_steps": steps,
-        }
-        answer, fds = self._start(message, stdio, extra_fds)
-        container = Container(self, id, spec, answer, fds[0])
-        self._containers[id] = container
+        container = self._make(spec, id, stdio, extra_fds, steps=steps, paused=attach)
+        if attach:
+            try:
+                container.attach()
+                container.start()
+            except BaseException:
+                container.delete()
+                raise
         return container
 
-    def _plan(self, spec: Spec) -> bytes:
-        known = self._plans.get(id(spec))
-        if known is not None and known[0] is spec:
-            return known[1]
+    def _shift(self, spec: Spec) -> tuple[str, str]:
+        """By what the owners of the image's files are shifted; an ordinary user owns them as is."""
+        return ("", "") if self.rootless else plan.mapping(spec)
+
+    def report(
+        self,
+        spec: Spec,
+        reporting: Filter,
+        *,
+        stdio: Stdio | None = None,
+        extra_fds: Mapping[int, int] | None = None,
+    ) -> Container:
+        """Run under a filter that reports calls, in place of the specification's own.
+
+        Somebody has to answer at `Container.listener` from now on, or the container stands still
+        (seccomp_unotify(2)); `learning.learn` does. Returns before the workload has been executed:
+        that it cannot be shows in its exit status, 125. Arguments and errors are those of `run`.
+
+        Args:
+            spec: what to run; it must have a filter.
+            reporting: compiled, with SECCOMP_FILTER_FLAG_NEW_LISTENER among its flags.
+            stdio: as for `run`.
+            extra_fds: likewise.
+        """
+        return self._make(
+            spec, None, stdio, extra_fds, steps=False, paused=False, reporting=reporting
+        )
+
+    def create(
+        self,
+        spec: Spec,
+        *,
+        id: str | None = None,  # noqa: A002  # OCI's word
+        stdio: Stdio | None = None,
+        extra_fds: Mapping[int, int] | None = None,
+    ) -> Container:
+        """Create a container whose workload waits for `Container.start`.
+
+        Its namespaces, limits and file systems are complete; filter and exec follow with the
+        start. Arguments and errors are those of `run`, but for ExecError, which `start` raises.
+        """
+        return self._make(spec, id, stdio, extra_fds, steps=False, paused=True)
+
+    def _make(
+        self,
+        spec: Spec,
+        name: str | None,
+        stdio: Stdio | None,
+        extra_fds: Mapping[int, int] | None,
+        *,
+        steps: bool,
+        paused: bool,
+        reporting: Filter | None = None,
+    ) -> Container:
+        requested = time.monotonic_ns()
+        if name is None:
+            self._count += 1
+            name = f"c{self._count}"
+        elif not _ID.fullmatch(name):
+            raise StateError(f"{name!r} cannot be an id: use letters, digits, _ + - and .")
+        if isinstance(spec.root.upper, Path):
+            _make_layer(spec.root.upper, plan.mapping(spec)[0] if not self.rootless else "")
+        operations, encoded = self._program(spec, paused=paused, reporting=reporting)
+        message = {
+            "verb": "run",
+            "what": f"start {name}",
+            "id": name,
+            "requested": requested,
+            "program": encoded,
+            "mapping": self._shift(spec),
+            "maps_ids": plan.mapping(spec) != ("", ""),
+            "image": _image(spec),
+            "shared_root": spec.linux.namespace("mount") is None,
+            "shares_pids": spec.linux.namespace("pid") is None,
+            "resources": asdict(spec.linux.resources) if spec.linux.cgroup else None,
+            "time_steps": steps,
+            "paused": paused,
+        }
+        answer, fds = self.link.start(message, operations, stdio, extra_fds)
+        container = Container(self, name, spec, operations, answer, fds)
+        self._containers[name] = container
+        return container
+
+    def _program(
+        self, spec: Spec, *, paused: bool, reporting: Filter | None
+    ) -> tuple[Sequence[Operation], bytes]:
+        known = self._programs.get((id(spec), paused))
+        if known is not None and known[0] is spec and reporting is None:
+            return known[1:]
         self.prepare(spec)
+        fitted = rootless.fit(spec, self.rootless) if self.rootless else spec
         if spec.process.init and not spec.native and not self.has_init:
             raise EngineError(
                 "no init program on this host: install catatonit or tini, or set process.init off"
             )
-        encoded = marshal.dumps(operations.encode(plan.create(spec)))
-        if len(self._plans) >= _PLANS_KEPT:
-            self._plans.clear()
-        self._plans[id(spec)] = (spec, encoded)
-        return encoded
+        operations = self.permitted(plan.create(fitted, paused=paused))
+        program = plan.program(
+            fitted,
+            spec.process,
+            operations,
+            filter=reporting.program if reporting else self.filter(spec),
+            filter_flags=reporting.flags if reporting else 0,
+        )
+        encoded = encode(program)
+        if reporting is None:
+            if len(self._programs) >= _PLANS_KEPT:
+                self._programs.clear()
+            self._programs[id(spec), paused] = (spec, operations, encoded)
+        return operations, encoded
 
-    def _start(
-        self, message: dict[str, Any], stdio: Stdio | None, extra: Mapping[int, int] | None
-    ) -> tuple[dict[str, Any], list[int]]:
-        null = -1
-        if stdio is None:
-            null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
-            stdio = (null, null, null)
-        try:
-            descriptors = dict(enumerate(stdio)) | dict(extra or {})
-            message["targets"] = tuple(descriptors)
-            return self._ask(message, tuple(descriptors.values()))
-        finally:
-            if null >= 0:
-                os.close(null)
+    def permitted(self, operations: list[Operation]) -> list[Operation]:
+        """The steps as whoever runs the engine may take them; for containers' own use."""
+        if self.rootless and rootless.unprivileged(self.rootless):
+            return plan.without_setgroups(operations)
+        return operations
 
-    def _ask(
-        self, message: dict[str, Any], fds: tuple[int, ...] = ()
-    ) -> tuple[dict[str, Any], list[int]]:
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        ours.settimeout(_ANSWER_S)
-        with ours:
-            try:
-                with theirs, self._sending:
-                    wire.send(self._channel, message, (theirs.fileno(), *fds))
-                answer, received = wire.receive(ours)
-            except TimeoutError as error:
-                raise EngineError(
-                    f"the spawner (pid {self.spawner_pid}) does not answer for {_ANSWER_S:g} s "
-                    f"(cannot {message['what']}); see its stack, then close the engine"
-                ) from error
-            except (EOFError, OSError) as error:
-                raise EngineError(
-                    f"the spawner is gone (cannot {message['what']}); start a new engine and run "
-                    "'tare clean'"
-                ) from error
-        if "error" in answer:
-            _raise(*answer["error"], what=message["what"])
-        return answer, received
+    @staticmethod
+    def filter(spec: Spec) -> bytes:
+        """The filter of a specification as a BPF program, b"" for none.
 
-    def _start_process(self) -> tuple[socket.socket, subprocess.Popen[bytes]]:
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        ours.settimeout(_START_S)
-        with theirs:
-            number = theirs.fileno()
-            process = subprocess.Popen(
-                [sys.executable, "-I", "-S", "-c", _BOOT.format(number), str(_PACKAGE_PARENT)],
-                stdin=subprocess.DEVNULL,
-                pass_fds=(number,),
-                start_new_session=True,  # Ctrl-C reaches the harness alone
-            )
-        return ours, process
+        Raises:
+            SpecError: there is no such profile.
+            UnsupportedError: libseccomp is missing or refuses.
+        """
+        if spec.linux.seccomp_object is not None:
+            from runtime.seccomp import compile_object  # only where wanted
+
+            return compile_object(spec.linux.seccomp_object).program
+        if spec.linux.seccomp is None:
+            return b""
+        from runtime.seccomp import compile_profile  # likewise
+
+        return compile_profile(spec.linux.seccomp)
 
 
 def _image(spec: Spec) -> str:
@@ -318,20 +373,19 @@ def _image(spec: Spec) -> str:
     return str(spec.root.path.absolute())
 
 
-def _mapping(spec: Spec) -> tuple[str, str]:
-    if spec.linux.namespace("user") is None:
-        return ("", "")
-    return (_lines(spec.linux.uid_mappings), _lines(spec.linux.gid_mappings))
+def _make_layer(folder: Path, uid_map: str) -> None:
+    """The two directories of a writable layer that stays, owned by the container's root.
 
-
-def _lines(mappings: Iterable[IdMapping]) -> str:
-    return "".join(f"{m.container_id} {m.host_id} {m.size}\n" for m in mappings)
-
-
-def _raise(kind: str, operation: str, reason: str, number: int, *, what: str) -> None:
-    if kind == "Exec":
-        raise ExecError(operation, reason, number)
-    if kind in ("FileExistsError", "KeyError"):
-        raise StateError(f"cannot {what}: {reason}")
-    error = CgroupError if kind == "CgroupOSError" else SetupError
-    raise error(operation, reason, number)
+    Raises:
+        SetupError: they cannot be made.
+    """
+    try:
+        for part in (folder / "upper", folder / "work"):
+            part.mkdir(parents=True, exist_ok=True)
+            if uid_map:
+                root = int(uid_map.split()[1])
+                os.chown(part, root, root)
+    except OSError as error:
+        raise SetupError(
+            f"make the writable layer {folder}", error.strerror or str(error), error.errno or 0
+        ) from error

@@ -6,6 +6,7 @@ ContainerError
 ├── EngineError          the spawner could not start, died, or answered nonsense
 ├── SetupError           the kernel refused one step of making a container
 │   ├── CgroupError      … one write, move or removal below a control group
+│   ├── HookError        … a hook of the bundle failed
 │   └── ExecError        … the workload program cannot be run
 └── StateError           the container does not exist, exists already, or is in the wrong state
 """
@@ -14,7 +15,18 @@ from __future__ import annotations
 
 
 class ContainerError(Exception):
-    """Base of every error of the runtime: one plain sentence."""
+    """Base of every error of the runtime: one plain sentence on one line.
+
+    Names in an image may hold anything: a line break, or what a terminal would take for an order,
+    is written as in Python's strings.
+    """
+
+    def __init__(self, text: str) -> None:
+        super().__init__(
+            text
+            if text.isprintable()
+            else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+        )
 
 
 class SpecError(ContainerError):
@@ -54,6 +66,10 @@ class SetupError(ContainerError):
 
 class CgroupError(SetupError):
     """One write, move or removal below a control group failed."""
+
+
+class HookError(SetupError):
+    """A hook of the bundle failed, so the container is stopped and removed."""
 
 
 class ExecError(SetupError):

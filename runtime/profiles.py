@@ -9,11 +9,13 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runtime import capabilities
-from runtime.ablation import TECHNOLOGIES, diff, without
+from runtime import capabilities, lxcfs
+from runtime.ablation import TECHNOLOGIES, without
 from runtime.cgroups import layout
+from runtime.difference import diff
 from runtime.spec import (
     DEFAULT_HOST_ID,
     DEFAULT_ID_COUNT,
@@ -26,10 +28,10 @@ from runtime.spec import (
     Root,
     Spec,
 )
+from runtime.spec.hints import unknown
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Mapping, Sequence
 
 ENV = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -55,12 +57,22 @@ MOUNTS = (
     Mount(
         destination="/dev/pts",
         type="devpts",
-        options=("nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"),
+        # at most as many terminals as LXC lets one container have: the host's are for all of them
+        options=(
+            "nosuid",
+            "noexec",
+            "newinstance",
+            "ptmxmode=0666",
+            "mode=0620",
+            "gid=5",
+            "max=1024",
+        ),
     ),
     Mount(
         destination="/dev/shm",  # noqa: S108  # where POSIX shared memory is
         type="tmpfs",
-        options=("nosuid", "noexec", "nodev", "mode=1777"),
+        # as large as Docker's and Podman's: without a memory limit nothing else bounds it
+        options=("nosuid", "noexec", "nodev", "mode=1777", "size=65536k"),
     ),
     Mount(destination="/dev/mqueue", type="mqueue", options=("nosuid", "noexec", "nodev")),
 )
@@ -196,7 +208,10 @@ def hardened(
     resources: Resources | None = None,
     cwd: str = "/",
 ) -> Spec:
-    """Default, and: read-only root, no capabilities, a tighter filter, clocks of its own."""
+    """Default, and: read-only root, no capabilities, a tighter filter, clocks of its own.
+
+    Where the host runs lxcfs, /proc shows the container's own memory, CPUs, load and uptime.
+    """
     spec = default(rootfs=rootfs, args=args, env=env, resources=resources, cwd=cwd)
     options = ("nosuid", "nodev", "mode=1777")
     scratch = Mount(destination="/tmp", type="tmpfs", options=options)  # noqa: S108  # inside
@@ -205,7 +220,7 @@ def hardened(
         profile="hardened",
         root=replace(spec.root, readonly=True),
         process=replace(spec.process, capabilities=()),
-        mounts=(*spec.mounts, scratch),
+        mounts=(*spec.mounts, *lxcfs.mounts(), scratch),
         linux=replace(
             spec.linux,
             namespaces=(*spec.linux.namespaces, Namespace("time")),
@@ -227,6 +242,27 @@ PROFILES = {
 }
 
 
+def describe(name: str) -> list[str]:
+    """How a profile differs from the default on this host, one line a field.
+
+    Args:
+        name: one of `PROFILES`, "native", or either with a technology that is switched off behind
+            it, e.g. "default-net".
+
+    Raises:
+        SpecError: there is no such profile or technology.
+    """
+    known: dict[str, Callable[..., Spec]] = {**PROFILES, "native": native}
+    profile = next((key for key in known if name == key or name.startswith(f"{key}-")), None)
+    if profile is None:
+        raise unknown("profile", name, "profile", known)
+    root, args = Path("/"), ("true",)
+    spec = known[profile](rootfs=root, args=args)
+    if name != profile:
+        spec = without(spec, name.removeprefix(f"{profile}-"))
+    return diff(spec, default(rootfs=root, args=args))
+
+
 __all__ = [
     "CGROUP_MOUNT",
     "MASKED",
@@ -237,6 +273,7 @@ __all__ = [
     "TECHNOLOGIES",
     "bare",
     "default",
+    "describe",
     "diff",
     "docker_like",
     "hardened",

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from runtime.processes import boot_id as boot_id  # noqa: PLC0414  # others look here
+from runtime.processes import start_time as start_time  # noqa: PLC0414  # likewise
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _FILE = "engine.json"
 _PART = "engine.json.part"
+#: Beside the record while the engine has a network: what makes that is not the spawner's, which
+#: hence leaves the record behind when it ends with this still here.
+NETWORK = "network"
 
 
 def write(folder: Path, pid: int, cgroups: dict[str, str]) -> None:
@@ -48,8 +56,23 @@ def read(folder: Path) -> dict[str, Any] | None:
 
 def remove(folder: Path) -> None:
     """Remove it, half-written ones too."""
-    for name in (_FILE, _PART):
+    for name in (_FILE, _PART, NETWORK):
         (folder / name).unlink(missing_ok=True)
+
+
+def note_network(folder: Path) -> None:
+    """Note that the engine is about to make a network."""
+    (folder / NETWORK).touch()
+
+
+def forget_network(folder: Path) -> None:
+    """Note that nothing is left of it."""
+    (folder / NETWORK).unlink(missing_ok=True)
+
+
+def has_network(folder: Path) -> bool:
+    """Whether something of a network may be left."""
+    return (folder / NETWORK).exists()
 
 
 def spawner_lives(record: dict[str, Any]) -> bool:
@@ -57,18 +80,3 @@ def spawner_lives(record: dict[str, Any]) -> bool:
     started = start_time(record["pid"])
     same_boot = record.get("boot_id", boot_id()) == boot_id()
     return same_boot and started is not None and started == record.get("started")
-
-
-def boot_id() -> str:
-    """Random name of this boot of the host: pids and start times of another mean nothing."""
-    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-
-
-def start_time(pid: int) -> int | None:
-    """Start of a process in clock ticks since boot (field 22 of stat), None where it has ended."""
-    try:
-        text = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return None
-    fields = text.rpartition(")")[2].split()
-    return None if fields[0] in "ZX" else int(fields[19])

@@ -11,15 +11,14 @@ from __future__ import annotations
 
 import ctypes
 import os
-from ctypes import c_char_p, c_int, c_long, c_size_t, c_uint, c_uint16, c_uint32, c_uint64, c_void_p
+from ctypes import c_char_p, c_int, c_long, c_size_t, c_uint, c_uint16, c_uint64, c_void_p
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable
 
 # Flags of clone(2).
 CLONE_NEWTIME = 0x00000080
-CLONE_PARENT = 0x00008000
 CLONE_NEWNS = 0x00020000
 CLONE_NEWCGROUP = 0x02000000
 CLONE_NEWUTS = 0x04000000
@@ -32,8 +31,9 @@ CLONE_INTO_CGROUP = 0x200000000
 SIGCHLD = 17
 
 # Flags of mount(2) and umount2(2).
-MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC = 1, 2, 4, 8
-MS_BIND, MS_REC, MS_PRIVATE, MS_STRICTATIME = 4096, 16384, 1 << 18, 1 << 24
+MS_NOSUID, MS_NODEV = 2, 4
+MS_REC = 16384
+MS_UNBINDABLE, MS_PRIVATE, MS_SLAVE, MS_SHARED = 1 << 17, 1 << 18, 1 << 19, 1 << 20
 MNT_DETACH = 2
 
 # the file-descriptor based mount API, mount_setattr(2), openat2(2)
@@ -44,30 +44,17 @@ AT_EMPTY_PATH = 0x1000
 AT_RECURSIVE = 0x8000
 MOVE_MOUNT_F_EMPTY_PATH = 0x04
 MOVE_MOUNT_T_EMPTY_PATH = 0x40
-FSOPEN_CLOEXEC = 1
-FSMOUNT_CLOEXEC = 1
-FSCONFIG_SET_FLAG, FSCONFIG_SET_STRING, FSCONFIG_CMD_CREATE = 0, 1, 6
 MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOSUID, MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC = 1, 2, 4, 8
 MOUNT_ATTR_STRICTATIME = 0x20
 MOUNT_ATTR_IDMAP = 0x100000
 RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, RESOLVE_IN_ROOT = 0x02, 0x04, 0x10
 
-# Options of prctl(2), seccomp(2), keyctl(2) and close_range(2).
-PR_SET_PDEATHSIG = 1
-PR_SET_DUMPABLE = 4
-PR_CAPBSET_DROP = 24
-PR_SET_CHILD_SUBREAPER = 36
-PR_SET_NO_NEW_PRIVS = 38
-PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL = 47, 4
+PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 36, 38
 SECCOMP_SET_MODE_FILTER = 1
-KEYCTL_JOIN_SESSION_KEYRING = 1
-CLOSE_RANGE_CLOEXEC = 4
 
 _NUMBERS = {  # x86_64, aarch64 (include/uapi/asm-generic/unistd.h serves riscv64 too)
     "pivot_root": (155, 41),
-    "keyctl": (250, 219),
-    "capset": (126, 91),
-    "execveat": (322, 281),
+    "bpf": (321, 280),
     "seccomp": (317, 277),
 }
 _COLUMN = 0 if os.uname().machine == "x86_64" else 1
@@ -142,14 +129,9 @@ _openat2 = _raw("openat2", 437, c_int, c_char_p, c_void_p, c_size_t)
 _mount_setattr = _raw("mount_setattr", 442, c_int, c_char_p, c_uint, c_void_p, c_size_t)
 _open_tree = _raw("open_tree", 428, c_int, c_char_p, c_uint)
 _move_mount = _raw("move_mount", 429, c_int, c_char_p, c_int, c_char_p, c_uint)
-_fsopen = _raw("fsopen", 430, c_char_p, c_uint)
-_fsconfig = _raw("fsconfig", 431, c_int, c_uint, c_char_p, c_char_p, c_int)
-_fsmount = _raw("fsmount", 432, c_int, c_uint, c_uint)
-_close_range = _raw("close_range", 436, c_uint, c_uint, c_uint)
+_pidfd_getfd = _raw("pidfd_getfd", 438, c_int, c_int, c_uint)
 _pivot_root = _old("pivot_root", c_char_p, c_char_p)
-_keyctl = _old("keyctl", c_int, c_char_p)
-_capset = _old("capset", c_void_p, c_void_p)
-_execveat = _old("execveat", c_int, c_char_p, c_void_p, c_void_p, c_int)
+_bpf = _old("bpf", c_int, c_void_p, c_uint)
 _seccomp = _old("seccomp", c_uint, c_uint, c_void_p)
 _mount = _wrapped("mount", c_char_p, c_char_p, c_char_p, c_long, c_char_p)
 _umount2 = _wrapped("umount2", c_char_p, c_int)
@@ -160,14 +142,15 @@ def clone3(flags: int, *, cgroup_fd: int = -1) -> tuple[int, int]:
     """Fork with flags; returns (pid, pidfd), which is (0, -1) in the child.
 
     The caller must be single-threaded: Python's own after-fork work (locks, thread state) is
-    skipped, since it would cost a tenth of the whole start and there is nothing for it to repair.
+    skipped, since there is nothing for it to repair.
+
+    Args:
+        flags: CLONE_* bits.
+        cgroup_fd: directory of the cgroup v2 to be born in, -1 for the caller's own.
     """
     pidfd = c_int(-1)
     args = _clone_args(
-        flags=flags | CLONE_PIDFD,
-        pidfd=ctypes.addressof(pidfd),
-        # a sibling made with CLONE_PARENT takes over its maker's signal; naming one is EINVAL
-        exit_signal=0 if flags & CLONE_PARENT else SIGCHLD,
+        flags=flags | CLONE_PIDFD, pidfd=ctypes.addressof(pidfd), exit_signal=SIGCHLD
     )
     if cgroup_fd >= 0:
         args.flags |= CLONE_INTO_CGROUP
@@ -201,27 +184,6 @@ def move_mount(mount_fd: int, target_fd: int) -> None:
     _move_mount(mount_fd, b"", target_fd, b"", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH)
 
 
-def new_filesystem(kind: str, options: Sequence[tuple[str, str]], attributes: int) -> int:
-    """A fresh, detached file system as a descriptor (fsopen, fsconfig, fsmount).
-
-    Args:
-        kind: file system type.
-        options: name and value; an empty value stands for a flag.
-        attributes: MOUNT_ATTR_* bits.
-    """
-    context = _fsopen(kind.encode(), FSOPEN_CLOEXEC)
-    try:
-        for name, value in options:
-            if value:
-                _fsconfig(context, FSCONFIG_SET_STRING, name.encode(), os.fsencode(value), 0)
-            else:
-                _fsconfig(context, FSCONFIG_SET_FLAG, name.encode(), None, 0)
-        _fsconfig(context, FSCONFIG_CMD_CREATE, None, None, 0)
-        return _fsmount(context, FSMOUNT_CLOEXEC, attributes)
-    finally:
-        os.close(context)
-
-
 def mount_setattr(
     fd: int, *, add: int, userns_fd: int = 0, recursive: bool = False, path: str = ""
 ) -> None:
@@ -243,49 +205,22 @@ def prctl(option: int, value: int = 0, third: int = 0) -> int:
     return _prctl(option, value, third, 0, 0)
 
 
-# Made once: building ctypes arrays in the child would cost it a tenth of a millisecond.
-_CAPABILITY_HEADER = (c_uint32 * 2)(0x20080522, 0)
-_CAPABILITY_DATA = (c_uint32 * 6)()
+def pidfd_getfd(pidfd: int, number: int) -> int:
+    """A copy of another process's descriptor (pidfd_getfd(2)); close-on-exec."""
+    return _pidfd_getfd(pidfd, number, 0)
 
 
-def capset(permitted: int) -> None:
-    """Set effective and permitted to `permitted`, inheritable to nothing (capset(2), version 3)."""
-    _CAPABILITY_DATA[0] = _CAPABILITY_DATA[1] = permitted & 0xFFFFFFFF
-    _CAPABILITY_DATA[3] = _CAPABILITY_DATA[4] = permitted >> 32
-    _capset(ctypes.addressof(_CAPABILITY_HEADER), ctypes.addressof(_CAPABILITY_DATA))
+def bpf(command: int, attributes: bytearray) -> int:
+    """bpf(2); what the kernel answers beside its result stands in `attributes`."""
+    buffer = (ctypes.c_char * len(attributes)).from_buffer(attributes)
+    return _bpf(command, ctypes.addressof(buffer), len(attributes))
 
 
-def join_session_keyring() -> None:
-    """A new, empty session keyring (keyctl(2)): the spawner's keys stay outside."""
-    _keyctl(KEYCTL_JOIN_SESSION_KEYRING, None)
+def load_seccomp(program: bytes, flags: int = 0) -> int:
+    """Install a BPF program (an array of struct sock_filter) as this thread's filter.
 
-
-def close_range_on_exec(first: int) -> None:
-    """Mark every descriptor from `first` on close-on-exec (close_range(2))."""
-    _close_range(first, 0xFFFFFFFF, CLOSE_RANGE_CLOEXEC)
-
-
-def close_all_but(kept: Iterable[int]) -> None:
-    """Close every descriptor above 2 that is not kept, at once (close_range(2))."""
-    first = 3
-    for number in sorted(set(kept)):
-        if number > first:
-            _close_range(first, number - 1, 0)
-        first = max(first, number + 1)
-    _close_range(first, 0xFFFFFFFF, 0)
-
-
-def load_seccomp(program: bytes) -> None:
-    """Install a BPF program (an array of struct sock_filter) as this thread's filter."""
+    Returns the listener's descriptor where the flags have SECCOMP_FILTER_FLAG_NEW_LISTENER.
+    """
     buffer = ctypes.create_string_buffer(program, len(program))
     fprog = _sock_fprog(len=len(program) // 8, filter=ctypes.addressof(buffer))
-    _seccomp(SECCOMP_SET_MODE_FILTER, 0, ctypes.addressof(fprog))
-
-
-def exec_fd(fd: int, argv: Sequence[str], env: Sequence[str]) -> None:
-    """Execute what `fd` has open (execveat(2)); returns only by OSError."""
-    _execveat(fd, b"", _strings(argv), _strings(env), AT_EMPTY_PATH)
-
-
-def _strings(values: Sequence[str]) -> ctypes.Array[c_char_p]:
-    return (c_char_p * (len(values) + 1))(*[os.fsencode(value) for value in values], None)
+    return _seccomp(SECCOMP_SET_MODE_FILTER, flags, ctypes.addressof(fprog))

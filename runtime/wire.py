@@ -7,13 +7,19 @@ them; it is twenty times as fast to import as json and needs no memory of its ow
 from __future__ import annotations
 
 import array
+import errno
 import marshal
 import os
 import socket
 from typing import Any
 
 _INLINE_BYTES = 64 * 1024
-_MAX_DESCRIPTORS = 64
+#: SCM_MAX_FD of the kernel (unix(7)).
+_MAX_DESCRIPTORS = 253
+
+
+class LostError(OSError):
+    """A message came without all of its descriptors: this process can open no more."""
 
 
 def send(channel: socket.socket, message: Any, descriptors: tuple[int, ...] = ()) -> None:
@@ -41,10 +47,11 @@ def receive(channel: socket.socket) -> tuple[Any, list[int]]:
 
     Raises:
         EOFError: the other end is closed.
+        LostError: there is no room for the descriptors; the message is gone.
         OSError: the socket failed.
     """
     space = socket.CMSG_SPACE(_MAX_DESCRIPTORS * 4)
-    data, ancillary, _, _ = channel.recvmsg(_INLINE_BYTES + 1, space, socket.MSG_CMSG_CLOEXEC)
+    data, ancillary, flags, _ = channel.recvmsg(_INLINE_BYTES + 1, space, socket.MSG_CMSG_CLOEXEC)
     descriptors = array.array("i")
     for level, kind, payload in ancillary:
         if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
@@ -52,6 +59,10 @@ def receive(channel: socket.socket) -> tuple[Any, list[int]]:
     if not data:
         raise EOFError
     fds = list(descriptors)
+    if flags & socket.MSG_CTRUNC:
+        for fd in fds:
+            os.close(fd)
+        raise LostError(errno.EMFILE, os.strerror(errno.EMFILE))
     if data[:1] == b"i":
         return marshal.loads(data[1:]), fds  # noqa: S302  # our own process wrote it
     spill = fds.pop(0)

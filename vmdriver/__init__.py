@@ -5,52 +5,66 @@ It imports nothing of the project. Start with `Driver`.
 
 from vmdriver.accelerator import Accelerator, audit
 from vmdriver.agent import Completed
-from vmdriver.config import PROFILES, STOCK, TUNED, Deadlines, Profile, VmConfig, diff
+from vmdriver.clock import ClockOffset
+from vmdriver.config import Deadlines, VmConfig
 from vmdriver.driver import Driver
 from vmdriver.errors import (
     AgentMissingError,
     CommandTimeoutError,
     ConfigError,
     ConnectError,
+    FirmwareStuckError,
     GuestBuildError,
     GuestHungError,
+    GuestMemoryError,
     GuestSetupError,
     InitMissingError,
     KernelPanicError,
     KernelSilentError,
     PayloadMissingError,
     QemuDiedError,
+    QemuStuckError,
     RefusedError,
     StartError,
     VmError,
     VmGoneError,
 )
+from vmdriver.files import GuestFile
 from vmdriver.memory import QemuMemory
+from vmdriver.network import Network
+from vmdriver.profile import MICRO, PROFILES, STOCK, TUNED, Profile, diff
 from vmdriver.state import clean, leftovers
 from vmdriver.vm import Vm
 
 __all__ = [
+    "MICRO",
     "PROFILES",
     "STOCK",
     "TUNED",
     "Accelerator",
     "AgentMissingError",
+    "ClockOffset",
     "CommandTimeoutError",
     "Completed",
     "ConfigError",
     "ConnectError",
     "Deadlines",
     "Driver",
+    "FirmwareStuckError",
     "GuestBuildError",
+    "GuestFile",
     "GuestHungError",
+    "GuestMemoryError",
     "GuestSetupError",
     "InitMissingError",
     "KernelPanicError",
     "KernelSilentError",
+    "Network",
     "PayloadMissingError",
     "Profile",
     "QemuDiedError",
     "QemuMemory",
+    "QemuStuckError",
     "RefusedError",
     "StartError",
     "Vm",

@@ -4,38 +4,36 @@ Protocol, one line each, spoken with ``guest/agent.sh``, which needs nothing of 
 
     host  → payload WORDS           shell words; sent once, before anything
     guest → ready
-    host  → run ID SIZE WORDS       followed by SIZE bytes of standard input
+    host  → run ID SIZE MARK WORDS  followed by SIZE bytes of standard input
     guest → started ID PID          the command's process exists; exec follows
     guest → exited ID STATUS        128 + n for signal n
     guest → payload ended STATUS    likewise
+    host  → ping ID                 is the guest there, while a command takes long?
+    guest → pong ID 0
     host  → kill PID                the command's whole session
-    host  → payload 0 0 WORDS       another payload, in a guest that was restored
+    host  → payload 0 0 0 WORDS     another payload, in a guest that was restored
     host  → stop TICKS              power off; the payload has 20 ms times TICKS after SIGTERM
 
-Standard output and error travel on two ports of their own, raw. A guest's write to a port returns
-when QEMU has taken the bytes, so once ``exited`` is here, all output is in our sockets.
+Standard output and error travel on two ports of their own, raw. Behind a command's output comes
+MARK on both, 32 random characters that the command cannot know: then all of it is here. Ports are
+queues that QEMU serves in no order, so that ``exited`` on another says nothing about them.
 """
 
 import contextlib
-import re
+import secrets
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from vmdriver.errors import (
-    AgentMissingError,
     CommandTimeoutError,
-    ConfigError,
     GuestHungError,
     VmError,
     VmGoneError,
 )
 
-PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_PLAIN = re.compile(r"[A-Za-z0-9_@%+=:,./-]+")
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_PRINTABLE = range(0x20, 0x7F)
+_SLICE_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -64,52 +62,37 @@ class Completed:
 @dataclass
 class _Running:
     number: int
+    mark: bytes = field(default_factory=lambda: secrets.token_hex(16).encode())
     output: dict[str, bytearray] = field(
         default_factory=lambda: {"out": bytearray(), "err": bytearray()}
     )
+    open: set[str] = field(default_factory=lambda: {"out", "err"})
     pid: int | None = None
     started_ns: int = 0
     ended_ns: int = 0
     exit_code: int = 0
     started: threading.Event = field(default_factory=threading.Event)
+    exited: threading.Event = field(default_factory=threading.Event)
     ended: threading.Event = field(default_factory=threading.Event)
+    ponged: threading.Event = field(default_factory=threading.Event)
 
+    def take(self, port: str, data: bytes) -> None:
+        """Adds to the output on ``port``, up to the mark that ends it."""
+        if port not in self.open:
+            return  # of what an earlier or this command left running: belongs to nobody
+        output = self.output[port]
+        before = len(output)
+        output += data
+        end = output.find(self.mark, max(0, before - len(self.mark)))
+        if end >= 0:
+            del output[end:]
+            self.open.discard(port)
+            self.settle()
 
-def quote(word: str) -> str:
-    """One shell word on one line, whatever it holds. Raises ConfigError for a NUL byte."""
-    if "\0" in word:
-        raise ConfigError(f"an argument cannot hold a NUL byte: {word!r}")
-    if _PLAIN.fullmatch(word):
-        return word
-    data = word.encode("utf-8", "surrogateescape")
-    if all(byte in _PRINTABLE for byte in data):
-        return "'" + word.replace("'", "'\\''") + "'"
-    special = b"'\\"
-    escaped = "".join(
-        chr(byte) if byte in _PRINTABLE and byte not in special else f"\\{byte:03o}"
-        for byte in data
-    )
-    return f"$'{escaped}'"
-
-
-def words(arguments: Sequence[str], environment: Mapping[str, str], directory: str) -> str:
-    """The shell words that become the command; see ``guest/agent.sh``.
-
-    Raises:
-        ConfigError: no arguments, a NUL byte, or a variable's name the shell cannot export.
-    """
-    if not arguments:
-        raise ConfigError("there is no command to run")
-    parts = [f"cd {quote(directory)} || exit 127"]
-    for name, value in environment.items():
-        if not _VARIABLE.fullmatch(name):
-            raise ConfigError(f"{name!r} cannot name an environment variable in the guest")
-        parts.append(f"export {name}={quote(value)}")
-    parts.append(f"find_program {quote(arguments[0])}")
-    rest = " ".join(quote(argument) for argument in arguments[1:])
-    # A session of its own, so that a kill reaches everything the command started.
-    parts.append(f'exec setsid "$program" {rest}'.rstrip())
-    return "; ".join(parts)
+    def settle(self) -> None:
+        """It has ended once its status and all of its output are here."""
+        if self.exited.is_set() and not self.open:
+            self.ended.set()
 
 
 class Agent:
@@ -121,6 +104,7 @@ class Agent:
         drain: Callable[[], None],
         payload_ended: Callable[[], None],
         answer_s: float,
+        why: Callable[[], str] = lambda: "its console may say why",
     ) -> None:
         """Speaks through ``send``.
 
@@ -129,6 +113,7 @@ class Agent:
             drain: delivers what has already arrived on other ports.
             payload_ended: called when the payload's status is known.
             answer_s: seconds the guest may take to acknowledge anything.
+            why: what can be seen of a guest that does not answer, in words.
         """
         self.ready = threading.Event()
         self.payload_exit: int | None = None
@@ -136,6 +121,7 @@ class Agent:
         self._drain = drain
         self._payload_ended = payload_ended
         self._answer_s = answer_s
+        self._why = why
         self._one_at_a_time = threading.Lock()
         self._running: _Running | None = None
         self._number = 0
@@ -146,9 +132,8 @@ class Agent:
         """Takes what came from the guest on ``port``; called on the channels' thread."""
         running = self._running
         if port in {"out", "err"}:
-            # What a command's abandoned children write after it has ended belongs to nobody.
-            if running is not None and not running.ended.is_set():
-                running.output[port] += data
+            if running is not None:
+                running.take(port, data)
             return
         *lines, self._partial = (self._partial + data).split(b"\n")
         for line in lines:
@@ -170,28 +155,33 @@ class Agent:
         elif parts[0] == "exited":
             running.ended_ns, running.exit_code = now, int(parts[2])
             self._drain()
-            running.ended.set()
+            running.exited.set()
+            running.settle()
+        elif parts[0] == "pong":
+            running.ponged.set()
 
     def abandon(self) -> None:
         """The VM is gone: nobody shall wait for an answer."""
         self._gone = True
         running = self._running
         if running is not None:
-            running.started.set()
-            running.ended.set()
+            for event in (running.started, running.exited, running.ended, running.ponged):
+                event.set()
 
     def run(self, script: str, stdin: bytes = b"", timeout_s: float | None = None) -> Completed:
         """Runs shell words in the guest and waits for their end.
 
         Args:
-            script: as `words` makes it; run by the guest's own shell, not the image's.
+            script: as `vmdriver.shellwords.words` makes it; for the guest's own shell, not the
+                image's.
             stdin: standard input; ``/dev/null`` when empty.
-            timeout_s: seconds until the command's session is killed; None waits forever.
+            timeout_s: seconds until the command's session is killed; None waits for as long as
+                the guest is there.
 
         Raises:
             CommandTimeoutError: it ran longer than ``timeout_s``; it has been killed.
-            AgentMissingError: the guest did not acknowledge the command.
-            GuestHungError: the command did not die when killed.
+            GuestHungError: the guest did not acknowledge the command, or is not there any more
+                while it runs, or the command did not die when killed.
             VmGoneError: QEMU ended before.
         """
         with self._one_at_a_time:
@@ -208,18 +198,21 @@ class Agent:
         requested = time.monotonic_ns()
         try:
             self._request(running, script, stdin)
-            in_time = running.ended.wait(timeout_s)
+            in_time = self._await_end(running, timeout_s)
+        except GuestHungError:
+            raise  # who does not answer does not kill either
         except BaseException:
             # What is on its way (Ctrl-C, above all) says more than a guest that cannot kill.
             with contextlib.suppress(VmError):
                 self._kill(running)
             raise
         if not in_time:
+            why = self._why()
             self._kill(running)
             raise CommandTimeoutError(
-                f"a command in the guest ran longer than {timeout_s} s and was killed"
+                f"a command in the guest ran longer than {timeout_s:g} s and was killed; {why}"
             )
-        if running.ended_ns == 0:
+        if running.ended_ns == 0 or running.open:
             raise VmGoneError("QEMU ended while a command ran in the guest")
         return Completed(
             exit_code=running.exit_code,
@@ -230,15 +223,55 @@ class Agent:
             requested_ns=requested,
         )
 
+    def _await_end(self, running: _Running, timeout_s: float | None) -> bool:
+        """Whether the command ends in time; asks now and then whether the guest is there."""
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        while True:
+            left = self._answer_s if deadline is None else deadline - time.monotonic()
+            if running.exited.wait(max(0.0, min(left, self._answer_s))):
+                break
+            if deadline is not None and time.monotonic() >= deadline:
+                return False
+            self._ping(running)
+        if not running.ended.wait(self._answer_s):
+            raise GuestHungError(
+                f"the rest of a command's output did not come within {self._answer_s:g} s of its "
+                f"end; {self._why()}"
+            )
+        return True
+
+    def _ping(self, running: _Running) -> None:
+        running.ponged.clear()
+        if self._gone or running.exited.is_set():
+            return
+        try:
+            self._send(f"ping {running.number}\n".encode(), self._answer_s)
+        except TimeoutError:
+            raise GuestHungError(
+                f"the guest does not read its control port; {self._why()}"
+            ) from None
+        until = time.monotonic() + self._answer_s
+        while not running.ponged.wait(_SLICE_S) and not running.exited.is_set():
+            if time.monotonic() > until:
+                raise GuestHungError(
+                    f"the guest did not answer for {self._answer_s:g} s while a command ran; "
+                    f"{self._why()}"
+                )
+
     def _request(self, running: _Running, script: str, stdin: bytes) -> None:
-        request = f"run {running.number} {len(stdin)} {script}\n".encode()
+        mark = running.mark.decode()
+        request = f"run {running.number} {len(stdin)} {mark} {script}\n".encode()
         limit = self._answer_s + len(stdin) / 1e6  # an emulated guest takes a few MB a second
         try:
             self._send(request + stdin, limit)
         except TimeoutError:
-            raise AgentMissingError("the guest does not read its control port") from None
+            raise GuestHungError(
+                f"the guest does not read its control port; {self._why()}"
+            ) from None
         if not running.started.wait(limit):
-            raise AgentMissingError(f"the guest did not acknowledge a command within {limit:.0f} s")
+            raise GuestHungError(
+                f"the guest did not acknowledge a command within {limit:g} s; {self._why()}"
+            )
 
     def _kill(self, running: _Running) -> None:
         if running.pid is None or running.ended.is_set() or self._gone:
@@ -246,8 +279,11 @@ class Agent:
         try:
             self._send(f"kill {running.pid}\n".encode(), self._answer_s)
         except TimeoutError:
-            raise GuestHungError("the guest does not read its control port") from None
+            raise GuestHungError(
+                f"the guest does not read its control port; {self._why()}"
+            ) from None
         if not running.ended.wait(self._answer_s):
             raise GuestHungError(
-                f"a killed command did not end in the guest within {self._answer_s:.0f} s"
+                f"a killed command did not end in the guest within {self._answer_s:g} s; "
+                f"{self._why()}"
             )

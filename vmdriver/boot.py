@@ -3,7 +3,11 @@
 import time
 from collections.abc import Container
 
+from vmdriver import diagnosis
 from vmdriver.errors import (
+    AgentMissingError,
+    FirmwareStuckError,
+    GuestMemoryError,
     GuestSetupError,
     InitMissingError,
     KernelPanicError,
@@ -11,6 +15,7 @@ from vmdriver.errors import (
     PayloadMissingError,
     QemuDiedError,
     StartError,
+    VmError,
 )
 from vmdriver.vm import Vm
 
@@ -26,70 +31,96 @@ def await_payload(vm: Vm, boundaries: Container[str] = ("kernel", "init", "main"
 
     Raises:
         StartError: one of its kinds, by what was seen and what was missing.
+        GuestMemoryError: the guest's kernel said that its memory does not do.
     """
     deadlines = vm.config.deadlines
-    phases: tuple[tuple[str, float, type[StartError], str], ...] = (
-        (
-            "kernel",
-            deadlines.kernel_s,
-            KernelSilentError,
-            "its kernel wrote nothing; is it damaged?",
-        ),
-        (
-            "init",
-            deadlines.init_s,
-            InitMissingError,
-            "its init never ran; is the initramfs damaged?",
-        ),
-        (
-            "main",
-            deadlines.main_s,
-            PayloadMissingError,
-            f"{vm.config.payload[0]} wrote no first byte",
-        ),
-    )
-    for boundary, seconds, error, meaning in phases:
+    for boundary, seconds in (
+        ("kernel", deadlines.kernel_s),
+        ("init", deadlines.init_s),
+        ("main", deadlines.main_s),
+    ):
         if boundary in boundaries and not _reached(vm, boundary, seconds):
+            error, meaning = _missed(vm, boundary)
             raise error(
-                f"the VM {vm.config.name} did not reach {boundary} within {seconds:g} s: {meaning} "
-                f"(last line {vm.console_state.last_line()!r}, console {vm.console})"
+                f"the VM {vm.config.name} did not reach {boundary} within {seconds:g} s: "
+                f"{meaning}; {diagnosis.why(vm.channels.process)} {_evidence(vm)}"
             )
 
 
+def _missed(vm: Vm, boundary: str) -> tuple[type[StartError], str]:
+    """What a boundary that was not reached in time means."""
+    if boundary == "kernel":
+        if diagnosis.in_firmware(vm.domain, vm.channels.process):
+            firmware = vm.config.resolved_profile().firmware
+            return FirmwareStuckError, f"its firmware, {firmware}, started no kernel"
+        return KernelSilentError, "its kernel wrote nothing; is it damaged?"
+    if boundary == "init":
+        return InitMissingError, "its init never ran; is the initramfs damaged?"
+    if not vm.agent_spoke:
+        return AgentMissingError, "its agent never spoke; is the initramfs damaged?"
+    return PayloadMissingError, f"{vm.config.payload[0]} wrote no first byte"
+
+
+def _evidence(vm: Vm) -> str:
+    return f"(last line {vm.console_state.last_line()!r}, console {vm.console})"
+
+
 def _reached(vm: Vm, boundary: str, seconds: float) -> bool:
-    channels, console = vm.channels, vm.console_state
+    channels = vm.channels
     deadline = time.monotonic() + seconds
     with channels.changed:
         while boundary not in channels.stamps:
-            if console.failure:
-                raise GuestSetupError(
-                    f"the VM {vm.config.name} could not be set up: {console.failure} "
-                    f"(console {vm.console})"
-                )
-            if console.panic:
-                raise KernelPanicError(
-                    f"the kernel of the VM {vm.config.name} panicked: {console.panic} "
-                    f"(console {vm.console})"
-                )
-            if channels.ended is not None:
-                hint = (
-                    f"; the guest ended by itself: are {vm.config.memory_mib} MiB enough, "
-                    "and is the kernel whole?"
-                    if channels.ended == _QUIET_END
-                    else ""
-                )
-                raise QemuDiedError(
-                    f"QEMU of the VM {vm.config.name} ended with {channels.ended} before "
-                    f"{boundary}{hint} (last line {console.last_line()!r}, console {vm.console})"
-                )
-            if vm.payload_exit is not None:
-                raise PayloadMissingError(
-                    f"{vm.config.payload[0]} ended with status {vm.payload_exit} in the VM "
-                    f"{vm.config.name} without writing its first byte "
-                    f"(last line {console.last_line()!r}, console {vm.console})"
-                )
+            error = _failed(vm, boundary)
+            if error is not None:
+                raise error
             left = deadline - time.monotonic()
             if left <= 0:
                 return False
             channels.changed.wait(left)
     return True
+
+
+def _failed(vm: Vm, boundary: str) -> VmError | None:
+    """The error that what has been seen amounts to, None while the boundary may still come."""
+    console, name = vm.console_state, vm.config.name
+    if console.failure:
+        return GuestSetupError(
+            f"the VM {name} could not be set up: {console.failure} (console {vm.console})"
+        )
+    if console.panic:
+        if "memory" in console.panic:
+            return _too_little_memory(vm, f"panicked: {console.panic}")
+        return KernelPanicError(
+            f"the kernel of the VM {name} panicked: {console.panic} (console {vm.console})"
+        )
+    if vm.channels.ended is not None:
+        return _ended(vm, vm.channels.ended, boundary)
+    return None if vm.payload_exit is None else _payload_ended(vm, vm.payload_exit)
+
+
+def _ended(vm: Vm, how: str, boundary: str) -> QemuDiedError:
+    hint = (
+        f"; the guest ended by itself: are {vm.config.memory_mib} MiB enough, "
+        "and is the kernel whole?"
+        if how == _QUIET_END
+        else ""
+    )
+    return QemuDiedError(
+        f"QEMU of the VM {vm.config.name} ended with {how} before {boundary}{hint} {_evidence(vm)}"
+    )
+
+
+def _payload_ended(vm: Vm, status: int) -> VmError:
+    if vm.console_state.killed:
+        return _too_little_memory(vm, f"killed {', '.join(vm.console_state.killed)}")
+    return PayloadMissingError(
+        f"{vm.config.payload[0]} ended with status {status} in the VM {vm.config.name} without "
+        f"writing its first byte {_evidence(vm)}"
+    )
+
+
+def _too_little_memory(vm: Vm, what: str) -> GuestMemoryError:
+    return GuestMemoryError(
+        f"the guest {vm.config.name} ran out of memory and its kernel {what}; give more than "
+        f"{vm.config.memory_mib} MiB (console {vm.console})"
+    )

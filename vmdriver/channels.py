@@ -3,9 +3,8 @@
 We listen on UNIX sockets before QEMU starts and QEMU connects to them: no byte is lost, and the
 first connection says that QEMU runs and, by SO_PEERCRED, as which process.
 
-The thread also keeps draining the guest's output ports: a guest that writes to a port nobody reads
-spins with interrupts off until the host takes the bytes (Linux ``drivers/char/virtio_console.c``,
-``__send_to_port``).
+The thread also keeps draining the guest's output ports: who writes to a port in the guest sleeps
+once its queue is full (Linux ``drivers/char/virtio_console.c``, ``port_fops_write``).
 
 Resolution of a stamp: the thread is woken by the kernel when a byte arrives and reads the clock
 before anything else, median 0.03 to 0.08 ms later. Bytes that come between the stamp and the read
@@ -50,7 +49,9 @@ class Channels:
         console: Console,
         receive: Callable[[str, bytes, int], None],
         end: Callable[[], None] = lambda: None,
+        *,
         cgroups: Iterable[Path] = (),
+        owner: tuple[int, int] | None = None,
     ) -> None:
         """Listens on ``sockets`` and starts the thread.
 
@@ -60,6 +61,7 @@ class Channels:
             receive: called on the thread with port, bytes and stamp for every other port.
             end: called on the thread when QEMU has ended.
             cgroups: directories of cgroups to move QEMU into when it connects.
+            owner: user and group that QEMU connects as; None for our own.
         """
         self.changed = threading.Condition()
         self.stamps: dict[str, int] = {}
@@ -81,6 +83,8 @@ class Channels:
             path.unlink(missing_ok=True)
             listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
             listener.bind(str(path))
+            if owner is not None:
+                os.chown(path, *owner)
             listener.listen(1)
             self._selector.register(listener, selectors.EVENT_READ, (self._accept, port, listener))
         self._thread = threading.Thread(target=self._run, name="vm-channels", daemon=True)
@@ -194,11 +198,21 @@ class Channels:
         if port == "serial":
             self._on_console(data, now)
         elif port == "stamp":
-            if b"m" in data:
-                self.stamp("main", now)
+            self._on_payload(data, now)
         else:
             self._receive(port, data, now)
         return True
+
+    def _on_payload(self, data: bytes, now: int) -> None:
+        """Its first byte is ``m``; what follows on this port is its standard output."""
+        if "main" not in self.stamps and data.startswith(b"m"):
+            self.stamp("main", now)
+            data = data[1:]
+        if "output" not in self.stamps:
+            data = data.removeprefix(b"\n")  # of a shell's echo m
+        if data:
+            self.stamp("output", now)
+            self._console.feed(data)
 
     def _on_console(self, data: bytes, now: int) -> None:
         self._console.feed(data)
@@ -212,7 +226,7 @@ class Channels:
             while self._take(port, stream, now):
                 pass
         assert self.process is not None
-        how = self.process.reap()
+        how = self.process.reap() or self.process.status_of_a_stranger()
         with self.changed:
             self.stamps.setdefault("stopped", now)
             self.ended = how or "an unknown status"

@@ -1,12 +1,14 @@
-"""What a VM is made of: its size, its profile, its deadlines. All values, no behaviour."""
+"""What a VM is made of: its size, its files, its deadlines. How it is made: `vmdriver.profile`."""
 
 import platform
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from vmdriver.errors import ConfigError
+from vmdriver.network import Network
+from vmdriver.profile import PROFILES, Profile, fits_huge_pages, installed
 
 ACCELERATORS = ("kvm", "tcg")
 """Hardware virtualization, and QEMU's own translation."""
@@ -14,84 +16,11 @@ ACCELERATORS = ("kvm", "tcg")
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,31}")
 _HOSTNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,62}")
 _SMALLEST_MEMORY_MIB = 32
+_MEMINFO = Path("/proc/meminfo")
+_MOUNTS = Path("/proc/mounts")
 
-
-SEABIOS = "seabios"
-"""QEMU's own default firmware."""
-
-
-@dataclass(frozen=True)
-class Profile:
-    """Everything about a VM that is a matter of taste. Two profiles can be compared with `diff`.
-
-    Attributes:
-        name: what reports call it.
-        machine: QEMU's machine type, as libvirt spells it.
-        firmware: ``seabios`` (QEMU's default) or the path of another ROM, such as qboot's.
-        cpu_kvm: libvirt's CPU mode under KVM; ``""`` leaves it to libvirt.
-        cpu_tcg: the same under TCG.
-        bare: no device that is not asked for: PS/2, USB, balloon, video, network, TPM, watchdog
-            (where libvirt lets it be left out), no PCIe root ports, HPET, SMM or vmport.
-        video, balloon, usb, rng, network: ordinary devices, given to the guest when set.
-        io_thread: the disk is served by a thread of its own.
-        kernel_parameters: appended to the kernel's command line.
-    """
-
-    name: str
-    machine: str
-    firmware: str = SEABIOS
-    cpu_kvm: str = "host-passthrough"
-    cpu_tcg: str = "maximum"
-    bare: bool = False
-    video: bool = False
-    balloon: bool = False
-    usb: bool = False
-    rng: bool = False
-    network: bool = False
-    io_thread: bool = False
-    kernel_parameters: tuple[str, ...] = ()
-
-
-TUNED = Profile(
-    name="tuned",
-    machine="q35",
-    # qboot only sets up what Linux needs and jumps to it: no BIOS services, no option ROMs.
-    firmware="/usr/share/qemu/qboot.rom",
-    bare=True,
-    kernel_parameters=(
-        "8250.nr_uarts=1",  # else four legacy ports are probed
-        "edd=off",  # no BIOS disks to ask for
-        "cryptomgr.notests",  # the self-tests say nothing about a workload
-        "no_timer_check",
-        "tsc=reliable",
-        "rcupdate.rcu_expedited=1",
-        "random.trust_cpu=on",
-    ),
-)
-"""The VM's best case: direct kernel, PVH entry, no needless device."""
-
-STOCK = Profile(
-    name="stock",
-    machine="q35",
-    cpu_tcg="",
-    video=True,
-    balloon=True,
-    usb=True,
-    rng=True,
-    network=True,
-)
-"""What a user gets untuned: SeaBIOS and the devices virt-install gives a Linux guest."""
-
-PROFILES: Mapping[str, Profile] = {profile.name: profile for profile in (TUNED, STOCK)}
-
-
-def diff(one: Profile, other: Profile) -> dict[str, tuple[object, object]]:
-    """The attributes in which two profiles differ, each with both values."""
-    return {
-        item.name: (getattr(one, item.name), getattr(other, item.name))
-        for item in fields(Profile)
-        if getattr(one, item.name) != getattr(other, item.name)
-    }
+SHARED = ("virtiofs", "9p")
+"""File systems that show the guest a directory of the host instead of a disk."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +55,8 @@ class VmConfig:
         name: letters, digits and ``_.+-``, at most 32 characters: part of socket paths.
         kernel: bzImage, or vmlinux for the PVH entry.
         initrd: as `vmdriver.guest.build_initramfs` makes it.
-        disk: the image as one read-only file system.
+        disk: the image as one read-only file system; the image's directory where the type is one
+            of `SHARED`.
         disk_type: that file system's type as the kernel names it.
         vcpus: number of virtual CPUs.
         memory_mib: the guest's RAM in MiB.
@@ -137,11 +67,13 @@ class VmConfig:
             before its guest runs. Who made them removes them.
         cpu_features_off: CPU features this host's KVM cannot give; the audit finds them.
         payload: program and arguments; file descriptor 3 is the stamp port, to which it writes
-            one byte, ``m``, first. Its output goes to the console.
+            one byte, ``m``, before anything else. Its output goes into the console's log.
         environment: the payload's environment.
         directory: the payload's working directory.
         hostname: the guest's; the same in every guest, as it is in every container, so that
             it tells nothing of the host.
+        network: how the guest reaches others; None for no interface at all, or the unconfigured
+            one of its profile.
         kernel_parameters: appended after the profile's.
         deadlines: when to give up.
         console_limit_bytes: what of the console is kept on disk.
@@ -163,32 +95,44 @@ class VmConfig:
     directory: str = "/"
     disk_type: str = "erofs"
     hostname: str = "tare"
+    network: Network | None = None
     kernel_parameters: tuple[str, ...] = ()
     deadlines: Deadlines = field(default_factory=Deadlines)
     console_limit_bytes: int = 1 << 20
 
     def resolved_profile(self) -> Profile:
-        """The profile itself; a named one gets SeaBIOS where its own firmware is not installed.
+        """The profile itself, as far as this host can give it.
+
+        Huge pages only where enough are free; and a named profile gets SeaBIOS where its own
+        firmware is not installed.
 
         Raises:
             ConfigError: for a name that is none.
         """
-        if isinstance(self.profile, Profile):
-            return self.profile
-        try:
-            profile = PROFILES[self.profile]
-        except KeyError:
-            raise ConfigError(
-                f"there is no VM profile {self.profile!r}; there are {', '.join(PROFILES)}"
-            ) from None
-        if profile.firmware == SEABIOS or Path(profile.firmware).is_file():
+        profile = self.profile
+        if not isinstance(profile, Profile):
+            try:
+                profile = installed(PROFILES[profile])
+            except KeyError:
+                raise ConfigError(
+                    f"there is no VM profile {profile!r}; there are {', '.join(PROFILES)}"
+                ) from None
+        if not profile.hugepages:
             return profile
-        return replace(profile, firmware=SEABIOS)
+        meminfo, mounts = _MEMINFO.read_text(), _MOUNTS.read_text()
+        return replace(profile, hugepages=fits_huge_pages(self.memory_mib, meminfo, mounts))
+
+    @property
+    def shared(self) -> bool:
+        """Whether the image is a directory of the host."""
+        return self.disk_type in SHARED
 
     def check(self) -> None:
         """Raises ConfigError for what can be seen to fail before anything is started."""
         self._check_names()
         self.resolved_profile()
+        if self.network is not None:
+            self.network.check()
         if platform.machine() != "x86_64":
             raise ConfigError(f"VMs are driven on x86-64 only so far, not on {platform.machine()}")
         if self.accelerator not in ACCELERATORS:
@@ -216,7 +160,12 @@ class VmConfig:
             )
 
     def _check_files(self) -> None:
-        for what, path in (("kernel", self.kernel), ("initrd", self.initrd), ("disk", self.disk)):
+        files = [("kernel", self.kernel), ("initrd", self.initrd)]
+        if not self.shared:
+            files.append(("disk", self.disk))
+        elif not self.disk.is_dir():
+            raise ConfigError(f"{self.disk} is no directory to share by {self.disk_type}")
+        for what, path in files:
             if not path.is_file():
                 raise ConfigError(f"the {what} {path} is not there; build the image first")
             if path.stat().st_size == 0:

@@ -6,7 +6,9 @@ from pathlib import Path
 _INIT = b"tare: init"
 _FAIL = re.compile(rb"tare: fail: ([^\r\n]+)[\r\n]")
 _PANIC = re.compile(rb"Kernel panic - not syncing: ([^\r\n]+)[\r\n]")
+_OUT_OF_MEMORY = re.compile(rb"Out of memory[^:]*: Killed process \d+ \((.*?)\) total-vm")
 _TAIL = 8192
+_LINE = 160
 
 
 class Console:
@@ -17,6 +19,7 @@ class Console:
         init: whether our init has run.
         failure: what our init says it could not do, or None.
         panic: the reason of a kernel panic, or None.
+        killed: names of the processes that the guest's kernel killed for lack of memory.
     """
 
     def __init__(self, path: Path, limit_bytes: int) -> None:
@@ -24,8 +27,10 @@ class Console:
         self.init = False
         self.failure: str | None = None
         self.panic: str | None = None
+        self.killed: list[str] = []
         self._left = limit_bytes
         self._tail = b""
+        self._line = b""
         self._log = path.open("wb", buffering=0)
 
     def feed(self, data: bytes) -> None:
@@ -40,12 +45,19 @@ class Console:
         self.init = self.init or _INIT in self._tail
         self.failure = self.failure or _first(_FAIL, self._tail)
         self.panic = self.panic or _first(_PANIC, self._tail)
+        *lines, rest = (self._line + data).split(b"\n")
+        self._line = rest[-_TAIL:]
+        self.killed += filter(None, (_first(_OUT_OF_MEMORY, line) for line in lines))
 
     def last_line(self) -> str:
-        """The last line that is not empty, or ``nothing``."""
-        text = self._tail.decode(errors="replace").replace("\r", "")
-        kept = [line.strip() for line in text.split("\n") if line.strip()]
-        return kept[-1] if kept else "nothing"
+        """The end of the last line that holds anything readable, or ``nothing``.
+
+        A payload may write anything to the console, and a message must stay one that can be read.
+        """
+        text = self._tail.decode(errors="ignore")
+        lines = ("".join(filter(str.isprintable, line)).strip() for line in text.split("\n"))
+        kept = [line for line in lines if line]
+        return kept[-1][-_LINE:] if kept else "nothing"
 
     def close(self) -> None:
         """Closes the log; it stays on disk."""

@@ -4,23 +4,36 @@ from collections.abc import Mapping
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-from vmdriver.config import SEABIOS, Profile, VmConfig
+from vmdriver.config import VmConfig
+from vmdriver.devices import DISK, PORTS, SERIAL, SHARE, add_devices
+from vmdriver.numa import nodes_of
+from vmdriver.profile import MICROVM, SEABIOS, Profile
+from vmdriver.tsc import host_khz
 
-SERIAL = "serial"
-PORTS = ("stamp", "control", "out", "err")
-"""The virtio-serial ports of every VM; the guest finds each as ``tare.`` and the name."""
+__all__ = ["PORTS", "SERIAL", "domain_xml", "kernel_command_line"]
 
 _KERNEL_PARAMETERS = (
-    # The early console replays what the kernel has said so far as soon as it can write, long
-    # before the real console: the first byte on the host's side is the boundary "kernel".
     "console=ttyS0",
-    "earlycon=uart8250,io,0x3f8",
     "loglevel=6",  # one notice with the version, warnings, panics
     "panic=-1",  # restart at once, which QEMU is told to treat as the end
 )
+# An early console replays what the kernel has said so far as soon as it can write, long before the
+# real console. A bzImage's own set-up code knows the older of the two and speaks from its first
+# instructions on (Linux arch/x86/boot/early_serial_console.c).
+_EARLY_CONSOLE = {
+    "vmlinux": "earlycon=uart8250,io,0x3f8",
+    "bzimage": "earlyprintk=serial,ttyS0,115200",
+}
+_9P_OPTIONS = "trans=virtio,version=9p2000.L,msize=512000,cache=loose"  # what is there stays so
 
 
-def domain_xml(config: VmConfig, sockets: Mapping[str, Path], *, knows_ps2: bool = True) -> str:
+def domain_xml(
+    config: VmConfig,
+    sockets: Mapping[str, Path],
+    *,
+    knows_ps2: bool = True,
+    owner: tuple[int, int] | None = None,
+) -> str:
     """The XML of ``config``.
 
     Args:
@@ -28,60 +41,113 @@ def domain_xml(config: VmConfig, sockets: Mapping[str, Path], *, knows_ps2: bool
         sockets: where QEMU connects the console (`SERIAL`) and each of `PORTS`; we listen first,
             so no byte is lost and the connection itself tells when QEMU runs, and as which process.
         knows_ps2: whether this libvirt can leave the PS/2 controller out.
+        owner: user and group a daemon shall run QEMU as, without giving it our files; None leaves
+            both to libvirt.
     """
     profile = config.resolved_profile()
     kvm = config.accelerator == "kvm"
     domain = ET.Element("domain", type="kvm" if kvm else "qemu")
     _text(domain, "name", config.name)
     _text(domain, "memory", str(config.memory_mib), unit="MiB")
-    _vcpus(domain, config)
+    _memory(domain, config, profile)
+    _cpus(domain, config, profile)
     _boot(domain, config, profile)
-    _features(domain, profile, knows_ps2=knows_ps2)
+    _features(domain, config, profile, knows_ps2=knows_ps2)
     mode = profile.cpu_kvm if kvm else profile.cpu_tcg
     if mode:
         cpu = ET.SubElement(domain, "cpu", mode=mode)
         for feature in config.cpu_features_off:
             ET.SubElement(cpu, "feature", policy="disable", name=feature)
-    clock = ET.SubElement(domain, "clock", offset="utc")
-    if profile.bare:
-        ET.SubElement(clock, "timer", name="hpet", present="no")
+    _clock(domain, profile)
     for event in ("on_poweroff", "on_reboot", "on_crash"):
         _text(domain, event, "destroy")
-    _devices(ET.SubElement(domain, "devices"), config, profile, sockets)
+    if not profile.bare:
+        power = ET.SubElement(domain, "pm")
+        ET.SubElement(power, "suspend-to-mem", enabled="no")
+        ET.SubElement(power, "suspend-to-disk", enabled="no")
+    add_devices(ET.SubElement(domain, "devices"), config, profile, sockets)
+    if owner is not None:
+        label = ET.SubElement(domain, "seclabel", type="static", model="dac", relabel="no")
+        _text(label, "label", f"+{owner[0]}:+{owner[1]}")
     ET.indent(domain)
     return ET.tostring(domain, encoding="unicode")
 
 
 def kernel_command_line(config: VmConfig) -> str:
     """The kernel's command line for ``config``."""
+    profile = config.resolved_profile()
+    root = SHARE if config.shared else f"/dev/{DISK}"
+    flags = (f"rootflags={_9P_OPTIONS}",) if config.disk_type == "9p" else ()
     return " ".join(
         (
             *_KERNEL_PARAMETERS,
-            f"tare.fs={config.disk_type}",
+            _EARLY_CONSOLE.get(profile.kernel, _EARLY_CONSOLE["vmlinux"]),
+            *(f"root={root}", f"rootfstype={config.disk_type}", *flags, "ro"),
+            f"tare.load={','.join(_drivers(config, profile))}",
             f"hostname={config.hostname}",
-            *config.resolved_profile().kernel_parameters,
+            *((config.network.parameter,) if config.network is not None else ()),
+            *_told(config, profile),
+            *profile.kernel_parameters,
             *config.kernel_parameters,
         )
     )
+
+
+def _told(config: VmConfig, profile: Profile) -> tuple[str, ...]:
+    blind = profile.machine.startswith(MICROVM) and config.accelerator == "tcg"
+    return (f"tsc_early_khz={host_khz()}",) if blind else ()
+
+
+def _drivers(config: VmConfig, profile: Profile) -> list[str]:
+    """What the guest's init has to load, where it is a module: see ``guest/initramfs.py``."""
+    wanted = {
+        "virtio_mmio": profile.machine.startswith(MICROVM),
+        "virtio_blk": not config.shared,
+        config.disk_type: True,
+        "virtio_balloon": profile.balloon or profile.free_page_reporting,
+        "virtio_rng": profile.rng,
+        "virtio_net": profile.network or config.network is not None,
+    }
+    return [name for name, there in wanted.items() if there]
 
 
 def _text(parent: ET.Element, tag: str, text: str, **attributes: str) -> None:
     ET.SubElement(parent, tag, attributes).text = text
 
 
-def _vcpus(domain: ET.Element, config: VmConfig) -> None:
+def _memory(domain: ET.Element, config: VmConfig, profile: Profile) -> None:
+    shared = config.disk_type == "virtiofs"  # virtiofsd maps guest RAM, too
+    if profile.hugepages or shared:
+        backing = ET.SubElement(domain, "memoryBacking")
+        if profile.hugepages:
+            ET.SubElement(backing, "hugepages")
+        ET.SubElement(backing, "source", type="memfd")
+        if shared:
+            ET.SubElement(backing, "access", mode="shared")
+    nodes = nodes_of(config.cpuset) if profile.pin and config.cpuset else ()
+    if nodes:
+        tune = ET.SubElement(domain, "numatune")
+        ET.SubElement(tune, "memory", mode="strict", nodeset=",".join(map(str, nodes)))
+
+
+def _cpus(domain: ET.Element, config: VmConfig, profile: Profile) -> None:
+    if profile.io_thread:
+        _text(domain, "iothreads", "1")
     if config.cpuset is None:
         _text(domain, "vcpu", str(config.vcpus))
         return
-    cpus = ",".join(str(cpu) for cpu in sorted(config.cpuset))
+    ordered = sorted(config.cpuset)
+    cpus = ",".join(map(str, ordered))
     _text(domain, "vcpu", str(config.vcpus), placement="static", cpuset=cpus)
     tune = ET.SubElement(domain, "cputune")
-    ordered = sorted(config.cpuset)
     for vcpu in range(config.vcpus):
         # One CPU each where there are enough; else all share, as a container's threads would.
-        own = str(ordered[vcpu]) if config.vcpus <= len(ordered) else cpus
+        one_each = profile.pin and config.vcpus <= len(ordered)
+        own = str(ordered[vcpu]) if one_each else cpus
         ET.SubElement(tune, "vcpupin", vcpu=str(vcpu), cpuset=own)
     ET.SubElement(tune, "emulatorpin", cpuset=cpus)
+    if profile.io_thread:
+        ET.SubElement(tune, "iothreadpin", iothread="1", cpuset=cpus)
 
 
 def _boot(domain: ET.Element, config: VmConfig, profile: Profile) -> None:
@@ -94,51 +160,24 @@ def _boot(domain: ET.Element, config: VmConfig, profile: Profile) -> None:
     _text(system, "cmdline", kernel_command_line(config))
 
 
-def _features(domain: ET.Element, profile: Profile, *, knows_ps2: bool) -> None:
+def _features(domain: ET.Element, config: VmConfig, profile: Profile, *, knows_ps2: bool) -> None:
     features = ET.SubElement(domain, "features")
     ET.SubElement(features, "acpi")  # without it the guest cannot power off
     ET.SubElement(features, "apic")
-    if profile.bare:
-        for feature in ("vmport", "smm", *(("ps2",) if knows_ps2 else ())):
+    if not profile.machine.startswith(MICROVM):  # which has none of these to leave out
+        ET.SubElement(features, "vmport", state="off")
+        for feature in ("smm", *(("ps2",) if knows_ps2 else ())) if profile.bare else ():
             ET.SubElement(features, feature, state="off")
+    if profile.translation_cache_mib is not None and config.accelerator == "tcg":
+        cache = ET.SubElement(ET.SubElement(features, "tcg"), "tb-cache", unit="MiB")
+        cache.text = str(profile.translation_cache_mib)
 
 
-def _devices(
-    devices: ET.Element, config: VmConfig, profile: Profile, sockets: Mapping[str, Path]
-) -> None:
-    disk = ET.SubElement(devices, "disk", type="file", device="disk")
-    ET.SubElement(disk, "driver", name="qemu", type="raw")
-    ET.SubElement(disk, "source", file=str(config.disk))
-    ET.SubElement(disk, "target", dev="vda", bus="virtio")
-    ET.SubElement(disk, "readonly")
-    ports = ET.SubElement(devices, "controller", type="virtio-serial", index="0")
-    if profile.bare:
-        # On the root bus itself: no PCIe root port a device for the guest to enumerate.
-        for slot, device in ((1, disk), (2, ports)):
-            ET.SubElement(
-                device, "address", type="pci", bus="0x00", slot=f"0x{slot:02x}", function="0x0"
-            )
-    if not profile.usb:
-        ET.SubElement(devices, "controller", type="usb", model="none")
-    else:
-        ET.SubElement(devices, "controller", type="usb", model="qemu-xhci")
-        ET.SubElement(devices, "input", type="tablet", bus="usb")
-    serial = ET.SubElement(devices, "serial", type="unix")
-    ET.SubElement(serial, "source", mode="connect", path=str(sockets[SERIAL]))
-    ET.SubElement(serial, "target", type="isa-serial", port="0")
-    for port in PORTS:
-        channel = ET.SubElement(devices, "channel", type="unix")
-        ET.SubElement(channel, "source", mode="connect", path=str(sockets[port]))
-        ET.SubElement(channel, "target", type="virtio", name=f"tare.{port}")
-    ET.SubElement(devices, "memballoon", model="virtio" if profile.balloon else "none")
-    if profile.video:
-        video = ET.SubElement(devices, "video")
-        ET.SubElement(video, "model", type="vga")
-    if profile.rng:
-        rng = ET.SubElement(devices, "rng", model="virtio")
-        _text(rng, "backend", "/dev/urandom", model="random")
-    if profile.network:
-        network = ET.SubElement(devices, "interface", type="user")
-        ET.SubElement(network, "model", type="virtio")
-    if profile.bare:
-        ET.SubElement(devices, "audio", id="1", type="none")
+def _clock(domain: ET.Element, profile: Profile) -> None:
+    clock = ET.SubElement(domain, "clock", offset="utc")
+    if profile.machine.startswith(MICROVM):
+        return
+    if not profile.bare:
+        ET.SubElement(clock, "timer", name="rtc", tickpolicy="catchup")
+        ET.SubElement(clock, "timer", name="pit", tickpolicy="delay")
+    ET.SubElement(clock, "timer", name="hpet", present="no")

@@ -1,19 +1,23 @@
 """Starts VMs: the connection kept warm, the guardian, the state directory."""
 
+import contextlib
 import os
 import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import ClassVar, Self
 
 from vmdriver import guardian
+from vmdriver.accelerator import QEMU
 from vmdriver.boot import await_payload
 from vmdriver.config import VmConfig
 from vmdriver.domain import domain_xml
 from vmdriver.errors import ConfigError, VmError
+from vmdriver.execs import ExecWatch
 from vmdriver.hypervisor import Connection
 from vmdriver.process import adopt_orphans, reaping_orphans
 from vmdriver.state import Layout, clean_locked
@@ -23,8 +27,8 @@ from vmdriver.vm import Vm
 class Driver:
     """A warm libvirt connection and everything that must outlive a VM. A context manager.
 
-    While it is open, this process is the parent of its descendants' orphans (see
-    `vmdriver.process.adopt_orphans`), of which it reaps QEMU alone.
+    While one with libvirt embedded is open, this process is the parent of its descendants' orphans
+    (see `vmdriver.process.adopt_orphans`), of which it reaps QEMU alone.
 
     Attributes:
         state: its directory.
@@ -42,7 +46,8 @@ class Driver:
         Args:
             state: a directory for this driver alone; made when it is not there. Keep it: libvirt's
                 knowledge of QEMU is cached there, which saves seconds on the next open.
-            uri: libvirt's URI, such as ``qemu:///system``; None embeds the driver in this process.
+            uri: libvirt's URI, such as ``qemu:///system``, of a daemon on this host; None embeds
+                libvirt's driver in this process, which is the default: nothing need run.
 
         Raises:
             VmError: the directory cannot be used, or another process uses it.
@@ -56,8 +61,10 @@ class Driver:
         self._open.add(layout)
         self._vms: dict[str, Vm] = {}
         self._admission = threading.Lock()
-        self._former_adoption = adopt_orphans(adopt=True)
+        # A daemon's QEMU is no descendant of ours.
+        self._former_adoption = adopt_orphans(adopt=True) if uri is None else None
         self._guardian: subprocess.Popen[bytes] | None = None
+        self._execs = ExecWatch(Path(QEMU))
         try:
             self.removed = clean_locked(layout)
             self._guardian = subprocess.Popen(
@@ -67,10 +74,16 @@ class Driver:
                 stderr=subprocess.DEVNULL,
                 start_new_session=True,
             )
-            with reaping_orphans("qemu"):
+            with reaping_orphans("qemu") if uri is None else contextlib.nullcontext():
                 self.connection = Connection(uri, layout.root)
         except BaseException:
             self._release()
+            raise
+        try:
+            if self.connection.owner is not None:
+                layout.admit()
+        except BaseException:
+            self.close()
             raise
 
     def start(self, config: VmConfig) -> Vm:
@@ -99,23 +112,39 @@ class Driver:
             raise ConfigError(f"there is no saved VM at {saved}; save one first")
         return self._start(config, saved)
 
+    @property
+    def saved(self) -> Path:
+        """A directory for saved VMs that go with this driver, or with who cleans up after it."""
+        return self._layout.saved
+
     def _start(self, config: VmConfig, saved: Path | None) -> Vm:
         requested = time.monotonic_ns()
         config.check()
+        # From here on it says what the VM gets: what the host can give may change under way.
+        config = replace(config, profile=config.resolved_profile())
         vm = self._admit(config)
         try:
             vm.stamps["requested"] = requested
             if saved is None:
-                vm.launch(domain_xml(config, vm.sockets, knows_ps2=self.connection.knows_ps2))
+                vm.launch(self._domain_xml(vm))
                 await_payload(vm)
             else:
                 vm.relaunch(saved)
                 await_payload(vm, ("main",))
+            executed = self._execs.stamp(vm.pid)
+            if executed is not None:
+                vm.channels.stamp("exec", executed)
             vm.describe()
         except BaseException:
             vm.destroy()
             raise
         return vm
+
+    def _domain_xml(self, vm: Vm) -> str:
+        connection = self.connection
+        return domain_xml(
+            vm.config, vm.sockets, knows_ps2=connection.knows_ps2, owner=connection.owner
+        )
 
     def _admit(self, config: VmConfig) -> Vm:
         """A VM with its ports open, known to this driver until it has ended."""
@@ -139,13 +168,17 @@ class Driver:
             vm.destroy()
         self._vms.clear()
         if self._lock >= 0:
+            for saved in self.saved.glob("*"):
+                saved.unlink()
             self.connection.close()
             self._release()
 
     def _release(self) -> None:
         if self._guardian is not None and self._guardian.stdin is not None:
             self._guardian.communicate(b"done")
-        adopt_orphans(adopt=self._former_adoption)
+        self._execs.close()
+        if self._former_adoption is not None:
+            adopt_orphans(adopt=self._former_adoption)
         self._open.discard(self._layout)
         self._ended.add(self._layout)
         while not self._open and self._ended:

@@ -6,15 +6,18 @@
     ├── ConnectError          libvirt could not be opened, or the connection is lost
     ├── StartError            a VM did not reach its payload
     │   ├── RefusedError      QEMU or libvirt refused the domain; their words are in the message
-    │   ├── KernelSilentError    no byte came from the kernel (firmware stuck, damaged kernel)
+    │   ├── QemuStuckError    QEMU stopped answering libvirt and was killed
+    │   ├── FirmwareStuckError   the firmware never started the kernel
+    │   ├── KernelSilentError    no byte came from the kernel (damaged, or none)
     │   ├── KernelPanicError     the kernel said so on its console
     │   ├── InitMissingError     the kernel ran, our init never did
     │   ├── GuestSetupError      our init said what it could not do (image, module, mount)
+    │   ├── AgentMissingError    the guest never spoke on its control port
     │   ├── PayloadMissingError  the payload's first byte never came
     │   └── QemuDiedError        QEMU ended before the boundary
-    ├── AgentMissingError     the guest does not answer on its control port
     ├── CommandTimeoutError   a command ran longer than its limit and was killed
-    ├── GuestHungError        the guest neither answers nor ends
+    ├── GuestMemoryError      the guest ran out of memory: while it started, or in a command
+    ├── GuestHungError        the guest answers no more
     └── VmGoneError           QEMU has ended under a running VM
 
 Every message is one sentence that says what failed, on which path, and what to do.
@@ -45,6 +48,14 @@ class RefusedError(StartError):
     """QEMU or libvirt refused the domain; the message holds their own words."""
 
 
+class QemuStuckError(StartError):
+    """QEMU stopped answering libvirt and was killed."""
+
+
+class FirmwareStuckError(StartError):
+    """The firmware never started the kernel."""
+
+
 class KernelSilentError(StartError):
     """The guest kernel wrote nothing in time."""
 
@@ -61,6 +72,10 @@ class GuestSetupError(StartError):
     """The init of the guest said what it could not do."""
 
 
+class AgentMissingError(StartError):
+    """The guest never spoke on its control port."""
+
+
 class PayloadMissingError(StartError):
     """The payload's first byte never came."""
 
@@ -69,16 +84,16 @@ class QemuDiedError(StartError):
     """QEMU ended before the boundary that was waited for."""
 
 
-class AgentMissingError(VmError):
-    """The guest does not answer on its control port."""
-
-
 class CommandTimeoutError(VmError):
     """A command in the guest ran longer than its limit and was killed."""
 
 
+class GuestMemoryError(VmError):
+    """The guest ran out of memory, while it started or in a command."""
+
+
 class GuestHungError(VmError):
-    """The guest neither answers nor ends."""
+    """The guest answers no more."""
 
 
 class VmGoneError(VmError):

@@ -1,82 +1,30 @@
-"""The only module that touches libvirt: a small typed face of what the driver needs.
+"""The only module that calls libvirt: a small typed face of what the driver needs.
 
-libvirt's Python binding has no type stubs; here its values become ours. Three facts of the embedded
-driver (``qemu:///embed?root=DIR``, https://libvirt.org/drvqemu.html) shape this module: an event
-loop must be registered and run before the connection opens, the driver's files all live below
-``DIR``, and one process can have one ``DIR`` in its whole life, also after it was closed.
+libvirt's Python binding has no type stubs; here its values become ours.
 """
 
 import contextlib
 import os
-import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree as ET
+from xml.sax.saxutils import quoteattr
 
-from vmdriver.errors import ConnectError, RefusedError, VmGoneError
+from vmdriver.embedded import embed, library
+from vmdriver.errors import ConnectError, RefusedError, VmError, VmGoneError
 
-QEMU_CONF = """\
-# No daemon keeps logs, no security driver relabels, no namespace is unshared: the harness owns all.
-stdio_handler = "file"
-security_driver = "none"
-security_default_confined = 0
-user = "root"
-group = "root"
-dynamic_ownership = 0
-remember_owner = 0
-namespaces = []
-cgroup_controllers = []
-max_core = 0
-# Straight from QEMU into a sparse file (mapped-ram): the other formats need libvirt_iohelper.
-save_image_format = "sparse"
-"""
+KEEPALIVE = (5, 5)
+"""Seconds between questions to a daemon, and how many may stay unanswered: 30 s in all."""
 
-_loop_lock = threading.Lock()
-_loop_runs = False
-_embedded_root: Path | None = None
-
-_EMBEDDED_DIRECTORIES = ("etc", "lib/qemu", "run/qemu", "log/qemu", "cache/qemu")
-
-
-def _libvirt(log: Path | None = None) -> Any:
-    """Imports libvirt, quiet on standard error, with its event loop running in a thread."""
-    global _loop_runs  # noqa: PLW0603  # libvirt's event loop is one a process, whatever we prefer
-    ours = log is not None and "LIBVIRT_LOG_OUTPUTS" not in os.environ
-    if ours:
-        os.environ["LIBVIRT_LOG_OUTPUTS"] = f"3:file:{log}"
-    import libvirt  # 40 ms and a shared library: not for those who only build XML
-
-    if ours:  # read when the library was loaded; children have no business with our log
-        del os.environ["LIBVIRT_LOG_OUTPUTS"]
-
-    with _loop_lock:
-        if not _loop_runs:
-            libvirt.virEventRegisterDefaultImpl()
-            libvirt.registerErrorHandler(lambda _context, _error: None, None)
-            threading.Thread(target=_run_loop, args=(libvirt,), name="libvirt", daemon=True).start()
-            _loop_runs = True
-    return libvirt
-
-
-def _embed(root: Path) -> Path:
-    """Prepares the embedded driver's directory; the one this process must use."""
-    global _embedded_root  # noqa: PLW0603  # libvirt's own limit: one a process
-    with _loop_lock:
-        root = _embedded_root = _embedded_root or root
-        for directory in _EMBEDDED_DIRECTORIES:
-            (root / directory).mkdir(parents=True, exist_ok=True)
-        (root / "etc" / "qemu.conf").write_text(QEMU_CONF)
-    return root
-
-
-def _run_loop(libvirt: Any) -> None:
-    # A timer makes the loop turn even when no connection is open, so that handles added by
-    # another thread are seen at once on libvirt versions that do not wake it themselves.
-    libvirt.virEventAddTimeout(1000, lambda _timer, _opaque: None, None)
-    while True:
-        with contextlib.suppress(libvirt.libvirtError):
-            libvirt.virEventRunDefaultImpl()
+_HMP = 1  # VIR_DOMAIN_QEMU_MONITOR_COMMAND_HMP
+_CLOSED = {
+    0: "an error on its socket",
+    1: "the daemon has ended or closed it",
+    2: "the daemon did not answer any more",
+    3: "this process closed it",
+}  # virConnectCloseReason
 
 
 class Domain:
@@ -94,17 +42,54 @@ class Domain:
         except self._libvirt.libvirtError as error:
             raise VmGoneError(f"libvirt no longer knows the domain: {error}") from error
 
+    def monitor(self, command: str) -> str:
+        """What QEMU's human monitor answers. Raises VmGoneError; waits for as long as QEMU does."""
+        import libvirt_qemu
+
+        try:
+            return str(libvirt_qemu.qemuMonitorCommand(self._domain, command, _HMP))
+        except self._libvirt.libvirtError as error:
+            raise VmGoneError(f"QEMU's monitor does not answer: {error}") from error
+
     def destroy(self) -> None:
         """Ends the domain at once; nothing to do when it has ended."""
         with contextlib.suppress(self._libvirt.libvirtError):
             self._domain.destroy()
 
     def save(self, path: Path) -> None:
-        """Saves RAM and devices to ``path``; the domain ends. Raises VmGoneError."""
+        """Saves RAM and devices to ``path``; the domain ends. Raises VmError: it was not saved."""
         try:
             self._domain.save(str(path))
         except self._libvirt.libvirtError as error:
-            raise VmGoneError(f"libvirt could not save the VM to {path}: {error}") from error
+            raise VmError(f"libvirt could not save the VM to {path}: {error}") from error
+
+    def snapshot(self, path: Path, disks: Iterable[str]) -> None:
+        """Writes RAM and devices, not ``disks``, to ``path``; the domain goes on.
+
+        libvirt streams it through a helper of its own: the sparse format of `QEMU_CONF` is refused
+        by its own restore when the domain went on (11.3).
+
+        Raises:
+            VmError: libvirt could not.
+        """
+        memory = f"<memory snapshot='external' file={quoteattr(str(path))}/>"
+        none = "".join(f"<disk name='{name}' snapshot='no'/>" for name in disks)
+        xml = f"<domainsnapshot>{memory}<disks>{none}</disks></domainsnapshot>"
+        flags = self._libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_NO_METADATA
+        try:
+            self._domain.snapshotCreateXML(xml, flags)
+        except self._libvirt.libvirtError as error:
+            raise VmError(
+                f"libvirt could not write a snapshot to {path}: {error}; it needs its "
+                "libvirt_iohelper, install libvirt-daemon-common"
+            ) from error
+
+    def set_memory(self, size_bytes: int) -> None:
+        """Asks the guest's balloon to leave it that much. Raises VmGoneError."""
+        try:
+            self._domain.setMemoryFlags(size_bytes >> 10, self._libvirt.VIR_DOMAIN_AFFECT_LIVE)
+        except self._libvirt.libvirtError as error:
+            raise VmGoneError(f"libvirt could not set the guest's memory: {error}") from error
 
 
 class Connection:
@@ -112,6 +97,10 @@ class Connection:
 
     Attributes:
         uri: what was opened.
+        embedded: whether libvirt's driver runs in this process, and not in a daemon.
+        owner: user and group that QEMU runs as where a daemon gives it others than its own; None
+            where it keeps them.
+        lost: how the connection to the daemon was lost, in words; None while it stands.
         probing_s: seconds it took to open it and to learn what QEMU can do, paid once.
         knows_ps2: whether libvirt can leave out the PS/2 controller (10.0 refuses to be asked).
         version: libvirt's version, as ``11.3.0``.
@@ -125,9 +114,10 @@ class Connection:
         Raises:
             ConnectError: libvirt or its QEMU driver is missing, or refuses.
         """
+        self.embedded = uri is None
         if uri is None:
             try:
-                root = _embed(root)
+                root = embed(root)
             except OSError as error:
                 raise ConnectError(
                     f"cannot prepare libvirt's directory {root}: {error.strerror}"
@@ -135,28 +125,40 @@ class Connection:
         self.uri = uri or f"qemu:///embed?root={root}"
         began = time.monotonic()
         try:
-            self._libvirt = _libvirt(root / "libvirt.log")
+            self._libvirt = library(root / "libvirt.log")
         except ImportError as error:
             raise ConnectError(
                 f"the libvirt library cannot be loaded ({error}); install libvirt0"
             ) from error
         try:
-            self._connection = self._libvirt.open(self.uri)
+            # The transport's name keeps a driver embedded in this process from taking it for its.
+            self._connection = self._libvirt.open(
+                self.uri if self.embedded else self.uri.replace("qemu:///", "qemu+unix:///", 1)
+            )
             capabilities = self._connection.getDomainCapabilities(None, None, "q35", "qemu")
+            self.owner = None if self.embedded else _owner(self._connection.getCapabilities())
         except self._libvirt.libvirtError as error:
-            raise ConnectError(
-                f"libvirt cannot open {self.uri}: {error}; is libvirt-daemon-driver-qemu "
-                "installed, and no other process at work on the same state directory?"
-            ) from error
+            advice = (
+                "is libvirt-daemon-driver-qemu installed, and no other process at work on the same "
+                "state directory?"
+                if self.embedded
+                else "is its daemon running, with QEMU's driver, and may this user open it?"
+            )
+            raise ConnectError(f"libvirt cannot open {self.uri}: {error}; {advice}") from error
         self.probing_s = time.monotonic() - began
         self.knows_ps2 = "<ps2 supported='yes'/>" in capabilities
         number = int(self._connection.getLibVersion())
         self.version = f"{number // 1_000_000}.{number // 1000 % 1000}.{number % 1000}"
+        self.lost: str | None = None
         self._resumed: dict[str, Callable[[], None]] = {}
         self._stopped: dict[str, Callable[[], None]] = {}
         self._lifecycle = self._connection.domainEventRegisterAny(
             None, self._libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, self._on_event, None
         )
+        if not self.embedded:
+            with contextlib.suppress(self._libvirt.libvirtError):
+                self._connection.registerCloseCallback(self._on_close, None)
+                self._connection.setKeepAlive(*KEEPALIVE)
 
     def _on_event(self, _conn: Any, domain: Any, event: int, _detail: int, _opaque: Any) -> None:
         name = str(domain.name())
@@ -169,8 +171,16 @@ class Connection:
         if callback is not None:
             callback()
 
+    def _on_close(self, _conn: Any, reason: int, _opaque: Any) -> None:
+        self.lost = _CLOSED.get(reason, f"reason {reason}")
+        for callback in list(self._stopped.values()):
+            callback()  # no event will come any more: nobody shall wait for one
+
     def watch(self, name: str, resumed: Callable[[], None], stopped: Callable[[], None]) -> None:
-        """Calls back, on libvirt's thread, when the domain's CPUs first run and when it is gone."""
+        """Calls back, on libvirt's thread, when the domain's CPUs first run and when it is gone.
+
+        A lost connection counts as gone.
+        """
         self._resumed[name] = resumed
         self._stopped[name] = stopped
 
@@ -189,19 +199,33 @@ class Connection:
         try:
             return Domain(self._libvirt, self._connection.createXML(xml, 0))
         except self._libvirt.libvirtError as error:
-            if not self.alive():
-                raise ConnectError(f"the connection to {self.uri} is lost: {error}") from error
-            raise RefusedError(
-                f"{what} was refused: {' / '.join(str(error).split(chr(10)))}"
-            ) from error
+            raise self._refused(what, error) from error
 
     def restore(self, path: Path, name: str) -> Domain:
-        """Resumes a saved domain from ``path``. Raises RefusedError."""
+        """Resumes a saved domain from ``path``. Raises RefusedError, ConnectError."""
         try:
             self._connection.restoreFlags(str(path), None, 0)
             return Domain(self._libvirt, self._connection.lookupByName(name))
         except self._libvirt.libvirtError as error:
-            raise RefusedError(f"the saved VM {path} was refused: {error}") from error
+            raise self._refused(f"the saved VM {path}", error) from error
+
+    def _refused(self, what: str, error: Exception) -> VmError:
+        if not self.alive():
+            return ConnectError(self.how_lost(str(error)))
+        words = " / ".join(str(error).split("\n"))
+        if self.owner is not None and "Permission denied" in words:
+            words += (
+                f"; QEMU runs as the user {self.owner[0]} there: give it a state directory and "
+                "files that this user can reach"
+            )
+        return RefusedError(f"{what} was refused: {words}")
+
+    def how_lost(self, words: str | None = None) -> str:
+        """A sentence on the lost connection."""
+        return (
+            f"the connection to {self.uri} is lost: {self.lost or words}; start the daemon again "
+            "and open a new driver"
+        )
 
     def names(self) -> list[str]:
         """Names of the domains libvirt knows of."""
@@ -210,7 +234,7 @@ class Connection:
     def alive(self) -> bool:
         """Whether the connection still answers."""
         try:
-            return bool(self._connection.isAlive())
+            return self.lost is None and bool(self._connection.isAlive())
         except self._libvirt.libvirtError:
             return False
 
@@ -218,5 +242,22 @@ class Connection:
         """Closes the connection."""
         with contextlib.suppress(self._libvirt.libvirtError):
             self._connection.domainEventDeregisterAny(self._lifecycle)
+        if not self.embedded:
+            with contextlib.suppress(self._libvirt.libvirtError):
+                self._connection.unregisterCloseCallback()
         with contextlib.suppress(self._libvirt.libvirtError):
             self._connection.close()
+
+
+def _owner(capabilities: str) -> tuple[int, int] | None:
+    """User and group a daemon runs QEMU as, from the ``dac`` security model's base label.
+
+    Format: https://libvirt.org/formatcaps.html. A daemon without root has no such model.
+    """
+    host = ET.fromstring(capabilities)  # noqa: S314  # libvirt's own words, not a stranger's
+    for model in host.iterfind("host/secmodel"):
+        label = model.findtext("baselabel[@type='qemu']")
+        if model.findtext("model") == "dac" and label:
+            user, _, group = label.replace("+", "").partition(":")
+            return (int(user), int(group)) if int(user) != os.geteuid() else None
+    return None

@@ -53,6 +53,11 @@ class Layout:
         return self.state / "console"
 
     @property
+    def saved(self) -> Path:
+        """Directory of saved VMs that are of no use once their driver has ended."""
+        return self.state / "saved"
+
+    @property
     def mark(self) -> str:
         """What stands in the command line of every QEMU of this state, libvirt's probes too."""
         return f"{self.root}/"
@@ -65,11 +70,24 @@ class Layout:
     def make(self) -> None:
         """Makes the directories. Raises VmError."""
         try:
-            for directory in (self.state, self.consoles, self.root, self.sockets):
+            for directory in (self.state, self.consoles, self.saved, self.root, self.sockets):
                 directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         except OSError as error:
             raise VmError(
                 f"cannot make the VM driver's directory {error.filename}: {error.strerror}"
+            ) from error
+
+    def admit(self) -> None:
+        """Lets another user pass through to a socket of its own, and list nothing. Raises VmError.
+
+        For a daemon's QEMU, which runs as that user; directories above the state are not ours.
+        """
+        try:
+            for directory in (self.state, self.root, self.sockets):
+                directory.chmod(0o711)
+        except OSError as error:
+            raise VmError(
+                f"cannot let QEMU into the VM driver's directory {error.filename}: {error.strerror}"
             ) from error
 
     def lock(self) -> int:
@@ -106,7 +124,21 @@ def leftovers(state: Path) -> list[str]:
         found.append(f"QEMU process {pid}")
     found += [f"socket {path}" for path in sorted(layout.sockets.glob("*"))]
     found += [f"libvirt file {path}" for path in _libvirt_files(layout)]
+    if not _in_use(layout):
+        found += [f"saved VM {path}" for path in sorted(layout.saved.glob("*"))]
     return found
+
+
+def _in_use(layout: Layout) -> bool:
+    """Whether a driver, this process's own perhaps, has the directory."""
+    try:
+        with (layout.state / "lock").open("rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def clean(state: Path) -> list[str]:
@@ -138,6 +170,9 @@ def clean_locked(layout: Layout) -> list[str]:
     for path in sorted(layout.sockets.glob("*")):
         path.unlink(missing_ok=True)
         removed.append(f"socket {path}")
+    for path in sorted(layout.saved.glob("*")):
+        path.unlink(missing_ok=True)
+        removed.append(f"saved VM {path}")
     for path in _libvirt_files(layout):
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)

@@ -1,28 +1,38 @@
-"""One running VM: commands, usage, stop."""
+"""One running VM: its start, usage and end."""
 
 import contextlib
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from vmdriver.agent import PATH, Agent, Completed, words
+from vmdriver import diagnosis, helpers
+from vmdriver.agent import Agent
 from vmdriver.channels import Channels
+from vmdriver.commands import Commands
 from vmdriver.config import VmConfig
 from vmdriver.console import Console
-from vmdriver.domain import PORTS, SERIAL
-from vmdriver.errors import AgentMissingError, RefusedError, VmError, VmGoneError
+from vmdriver.devices import DISK, PORTS, SERIAL
+from vmdriver.errors import (
+    ConnectError,
+    QemuStuckError,
+    RefusedError,
+    VmError,
+    VmGoneError,
+)
 from vmdriver.hypervisor import Connection, Domain
-from vmdriver.memory import QemuMemory, qemu_memory
-from vmdriver.process import Process
+from vmdriver.patience import limited
+from vmdriver.shellwords import PATH, words
 from vmdriver.state import Layout
+from vmdriver.usage import Usage
 
 _TICK_S = 0.02
 _LIBVIRT_TIDY_S = 10.0
+_SAVED_MIB_PER_S = 10
 
 
-class Vm:
+class Vm(Commands, Usage):
     """A VM that `vmdriver.Driver.start` made. A context manager: leaving it destroys the VM.
 
     Attributes:
@@ -30,12 +40,15 @@ class Vm:
         stamps: boundary to nanoseconds of CLOCK_MONOTONIC, taken when a blocked thread wakes (see
             `vmdriver.channels` for its resolution):
             ``requested``: `Driver.start` was called;
-            ``spawned``: QEMU runs, has parsed its arguments and connected its first port;
+            ``exec``: QEMU's program is executed (`vmdriver.execs`; not without CAP_SYS_ADMIN);
+            ``spawned``: QEMU has parsed its arguments and connected its first port;
             ``vmm_ready``: libvirt reports the guest's CPUs running;
             ``returned``: libvirt's call returned;
-            ``kernel``: the kernel's first byte on the console, within its architecture set-up;
+            ``kernel``: the firmware is done and the kernel entered: the first byte on the console
+            (`vmdriver.guest.entry`; of a bzImage, from its own set-up code);
             ``init``: the first line of our init;
             ``main``: the payload's first byte;
+            ``output``: the first byte of its standard output;
             ``payload_ended``: the payload's exit status arrived;
             ``stop_asked``: `stop` or `destroy` was called;
             ``stopped``: QEMU has ended (its pidfd became readable).
@@ -57,37 +70,25 @@ class Vm:
         self._gone_from_libvirt = threading.Event()
         self._closed = False
         self._agent = Agent(
-            self._send_control, self._drain, self._payload_ended, config.deadlines.agent_s
+            self._send_control,
+            self._drain,
+            self._payload_ended,
+            config.deadlines.agent_s,
+            lambda: diagnosis.why(self.channels.process),
         )
         self.channels = Channels(
             self.sockets,
             self.console_state,
             self._agent.receive,
             self._agent.abandon,
-            config.cgroups,
+            cgroups=config.cgroups,
+            owner=connection.owner,
         )
 
     @property
     def stamps(self) -> dict[str, int]:
         """Boundaries so far; see the class."""
         return self.channels.stamps
-
-    @property
-    def process(self) -> Process:
-        """QEMU. Raises VmGoneError before it has connected."""
-        if self.channels.process is None:
-            raise VmGoneError(f"the VM {self.config.name} has no QEMU process")
-        return self.channels.process
-
-    @property
-    def pid(self) -> int:
-        """QEMU's process number on the host."""
-        return self.process.pid
-
-    @property
-    def pidfd(self) -> int:
-        """QEMU's pidfd; closed with the VM."""
-        return self.process.pidfd
 
     @property
     def domain_xml(self) -> str:
@@ -104,11 +105,12 @@ class Vm:
         payload = self._payload_words()
         self._watch()
         profile = self.config.resolved_profile()
-        self._domain = self._connection.start(
-            xml,
-            f"the VM {self.config.name} (machine {profile.machine}, firmware {profile.firmware}, "
-            f"accelerator {self.config.accelerator})",
-        )
+        with self._patience(self.config.deadlines.vmm_s, QemuStuckError, "get ready"):
+            self._domain = self._connection.start(
+                xml,
+                f"the VM {self.config.name} (machine {profile.machine}, firmware "
+                f"{profile.firmware}, accelerator {self.config.accelerator})",
+            )
         self._send_payload(f"payload {payload}\n")
 
     def relaunch(self, saved: Path) -> None:
@@ -116,9 +118,10 @@ class Vm:
         payload = self._payload_words()
         self.channels.boots = False
         self._watch()
-        self._domain = self._connection.restore(saved, self.config.name)
+        with self._patience(self.config.deadlines.vmm_s, QemuStuckError, "get ready"):
+            self._domain = self._connection.restore(saved, self.config.name)
         self._agent.ready.set()  # it said so before it was saved
-        self._send_payload(f"payload 0 0 {payload}\n")
+        self._send_payload(f"payload 0 0 0 {payload}\n")
 
     def save(self, path: Path) -> None:
         """Writes RAM and devices to ``path`` and ends the VM.
@@ -127,12 +130,52 @@ class Vm:
             path: of `Driver.restore`; holds at most the guest's RAM.
 
         Raises:
-            VmGoneError: libvirt could not save it.
+            VmError: libvirt could not save it; it goes on running.
+            VmGoneError: QEMU did not answer and was killed, or had ended before.
         """
-        assert self._domain is not None
+        with self._writing(path) as domain:
+            domain.save(path)
         self.channels.stamp("stop_asked")
-        self._domain.save(path)
         self._end()
+
+    def snapshot(self, path: Path) -> None:
+        """Writes RAM and devices to ``path`` and lets the VM go on.
+
+        The guest stands still meanwhile. What it has written to is RAM alone, so this is all of it.
+
+        Args:
+            path: of `Driver.restore`, once this VM has ended: it takes the same name and ports.
+
+        Raises:
+            VmError: libvirt could not write it, as without its libvirt_iohelper.
+            VmGoneError: QEMU did not answer and was killed, or had ended before.
+        """
+        with self._writing(path) as domain:
+            domain.snapshot(path, () if self.config.shared else (DISK,))
+
+    @contextlib.contextmanager
+    def _writing(self, path: Path) -> Iterator[Domain]:
+        if self._domain is None or not self.running():
+            raise VmGoneError(f"QEMU of {self.config.name} has ended")
+        seconds = self.config.deadlines.vmm_s + self.config.memory_mib / _SAVED_MIB_PER_S
+        with self._patience(seconds, VmGoneError, f"write {path}"):
+            yield self._domain
+
+    def _patience(
+        self, seconds: float, error: type[VmError], what: str
+    ) -> contextlib.AbstractContextManager[None]:
+        return limited(
+            seconds,
+            self._kill_qemu,
+            error(
+                f"QEMU of the VM {self.config.name} did not {what} within {seconds:g} s and was "
+                "killed; is it stopped, or the host's disk stuck?"
+            ),
+        )
+
+    def _kill_qemu(self) -> None:
+        if self.channels.process is not None:
+            self.channels.process.kill()
 
     def _payload_words(self) -> str:
         return words(
@@ -169,99 +212,53 @@ class Vm:
             self._argv = self.process.arguments()
 
     @property
+    def domain(self) -> Domain | None:
+        """The domain, once libvirt has started it."""
+        return self._domain
+
+    @property
+    def agent_spoke(self) -> bool:
+        """Whether the guest has ever spoken on its control port."""
+        return self._agent.ready.is_set()
+
+    @property
     def payload_exit(self) -> int | None:
-        """The payload's exit status, 128 + n for signal n; None while it runs."""
-        return self._agent.payload_exit
+        """The payload's exit status, 128 + n for signal n; None while it runs.
+
+        In a restored guest it is not known: what its agent reports is the end of the payload that
+        ran when it was saved.
+        """
+        return self._agent.payload_exit if self.channels.boots else None
 
     @property
     def closed(self) -> bool:
         """Whether it has been stopped, destroyed or saved."""
         return self._closed
 
-    def running(self) -> bool:
-        """Whether QEMU runs."""
-        return self.channels.process is not None and self.channels.ended is None
-
-    def exec(
-        self,
-        args: Sequence[str],
-        *,
-        env: Mapping[str, str] | None = None,
-        cwd: str = "/",
-        stdin: bytes = b"",
-        timeout_s: float | None = None,
-    ) -> Completed:
-        """Runs a program of the image in the guest and waits for its end.
-
-        Args:
-            args: program (looked up in the image's PATH) and arguments.
-            env: its environment; PATH is added when it is not given.
-            cwd: its working directory.
-            stdin: its standard input.
-            timeout_s: seconds until it is killed; None waits as long as it takes.
-
-        Raises:
-            VmError: CommandTimeoutError, AgentMissingError, GuestHungError, VmGoneError or
-                ConfigError; see `vmdriver.errors`.
-        """
-        script = words(args, {"PATH": PATH, **(env or {})}, cwd)
-        return self.run_script(script, stdin=stdin, timeout_s=timeout_s)
-
-    def run_script(
-        self, script: str, *, stdin: bytes = b"", timeout_s: float | None = None
-    ) -> Completed:
-        """Runs shell words in the initramfs's busybox: needs nothing of the image."""
-        if not self._agent.ready.wait(self.config.deadlines.agent_s):
-            raise AgentMissingError(
-                f"the guest {self.config.name} does not answer on its control port; "
-                f"it last wrote {self.console_state.last_line()!r}, see {self.console}"
-            )
-        return self._agent.run(script, stdin, timeout_s)
-
-    def cpu_time_s(self) -> float:
-        """CPU seconds of all of QEMU's threads since its start. Raises VmGoneError."""
-        if not self.running():
-            raise VmGoneError(f"QEMU of {self.config.name} has ended")
-        try:
-            return self.process.cpu_time_s()
-        except OSError as error:
-            raise VmGoneError(f"QEMU of {self.config.name} has ended") from error
-
-    def memory(self) -> QemuMemory:
-        """What QEMU's resident memory is made of. Raises VmGoneError."""
-        if not self.running():
-            raise VmGoneError(f"QEMU of {self.config.name} has ended")
-        try:
-            return qemu_memory(self.pid, self.config.memory_mib << 20)
-        except OSError as error:
-            raise VmGoneError(f"QEMU of {self.config.name} has ended") from error
-
-    def guest_memory(self) -> dict[str, int]:
-        """The guest's ``/proc/meminfo`` in bytes, by the kernel's names (MemTotal, …)."""
-        done = self.run_script("cat /proc/meminfo", timeout_s=self.config.deadlines.agent_s)
-        memory = {}
-        for line in done.stdout.decode().splitlines():
-            name, _, value = line.partition(":")
-            number, _, unit = value.strip().partition(" ")
-            memory[name] = int(number) * (1024 if unit == "kB" else 1)
-        return memory
-
     def stop(self, grace_s: float = 5.0) -> None:
         """Lets the guest power off; kills QEMU when it does not.
 
         Args:
             grace_s: seconds the payload has between SIGTERM and power-off.
+
+        Raises:
+            ConnectError: the connection to libvirt's daemon is lost; QEMU has been killed, since
+                only libvirt ends a QEMU whose guest has powered off.
         """
+        if self._closed:
+            return
         self.channels.stamp("stop_asked")
-        if self.running():
+        if self.running() and self._connection.lost is None:
             ticks = max(0, round(grace_s / _TICK_S))
-            try:
+            with contextlib.suppress(TimeoutError, VmGoneError):
                 self._send_control(f"stop {ticks}\n".encode(), self.config.deadlines.gone_s)
-                limit = grace_s + self.config.deadlines.gone_s
-                self.forced = not self.process.ended(limit)
-            except (TimeoutError, VmGoneError):
-                self.forced = self.running()
+                self.process.ended(grace_s + self.config.deadlines.gone_s)
+        self.forced = self.running() and not self.process.ended()
         self._end()
+        if self.forced and self._connection.lost is not None:
+            raise ConnectError(
+                f"QEMU of the VM {self.config.name} was killed: {self._connection.how_lost()}"
+            )
 
     def destroy(self) -> None:
         """Kills QEMU; idempotent."""
@@ -273,9 +270,9 @@ class Vm:
         if self._closed:
             return
         self._closed = True
+        if self.forced:
+            self._kill_qemu()
         if self.channels.process is not None:
-            if self.forced:
-                self.channels.process.kill()
             self.channels.process.ended(self.config.deadlines.gone_s)
         if self._domain is not None:
             # libvirt sees the end by itself; destroying what has ended only makes sure.
@@ -286,6 +283,8 @@ class Vm:
             self.channels.changed.wait_for(
                 lambda: self.channels.process is None or self.channels.ended is not None, 1.0
             )
+        if self.config.shared and self._connection.embedded:
+            helpers.reap()
         self._agent.abandon()
         self.channels.close()
         if self.channels.process is not None:
@@ -295,7 +294,7 @@ class Vm:
         self.channels.send("control", data, timeout_s)
 
     def _drain(self) -> None:
-        self.channels.drain("out", "err", "stamp")
+        self.channels.drain("out", "err", "stamp", SERIAL)
 
     def _payload_ended(self) -> None:
         self.channels.stamp("payload_ended")

@@ -1,7 +1,8 @@
 """The image: one tree of bytes, and what is made of it, for every sandbox.
 
 `build` makes it or finds it in the cache, `store` keeps it; see `model` for what an image holds
-and `digest` for what its name means.
+and `digest` for what its name means. `distribution` makes a whole distribution of it for the one
+sandbox that boots one.
 """
 
 from benchmarks.image import store

@@ -8,14 +8,13 @@ its digest stay as they are.
 import hashlib
 from pathlib import Path
 
-import vmdriver
 from benchmarks.image.errors import ToolFailedError
 from vmdriver import errors, guest
 
 
 def key(kernel_version: str) -> str:
-    """SHA-256 over the driver's files and the kernel's version, in hex."""
-    package = Path(vmdriver.__file__).parent
+    """SHA-256 over the files of `vmdriver.guest` and the kernel's version, in hex."""
+    package = Path(guest.__file__).parent
     total = hashlib.sha256(kernel_version.encode())
     for path in sorted(package.rglob("*")):
         if path.is_file() and "__pycache__" not in path.parts:

@@ -3,24 +3,17 @@
 import hashlib
 import os
 import shutil
-import signal
-import tempfile
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from types import FrameType
-from typing import NoReturn
 
 import msgspec
 
-from benchmarks.image import block, boot, kernel, store, tools, tree
+from benchmarks.image import block, boot, kernel, own_kernel, store, tools, tree
 from benchmarks.image.digest import tree_digest
-from benchmarks.image.disposal import discard
-from benchmarks.image.errors import BuildInterruptedError, DiskFullError, NotRootError
+from benchmarks.image.errors import DiskFullError, NotRootError
 from benchmarks.image.model import SCHEMA, Image, Manifest
+from benchmarks.image.scratch import interruptible, scratch
 from benchmarks.image.sources import Host, Source, read_host, read_sources
 from benchmarks.image.store import Progress
 
@@ -64,7 +57,7 @@ def build(
     if source is None:
         tools.require("mmdebstrap")
     try:
-        with _interruptible(), store.locked(cache, progress) as folder:
+        with interruptible(), store.locked(cache, progress) as folder:
             cached = None if source or refresh else _cached(recipe, cache)
             if cached:
                 return _renew_boot(cached, progress)
@@ -82,6 +75,7 @@ def build(
 
 def recipe_of(host: Host, sources: tuple[Source, ...], source: Path | None = None) -> str:
     """SHA-256 over all a build is told, in hex: equal recipes need no second build."""
+    own = own_kernel.find()
     asked = (
         _RECIPE_VERSION,
         host,
@@ -91,6 +85,7 @@ def recipe_of(host: Host, sources: tuple[Source, ...], source: Path | None = Non
         tree.LEFT_OUT,
         tree.EPOCH,
         os.uname().machine,
+        None if own is None else (own.release, own.version),
     )
     return hashlib.sha256(msgspec.json.encode(asked)).hexdigest()
 
@@ -117,8 +112,10 @@ def _build(
     began, began_wall = time.monotonic(), time.time()
     log = folder.parent / "image-build.log"
     log.write_text("", encoding="utf-8")
-    with _scratch(folder) as (work, image):
-        root = image / "tree"
+    with scratch(folder) as work:
+        image, root = work / "image", work / "image" / "tree"
+        image.mkdir()
+        (work / "kernel").mkdir()
         if source:
             progress(f"copying the tree from {source}")
             tree.copy(source, root, log=log)
@@ -127,8 +124,7 @@ def _build(
             tree.bootstrap(work / "tree", host, sources, log=log)
             tree.clamp_times(work / "tree", newer_than=began_wall)
             (work / "tree").rename(root)
-        progress("downloading and unpacking the guest's kernel")
-        guest = kernel.fetch(work / "kernel", host, log=log)
+        guest = _kernel(work / "kernel", host, log, progress)
         (work / "kernel").rename(image / "kernel")
         progress("computing the digest")
         digest = tree_digest(root)
@@ -162,6 +158,18 @@ def _build(
     return Image(final, manifest)
 
 
+def _kernel(folder: Path, host: Host, log: Path, progress: Progress) -> kernel.Kernel:
+    own = own_kernel.find()
+    if own is not None:
+        reason = own_kernel.why_not(own)
+        if reason is None:
+            progress(f"copying the host's own kernel {own.release}")
+            return own_kernel.copy(own, folder, log=log)
+        progress(f"leaving the host's own kernel {own.release} out: {reason}")
+    progress("downloading and unpacking the guest's kernel")
+    return kernel.fetch(folder, host, log=log)
+
+
 def _renew_boot(image: Image, progress: Progress) -> Image:
     current = boot.key(image.manifest.kernel_version)
     if image.manifest.boot_key == current:
@@ -171,37 +179,3 @@ def _renew_boot(image: Image, progress: Progress) -> Image:
     manifest = msgspec.structs.replace(image.manifest, boot_key=current)
     store.write_manifest(image.folder, manifest)
     return Image(image.folder, manifest)
-
-
-@contextmanager
-def _scratch(folder: Path) -> Iterator[tuple[Path, Path]]:
-    """A temporary folder on the cache's file system, gone afterwards; `image` inside it grows."""
-    work = Path(tempfile.mkdtemp(prefix=store.PARTIAL, dir=folder))
-    work.chmod(0o755)  # apt's unprivileged downloader passes through
-    try:
-        (work / "image").mkdir()
-        (work / "kernel").mkdir()
-        yield work, work / "image"
-    finally:
-        discard(work)
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP end the build in order; signals reach Python's main thread alone."""
-
-    def interrupt(number: int, _: FrameType | None) -> NoReturn:
-        raise BuildInterruptedError(
-            f"image build interrupted by {signal.Signals(number).name}; nothing of it was kept"
-        )
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    numbers = (signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, interrupt) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

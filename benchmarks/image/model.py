@@ -10,6 +10,7 @@ An image is a folder of the cache, named after the digest of its tree::
         kernel/         the distribution's kernel package, unpacked (boot/, lib/modules/)
         vmlinux         the kernel, uncompressed (for PVH boot)
         initramfs       loads the block driver and mounts the root
+        distribution/   only once `vm:stock` was asked for: see `benchmarks.image.distribution`
 """
 
 from dataclasses import dataclass

@@ -21,6 +21,7 @@ PACKAGE_OF = {
     "apt-cache": "apt",
     "apt-config": "apt",
     "apt-get": "apt",
+    "chroot": "coreutils",
     "cp": "coreutils",
     "depmod": "kmod",
     "dpkg-deb": "dpkg",

@@ -14,14 +14,17 @@ PACKAGES = (
     "busybox-static",
     "coreutils",
     "fio",
+    "hpcc",
     "iperf3",
     "iproute2",
     "kmod",
+    "mariadb-server-core",
     "openssl",
     "procps",
     "python3-minimal",
     "qemu-guest-agent",
     "redis-server",
+    "sockperf",
     "sqlite3",
     "stress-ng",
     "sysbench",
@@ -39,6 +42,9 @@ LEFT_OUT = (
     "/usr/lib/*/libLLVM*",
     "/usr/lib/*/libgallium*",
     "/usr/lib/*/libz3*",
+    # hpcc comes with an MPI that can reach GPUs: 90 MB unused
+    "/usr/lib/*/libamd_comgr*",
+    "/usr/lib/*/libamdhip64*",
 )
 """Paths dpkg is told not to unpack (path-exclude, dpkg(1))."""
 
@@ -87,8 +93,24 @@ _WRITTEN = {
 """Files that mmdebstrap copies from the host, as the image has them instead."""
 
 
-def bootstrap(root: Path, host: Host, sources: Sequence[Source], *, log: Path) -> None:
+def bootstrap(
+    root: Path,
+    host: Host,
+    sources: Sequence[Source],
+    *,
+    log: Path,
+    variant: str = "essential",
+    more: Sequence[str] = (),
+) -> None:
     """Make the tree at `root` with mmdebstrap; `root` must not exist.
+
+    Args:
+        root: the tree.
+        host: whose distribution it is.
+        sources: its archives.
+        log: see `tools.run`.
+        variant: the packages below `PACKAGES`, as mmdebstrap(1) names such sets.
+        more: packages besides `PACKAGES`.
 
     Nothing is mounted for it: maintainer scripts of these packages run without /proc and /sys, and
     a build killed at any moment leaves a plain folder that can be deleted.
@@ -108,10 +130,10 @@ def bootstrap(root: Path, host: Host, sources: Sequence[Source], *, log: Path) -
         [
             "mmdebstrap",
             "--mode=root",
-            "--variant=essential",
+            f"--variant={variant}",
             "--format=directory",
             f"--skip={skip}",
-            f"--include={','.join(PACKAGES)}",
+            f"--include={','.join((*PACKAGES, *more))}",
             "--dpkgopt=force-unsafe-io",  # no fsync per file: a torn tree is never renamed in
             *(f"--aptopt={option}" for option in _apt_options(log)),
             f"--essential-hook={_ESSENTIAL_HOOK.format(patterns=patterns)}",

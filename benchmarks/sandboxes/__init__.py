@@ -27,12 +27,18 @@ NAMES = (
     "vm",
     "vm:tuned",
     "vm:stock",
+    "vm:microvm",
+    "vm:lean",
+    "vm:virtiofs",
+    "vm:9p",
+    "vm:restored",
     "oci:crun",
     "oci:crun:no-cgroup",
     "oci:runc",
     "oci:youki",
     "oci:runsc",
     "peer:bwrap",
+    "peer:nspawn",
     "floor",
     "floor:no-cgroup",
     "fake",
@@ -73,17 +79,13 @@ def open_sandbox(name: str, setting: Setting) -> Sandbox:
 
         return FakeSandbox(name, setting)
     if kind == "vm":
-        from benchmarks.sandboxes.vm import VmSandbox
-
-        return VmSandbox(name, setting)
+        return _open_vm(name, setting)
     if kind == "oci":
         from benchmarks.sandboxes.oci import OciSandbox
 
         return OciSandbox(name, setting)
     if kind == "peer":
-        from benchmarks.sandboxes.bwrap import BwrapSandbox
-
-        return BwrapSandbox(name, setting)
+        return _open_peer(name, setting)
     if kind == "floor":
         from benchmarks.sandboxes.floor import FloorSandbox
 
@@ -91,3 +93,23 @@ def open_sandbox(name: str, setting: Setting) -> Sandbox:
     from benchmarks.sandboxes.container import ContainerSandbox
 
     return ContainerSandbox(name, setting)
+
+
+def _open_peer(name: str, setting: Setting) -> Sandbox:
+    if name == "peer:nspawn":
+        from benchmarks.sandboxes.nspawn import NspawnSandbox
+
+        return NspawnSandbox(name, setting)
+    from benchmarks.sandboxes.bwrap import BwrapSandbox
+
+    return BwrapSandbox(name, setting)
+
+
+def _open_vm(name: str, setting: Setting) -> Sandbox:
+    if name == "vm:restored":
+        from benchmarks.sandboxes.vm_restored import RestoredSandbox
+
+        return RestoredSandbox(name, setting)
+    from benchmarks.sandboxes.vm import VmSandbox
+
+    return VmSandbox(name, setting)

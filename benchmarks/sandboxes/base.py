@@ -70,6 +70,7 @@ class Setting:
         state: Folder under which each sandbox keeps what it would have to clean up.
         logs: Folder of the run for consoles and generated configuration.
         seed: Seed of the campaign, for the fake sandbox.
+        libvirt_uri: Where VMs are started; None for libvirt's driver in this process.
     """
 
     resources: Resources
@@ -78,6 +79,7 @@ class Setting:
     state: Path
     logs: Path
     seed: int
+    libvirt_uri: str | None = None
 
 
 class Instance(Protocol):

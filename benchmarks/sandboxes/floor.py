@@ -177,8 +177,14 @@ class FloorSandbox(PeerSandbox):
         """Return the instance's groups, and the program's lines that make them."""
         if self._manager is None:
             return {}, ""
-        groups = {key: Path(path) / name for key, path in self._manager.paths.items()}
-        lines = [f"m {folder}" for folder in groups.values()]
+        # as the runtime: no group for what only some limits need
+        groups = {
+            key: Path(path) / name
+            for key, path in self._manager.paths.items()
+            if key not in layout.V1_ON_DEMAND
+        }
+        folders = list(dict.fromkeys(groups.values()))  # cpu and cpuacct often share one
+        lines = [f"m {folder}" for folder in folders]
         memory, cpus = self._limits["memory_limit_bytes"], self._limits["cpus"]
         quota = round(cpus * v1.PERIOD_US)
         if "unified" in groups:
@@ -198,11 +204,7 @@ class FloorSandbox(PeerSandbox):
         for controller, (file, value) in limits.items():
             if controller in groups:
                 lines.append(f"w {groups[controller]}/{file} {value}")
-        if "cpuset" in groups:
-            for file in ("cpuset.cpus", "cpuset.mems"):
-                above = files.read(f"{groups['cpuset'].parent}/{file}")
-                lines.append(f"w {groups['cpuset']}/{file} {above}")
-        lines += [f"a {folder}/cgroup.procs" for folder in groups.values()]
+        lines += [f"a {folder}/cgroup.procs" for folder in folders]
         return groups, "\n".join(lines)
 
     def remove(self, started: Started) -> None:

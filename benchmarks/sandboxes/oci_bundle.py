@@ -1,34 +1,32 @@
 """A container of ours as an OCI bundle's ``config.json``, for the runtimes of others.
 
-Source: opencontainers/runtime-spec 1.0.2, config.md and config-linux.md. The runtimes make the
-customary devices themselves, so those are not in the file.
+What each field becomes stands in ``runtime.oci.writer``; here is what these runtimes want besides.
+They make the customary devices themselves, so those are not in the file.
 """
 
 from __future__ import annotations
 
-import glob
-import platform
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from runtime import seccomp
-from runtime.seccomp.library import ALLOW
+from runtime.oci import process as section
+from runtime.oci import writer
+from runtime.oci.linux import expand
+from runtime.oci.mounts import portable
+from runtime.spec import Mount, Resources
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from pathlib import Path
 
     from runtime import Spec
-    from runtime.spec import IdMapping, Linux, Resources
+
+__all__ = ["INIT", "config", "expand", "process"]
 
 INIT = "/sbin/tare-init"
 """Where the init program is bound inside, as ``docker run --init`` does."""
 
-_PERIOD_US = 100_000
-_ARCHITECTURES = {"x86_64": "SCMP_ARCH_X86_64", "aarch64": "SCMP_ARCH_AARCH64"}
-_RETURN_ERRNO = 0x0000FFFF
-_MASKED = "SCMP_CMP_MASKED_EQ"
-_TYPES = {"cgroup2": "cgroup"}
-"""Where the OCI file has a word of its own for a file system."""
+_VERSION = "1.0.2"
+"""Old enough for every runtime; nothing that we say is newer."""
 
 
 def config(spec: Spec, *, rootfs: Path, cgroup: str | None, init: Path | None) -> dict[str, Any]:
@@ -41,108 +39,24 @@ def config(spec: Spec, *, rootfs: Path, cgroup: str | None, init: Path | None) -
         init: The host's init program to put above the workload, where the spec asks for one.
     """
     wants_init = spec.process.init and init is not None
-    mounts = [
-        {
-            "destination": mount.destination,
-            "type": _TYPES.get(mount.type, mount.type),
-            "source": mount.source or _TYPES.get(mount.type, mount.type),
-            "options": list(mount.options),
-        }
-        for mount in spec.mounts
-    ]
+    mounts = [portable(mount) for mount in spec.mounts]
     if wants_init:
-        options = ["bind", "ro", "nosuid", "nodev"]
-        mounts.append(
-            {"destination": INIT, "type": "bind", "source": str(init), "options": options}
+        options = ("bind", "ro", "nosuid", "nodev")
+        mounts.append(Mount(destination=INIT, type="bind", source=str(init), options=options))
+    resources = Resources() if cgroup is None else spec.linux.resources
+    found = writer.write(
+        replace(
+            spec,
+            oci_version=_VERSION,
+            root=replace(spec.root, path=rootfs),
+            mounts=tuple(mounts),
+            linux=replace(spec.linux, cgroups_path=cgroup, resources=resources),
         )
-    return {
-        "ociVersion": "1.0.2",
-        "root": {"path": str(rootfs), "readonly": spec.root.readonly},
-        "hostname": spec.hostname,
-        "process": process(spec, init=wants_init),
-        "mounts": mounts,
-        "linux": _linux(spec.linux, cgroup),
-    }
+    )
+    return {**found, "process": process(spec, init=wants_init)}
 
 
 def process(spec: Spec, *, init: bool = False) -> dict[str, Any]:
     """Return the ``process`` object: the workload, below the bound init where ``init`` is set."""
-    workload = spec.process
-    kept = list(workload.capabilities or ())
-    return {
-        "terminal": False,
-        "user": {"uid": workload.user.uid, "gid": workload.user.gid},
-        "args": [INIT, "--", *workload.args] if init else list(workload.args),
-        "env": [f"{name}={value}" for name, value in workload.env.items()],
-        "cwd": workload.cwd,
-        "capabilities": dict.fromkeys(("bounding", "effective", "permitted"), kept),
-        "noNewPrivileges": workload.no_new_privileges,
-    }
-
-
-def _linux(linux: Linux, cgroup: str | None) -> dict[str, Any]:
-    found: dict[str, Any] = {
-        "namespaces": [{"type": entry.type} for entry in linux.namespaces],
-        "uidMappings": _mappings(linux.uid_mappings),
-        "gidMappings": _mappings(linux.gid_mappings),
-        "maskedPaths": expand(linux.masked_paths),
-        "readonlyPaths": list(linux.readonly_paths),
-    }
-    if cgroup is not None:
-        found |= {"cgroupsPath": cgroup, "resources": _resources(linux.resources)}
-    if linux.seccomp is not None:
-        found["seccomp"] = filter_rules(linux.seccomp)
-    return found
-
-
-def _resources(limits: Resources) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    if limits.memory_limit_bytes is not None:
-        found["memory"] = {"limit": limits.memory_limit_bytes}
-    if limits.cpus is not None:
-        found["cpu"] = {"quota": round(limits.cpus * _PERIOD_US), "period": _PERIOD_US}
-    if limits.pids_limit is not None:
-        found["pids"] = {"limit": limits.pids_limit}
-    return found
-
-
-def filter_rules(name: str) -> dict[str, Any]:
-    """Return a built-in filter in the words of the OCI file."""
-    profile = seccomp.PROFILES[name]
-    always = list(profile.calls())
-    rules: list[dict[str, Any]] = [{"names": always, "action": "SCMP_ACT_ALLOW"}]
-    for action, call, conditions in seccomp.rules(profile):
-        if action == ALLOW and not conditions:
-            continue
-        rule: dict[str, Any] = {"names": [call], "action": "SCMP_ACT_ALLOW"}
-        if action != ALLOW:
-            rule |= {"action": "SCMP_ACT_ERRNO", "errnoRet": action & _RETURN_ERRNO}
-        if conditions:
-            rule["args"] = [
-                {"index": c.argument, "value": c.mask, "valueTwo": c.value, "op": _MASKED}
-                for c in conditions
-            ]
-        rules.append(rule)
-    found: dict[str, Any] = {
-        "defaultAction": "SCMP_ACT_ERRNO",
-        "defaultErrnoRet": profile.errno,
-        "syscalls": rules,
-    }
-    if platform.machine() in _ARCHITECTURES:
-        found["architectures"] = [_ARCHITECTURES[platform.machine()]]
-    return found
-
-
-def _mappings(mappings: Iterable[IdMapping]) -> list[dict[str, int]]:
-    return [
-        {"containerID": entry.container_id, "hostID": entry.host_id, "size": entry.size}
-        for entry in mappings
-    ]
-
-
-def expand(paths: Iterable[str]) -> list[str]:
-    """Resolve stars against this host: the OCI file has none."""
-    found: list[str] = []
-    for path in paths:
-        found += sorted(glob.glob(path)) if "*" in path else [path]  # noqa: PTH207  # absolute
-    return found
+    args = (INIT, "--", *spec.process.args) if init else spec.process.args
+    return section.write(replace(spec.process, args=args))

@@ -41,6 +41,7 @@ class Helper:
         state: Folder of the sandbox; the helper's own folder is made below it.
         affinity: CPUs for the helper and all it starts.
         hide: Mount points to leave out of the helper's namespace.
+        cover: Directories to put an empty one over in that namespace; made where they are missing.
         parents: Directories in which runtimes make the helper's control group.
 
     Raises:
@@ -53,6 +54,7 @@ class Helper:
         *,
         affinity: tuple[int, ...],
         hide: Sequence[str] = (),
+        cover: Sequence[str] = (),
         parents: Sequence[Path] = (),
     ) -> None:
         """Start the process and wait until it stands."""
@@ -77,6 +79,7 @@ class Helper:
             "folder": str(self.folder),
             "affinity": affinity,
             "hide": tuple(hide),
+            "cover": tuple(cover),
             "groups": tuple(str(group) for group in self.groups),
         }
         try:

@@ -42,6 +42,12 @@ class Helper:
         enter()
         for path in settings["hide"]:
             syscalls.umount(path)
+        self._made = [path for path in settings["cover"] if not os.path.isdir(path)]
+        for path in self._made:
+            os.mkdir(path)
+        for path in settings["cover"]:
+            syscalls.mount(settings["marker"], path, "tmpfs", 0, "mode=0755")
+        self._covered: tuple[str, ...] = settings["cover"]
         syscalls.prctl(syscalls.PR_SET_CHILD_SUBREAPER, 1)
         if settings["affinity"]:
             os.sched_setaffinity(0, settings["affinity"])
@@ -81,8 +87,14 @@ class Helper:
         with contextlib.suppress(ChildProcessError):
             while time.monotonic() < deadline:
                 if os.waitpid(-1, os.WNOHANG) == (0, 0):
+                    _kill_children()  # what a runtime has left to us by its death
                     time.sleep(0.001)
         self._territory.close()
+        for path in self._covered:
+            syscalls.umount(path)
+        for path in self._made:
+            with contextlib.suppress(OSError):  # somebody else uses it by now
+                os.rmdir(path)
 
     def _answer(self, request: dict[str, Any], fds: list[int]) -> None:
         held = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _HIGH) for fd in fds]
@@ -214,6 +226,15 @@ class Helper:
                 if pid in self._statuses:
                     code = os.waitstatus_to_exitcode(status)
                     self._statuses[pid] = code if code >= 0 else 128 - code
+
+
+def _kill_children() -> None:
+    """SIGKILL every child (proc_pid_task(5), "children")."""
+    pid = os.getpid()
+    with open(f"/proc/{pid}/task/{pid}/children", "rb", buffering=0) as file:
+        for child in file.read().split():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(child), signal.SIGKILL)
 
 
 def main(fd: int) -> None:

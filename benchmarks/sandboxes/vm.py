@@ -1,115 +1,40 @@
-"""The ``vm`` sandbox: a QEMU guest through libvirt that boots the same image."""
+"""The ``vm`` sandboxes: a QEMU guest through libvirt that boots the same image."""
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import os
+import sys
+import time
 from contextlib import ExitStack
+from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+import msgspec
+
 import vmdriver
+from benchmarks import audit
 from benchmarks.errors import MeasurementError, UnsuitableHostError
 from benchmarks.image import Image
 from benchmarks.records import SandboxInfo
-from benchmarks.sandboxes import processes
-from benchmarks.sandboxes.base import ENVIRONMENT, PAYLOAD, STOP_GRACE_S, Completed
+from benchmarks.sandboxes import vm_groups
+from benchmarks.sandboxes.base import PAYLOAD
+from benchmarks.sandboxes.vm_accelerator import choose
+from benchmarks.sandboxes.vm_groups import VmGroups
+from benchmarks.sandboxes.vm_instance import VmInstance
+from benchmarks.sandboxes.vm_variants import VARIANTS, files
+from vmdriver.domain import kernel_command_line
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
     from types import TracebackType
 
     from benchmarks.sandboxes.base import Setting
-
-
-class VmInstance:
-    """A running guest."""
-
-    def __init__(self, vm: vmdriver.Vm, memory_bytes: int) -> None:
-        """Take over a guest whose payload has reported its first instruction."""
-        self._vm = vm
-        self._memory_bytes = memory_bytes
-
-    @property
-    def stamps(self) -> Mapping[str, int]:
-        """Boundaries passed so far; ``ready`` is the VMM ready to run the guest."""
-        stamps = dict(self._vm.stamps)
-        if "vmm_ready" in stamps:
-            stamps["ready"] = stamps.pop("vmm_ready")
-        return stamps
-
-    def run(self, args: Sequence[str], *, timeout_s: float, stdin: bytes = b"") -> Completed:
-        """Run a command in the guest and wait for it."""
-        try:
-            done = self._vm.exec(list(args), env=ENVIRONMENT, stdin=stdin, timeout_s=timeout_s)
-        except vmdriver.CommandTimeoutError as error:
-            raise MeasurementError(str(error), timed_out=True) from error
-        except vmdriver.VmError as error:
-            raise MeasurementError(f"cannot run {args[0]} in the guest: {error}") from error
-        seconds = (done.ended_ns - done.requested_ns) / 1e9
-        return Completed(done.exit_code, done.stdout, done.stderr, seconds)
-
-    def pids(self) -> list[int]:
-        """Return QEMU's process."""
-        try:
-            return [self._vm.pid]
-        except vmdriver.VmError as error:
-            raise MeasurementError(f"QEMU has ended: {error}") from error
-
-    def cpu_seconds(self) -> float:
-        """Return the CPU time of all threads of QEMU."""
-        try:
-            return self._vm.cpu_time_s()
-        except vmdriver.VmError as error:
-            raise MeasurementError(f"cannot read QEMU's CPU time: {error}") from error
-
-    def memory(self) -> Mapping[str, float | None]:
-        """Return QEMU's ladder, guest RAM told from the rest, and the guest's own view."""
-        ladder = processes.ladder([self._vm.pid])
-        ram = processes.mapping_rss(self._vm.pid, self._memory_bytes)
-        resident = ladder["rss_bytes"]
-        try:
-            guest = self._vm.guest_memory()
-        except vmdriver.VmError as error:
-            raise MeasurementError(f"cannot read the guest's memory: {error}") from error
-        return {
-            **ladder,
-            "cgroup_bytes": None,
-            "guest_ram_bytes": ram,
-            "vmm_bytes": resident - ram if resident is not None and ram is not None else None,
-            "guest_used_bytes": guest["MemTotal"] - guest["MemAvailable"],
-        }
-
-    def stop(self) -> None:
-        """Ask the guest to power off, and end QEMU by force where it does not."""
-        try:
-            self._vm.stop(STOP_GRACE_S)
-        except vmdriver.VmError as error:
-            raise MeasurementError(f"the guest did not stop: {error}") from error
-        if self._vm.forced:
-            raise MeasurementError(
-                f"the guest did not stop within {STOP_GRACE_S:g} s and was killed",
-                timed_out=True,
-            )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if error is None:
-            self.stop()
-            return
-        with contextlib.suppress(vmdriver.VmError):
-            self._vm.destroy()
+    from runtime.cgroups import Group
 
 
 class VmSandbox:
-    """Starts guests of one profile under the accelerator that the audit admits."""
+    """Starts guests of one variant under the accelerator that the audit admits."""
 
     def __init__(self, name: str, setting: Setting) -> None:
         """Audit the accelerators.
@@ -129,41 +54,20 @@ class VmSandbox:
         self._image = setting.image
         self._setting = setting
         self._name = name
-        self._profile = name.partition(":")[2] or "tuned"
+        self._kind = name.partition(":")[2] or "tuned"
+        self._variant = VARIANTS[self._kind]
         self._numbers = itertools.count()
-        self._stack = ExitStack()
-        audited = vmdriver.audit()
-        usable = [found for found in audited if found.verdict == "accelerates"] or [
-            found for found in audited if found.verdict == "emulates" and found.name == "tcg"
-        ]
-        if not usable:
-            reasons = "; ".join(f"{found.name}: {found.reason}" for found in audited)
-            raise UnsuitableHostError(f"no accelerator of QEMU can run a guest here: {reasons}")
-        self._accelerator = usable[0].name
-        self._cpu_features_off = usable[0].cpu_features_off
-        accelerates = usable[0].verdict == "accelerates"
+        self._state = setting.state / name.replace(":", ".")
+        self._groups = VmGroups(self._state, setting.resources.cpus)
+        self._accelerator = choose()
         self._info = SandboxInfo(
             name=name,
             kind="vm",
-            profile=self._profile,
-            admissible_cpu=accelerates,
-            accelerator=self._accelerator,
-            boundaries=("spawned", "ready", "kernel", "init", "main"),
-            caveats=tuple(_caveats(audited, self._accelerator, accelerates=accelerates)),
-            details={
-                "kernel": self._image.kernel_release,
-                "audit": [
-                    {
-                        "name": found.name,
-                        "verdict": found.verdict,
-                        "ratio_to_native": found.ratio,
-                        "loops_per_s": found.loops_per_s,
-                        "native_loops_per_s": found.native_loops_per_s,
-                        "reason": found.reason,
-                    }
-                    for found in audited
-                ],
-            },
+            profile=self._kind,
+            admissible_cpu=self._accelerator.accelerates,
+            accelerator=self._accelerator.name,
+            boundaries=self._variant.boundaries,
+            caveats=self._accelerator.caveats,
         )
 
     @property
@@ -172,36 +76,46 @@ class VmSandbox:
         return self._info
 
     def start(self) -> VmInstance:
-        """Boot one and wait for its workload's first instruction."""
-        resources = self._setting.resources
+        """Start one and wait for its workload's first instruction."""
         number = next(self._numbers)
-        tuned = self._profile == "tuned"
-        config = vmdriver.VmConfig(
-            name=f"tare-{os.getpid()}-{self._profile}-{number}",
-            kernel=self._image.vmlinux if tuned else self._image.kernel,
-            initrd=self._image.initramfs,
-            disk=self._image.block,
-            vcpus=resources.cpus,
-            memory_mib=resources.memory_bytes >> 20,
-            accelerator=self._accelerator,
-            cpu_features_off=self._cpu_features_off,
-            profile=self._profile,
-            cpuset=frozenset(resources.cpuset),
-            payload=PAYLOAD,
-        )
+        requested = time.monotonic_ns()
         try:
-            vm = self._driver.start(config)
-        except (
-            vmdriver.KernelSilentError,
-            vmdriver.InitMissingError,
-            vmdriver.PayloadMissingError,
-        ) as error:
-            raise MeasurementError(str(error), timed_out=True) from error
-        except vmdriver.VmError as error:
-            raise MeasurementError(str(error)) from error
+            group = self._groups.create(f"vm-{number}")
+        except OSError as error:
+            raise MeasurementError(f"cannot limit a VM: {error.strerror}") from error
+        try:
+            vm = self._run(self._config(number, group))
+        except BaseException as error:
+            vm_groups.remove(group)
+            if isinstance(error, vmdriver.VmError):
+                late = isinstance(error, _LATE)
+                raise MeasurementError(str(error), timed_out=late) from error
+            raise
         if number == 0:
             self._keep_configuration(vm)
-        return VmInstance(vm, resources.memory_bytes)
+        return VmInstance(vm, requested, group)
+
+    def _run(self, config: vmdriver.VmConfig) -> vmdriver.Vm:
+        return self._driver.start(config)
+
+    def _config(self, number: int, group: Group | None) -> vmdriver.VmConfig:
+        resources = self._setting.resources
+        return vmdriver.VmConfig(
+            name=f"tare-{os.getpid()}-{self._kind}-{number}",
+            kernel=self._files.kernel,
+            initrd=self._files.initrd,
+            disk=self._files.disk,
+            disk_type=self._files.disk_type,
+            vcpus=resources.cpus,
+            memory_mib=resources.memory_bytes >> 20,
+            accelerator=self._accelerator.name,
+            cpu_features_off=self._accelerator.cpu_features_off,
+            profile=self._variant.profile,
+            cpuset=frozenset(resources.cpuset),
+            cgroups=() if group is None else tuple(map(Path, group.paths.values())),
+            payload=PAYLOAD,
+            deadlines=self._variant.deadlines,
+        )
 
     def _keep_configuration(self, vm: vmdriver.Vm) -> None:
         label = self._name.replace(":", ".")
@@ -211,17 +125,71 @@ class VmSandbox:
 
     def leftovers(self) -> list[str]:
         """Name what is left of guests that should be gone."""
-        return vmdriver.leftovers(self._state)
+        groups = audit.traces(self._groups.name, self._groups.paths)
+        return [*groups, *vmdriver.leftovers(self._state)]
 
     def __enter__(self) -> Self:
-        self._state = self._setting.state / self._name.replace(":", ".")
-        try:
-            self._driver = self._stack.enter_context(vmdriver.Driver(state=self._state))
-        except vmdriver.VmError as error:
-            raise UnsuitableHostError(
-                f"the sandbox {self._name!r} cannot be had here: {error}",
-            ) from error
+        with ExitStack() as stack:
+            try:
+                self._files = files(self._variant, self._image, _say)
+                stack.enter_context(self._groups)
+                self._driver = stack.enter_context(
+                    vmdriver.Driver(self._state, self._setting.libvirt_uri)
+                )
+                self._prepare()
+            except (vmdriver.VmError, OSError) as error:
+                raise UnsuitableHostError(
+                    f"the sandbox {self._name!r} cannot be had here: {error}",
+                ) from error
+            self._info = self._described()
+            self._stack = stack.pop_all()
         return self
+
+    def _prepare(self) -> None:
+        """What a variant does once, before anything is measured."""
+
+    def _described(self) -> SandboxInfo:
+        caveats = [*self._info.caveats]
+        if self._variant.sentence:
+            caveats.append(self._variant.sentence)
+        if self._groups.unavailable:
+            caveats.append(
+                f"Nothing limits or charges QEMU as a whole: {self._groups.unavailable}.",
+            )
+        config = self._config(0, None)
+        profile = config.resolved_profile()
+        return msgspec.structs.replace(
+            self._info,
+            caveats=tuple(caveats),
+            details={
+                "kernel": self._image.kernel_release,
+                "kernel_command_line": kernel_command_line(config),
+                "image": self._files.details,
+                "profile": asdict(profile),
+                "profile_not_as_named": vmdriver.diff(profile, self._variant.profile),
+                "limits": self._limits(config),
+                "libvirt": self._driver.connection.version,
+                "libvirt_uri": self._driver.connection.uri,
+                # Paid once, when the connection is opened; no start holds any of it.
+                "libvirt_probing_s": round(self._driver.connection.probing_s, 3),
+                "audit": self._accelerator.audit,
+            },
+        )
+
+    def _limits(self, config: vmdriver.VmConfig) -> dict[str, object]:
+        """Say in a container's words what a VM is limited by."""
+        grouped = self._groups.unavailable is None
+        return {
+            "cpuset": sorted(config.cpuset or ()),
+            "vcpus": config.vcpus,
+            "cpu_quota_cpus": config.vcpus if grouped else None,
+            "pids_limit": vm_groups.PIDS_LIMIT if grouped else None,
+            "guest_ram_bytes": config.memory_mib << 20,
+            "memory_limit_bytes": None,
+            "memory": "The guest has its RAM and no more. What QEMU takes beside it is charged to "
+            "its group and not limited: a limit of the same size would kill it.",
+            "cgroup_holds": "all threads of QEMU, from when it connects its first port",
+        }
 
     def __exit__(
         self,
@@ -232,20 +200,15 @@ class VmSandbox:
         self._stack.close()
 
 
-def _caveats(
-    audited: Sequence[vmdriver.Accelerator],
-    chosen: str,
-    *,
-    accelerates: bool,
-) -> list[str]:
-    caveats = [
-        f"{found.name} was not used: {found.reason}"
-        for found in audited
-        if found.name != chosen and found.verdict != "accelerates"
-    ]
-    if not accelerates:
-        caveats.append(
-            f"The guest's CPU is emulated ({chosen}), so its speeds say nothing about a VM "
-            "on hardware virtualization.",
-        )
-    return caveats
+_LATE = (
+    vmdriver.QemuStuckError,
+    vmdriver.FirmwareStuckError,
+    vmdriver.KernelSilentError,
+    vmdriver.InitMissingError,
+    vmdriver.AgentMissingError,
+    vmdriver.PayloadMissingError,
+)
+
+
+def _say(words: str) -> None:
+    sys.stderr.write(f"{words}\n")

@@ -1,26 +1,20 @@
-"""Starts of one VM through libvirt and by its own QEMU command line, in turns."""
+"""Starts a VM by its own QEMU command line, without libvirt: what is missing is libvirt's share."""
 
 from __future__ import annotations
 
-import os
 import subprocess
-import tempfile
-import time
 from contextlib import closing
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vmdriver import Driver, VmConfig
-from vmdriver.agent import words
 from vmdriver.channels import Channels
 from vmdriver.console import Console
-from vmdriver.domain import PORTS, SERIAL
+from vmdriver.domain import SERIAL
+from vmdriver.shellwords import words
 
 if TYPE_CHECKING:
-    from benchmarks.image import Image
+    from collections.abc import Mapping
+    from pathlib import Path
 
-THROUGH, DIRECTLY = "through libvirt", "directly"
-_PAYLOAD = ("sh", "-c", "echo m >&3; exec sleep 600")
 _LIMIT_S = 60.0
 _OF_LIBVIRT = {"-mon": 2, "-S": 1}
 """libvirt's own: a monitor on an inherited descriptor, a start with halted CPUs."""
@@ -41,25 +35,26 @@ def without_libvirt(argv: list[str]) -> list[str]:
     return kept
 
 
-def start_directly(argv: list[str], folder: Path, payload: tuple[str, ...]) -> tuple[int, int]:
+def start_directly(
+    argv: list[str], sockets: Mapping[str, Path], payload: tuple[str, ...]
+) -> dict[str, int]:
     """Start QEMU without libvirt, up to its payload's first byte, and kill it.
 
     Args:
-        argv: QEMU's command line; its ports are the sockets ``NAME.PORT`` in ``folder``.
-        folder: where the VM was started through libvirt before.
+        argv: QEMU's command line.
+        sockets: its ports, where it had them when it was started through libvirt.
         payload: what the guest runs.
 
     Returns:
-        When it was asked for and when the byte came, in nanoseconds of CLOCK_MONOTONIC.
+        The boundaries it passed, ``requested`` first, in nanoseconds of CLOCK_MONOTONIC.
 
     Raises:
         RuntimeError: The guest did not get there within 60 s.
     """
-    sockets = {port: folder / f"share.{port}" for port in (SERIAL, *PORTS)}
-    log = folder / "share.log"
+    log = sockets[SERIAL].with_suffix(".log")
     with closing(Channels(sockets, Console(log, 1 << 16), lambda *_: None)) as channels:
         log.unlink()  # nobody reads it; open, it serves as well
-        asked = time.monotonic_ns()
+        channels.stamp("requested")
         with subprocess.Popen(argv, stderr=subprocess.DEVNULL) as qemu:
             try:
                 _await(channels, "connected")
@@ -68,36 +63,10 @@ def start_directly(argv: list[str], folder: Path, payload: tuple[str, ...]) -> t
                 _await(channels, "main")
             finally:
                 qemu.kill()
-        return asked, channels.stamps["main"]
+        return dict(channels.stamps)
 
 
 def _await(channels: Channels, boundary: str) -> None:
     with channels.changed:
         if not channels.changed.wait_for(lambda: boundary in channels.stamps, _LIMIT_S):
             raise RuntimeError(f"a QEMU started without libvirt did not reach {boundary}")
-
-
-def measure(image: Image, rounds: int) -> dict[str, list[tuple[int, int]]]:
-    """Start each way in turns, after a first pair that is thrown away.
-
-    Returns:
-        Way to pairs of stamps: asked, and the payload's first byte.
-    """
-    cpu = max(os.sched_getaffinity(0))
-    config = VmConfig(
-        name="share",
-        kernel=image.vmlinux,
-        initrd=image.initramfs,
-        disk=image.block,
-        cpuset=frozenset({cpu}),
-        payload=_PAYLOAD,
-    )
-    found: dict[str, list[tuple[int, int]]] = {THROUGH: [], DIRECTLY: []}
-    with tempfile.TemporaryDirectory(prefix="tare-share-") as state, Driver(Path(state)) as driver:
-        for _ in range(1 + rounds):
-            with driver.start(config) as vm:
-                found[THROUGH].append((vm.stamps["requested"], vm.stamps["main"]))
-                argv, folder = without_libvirt(vm.argv), vm.sockets[SERIAL].parent
-            argv = ["taskset", "-c", str(cpu), *argv]
-            found[DIRECTLY].append(start_directly(argv, folder, _PAYLOAD))
-    return {way: stamps[1:] for way, stamps in found.items()}

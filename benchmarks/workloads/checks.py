@@ -34,6 +34,11 @@ def check(workload: Workload) -> None:
         raise ValueError("timeout_s: must be above seconds, and seconds above 0")
     if workload.events is not None and workload.events < 1:
         raise ValueError("events: must be at least 1")
+    if workload.neighbour is not None:
+        if workload.roles() not in SPEEDS or workload.readings:
+            raise ValueError("neighbour: needs a workload with a throughput and no readings")
+        if not workload.neighbour.command or workload.neighbour.seconds < 1:
+            raise ValueError("neighbour: needs a command, and seconds of 1 or more")
     _check_result(workload)
     _check_readings(workload)
 

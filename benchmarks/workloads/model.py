@@ -22,6 +22,14 @@ _CANNOT_RUN = (126, 127)
 """Exit statuses of a shell that could not run, or not find, a program (POSIX, 2.8.2)."""
 
 
+def filled(command: tuple[str, ...], resources: Resources, seconds: int) -> list[str]:
+    """Return a command with its placeholders filled in."""
+    return [
+        part.replace("{cpus}", str(resources.cpus)).replace("{seconds}", str(seconds))
+        for part in command
+    ]
+
+
 class Reading(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One more number of the tool's output, such as a percentile of its latency.
 
@@ -40,6 +48,24 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     direction: Direction
     at: str
     scale: float = 1.0
+
+
+class Neighbour(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What another instance of the same sandbox does while the workload runs once more.
+
+    Attributes:
+        command: Arguments; ``{cpus}`` and ``{seconds}`` are filled in, ``seconds`` by its own.
+        seconds: How long it goes on; longer than the workload takes in the slowest sandbox.
+        lead_s: How long it has been at it when the workload begins.
+    """
+
+    command: tuple[str, ...]
+    seconds: int
+    lead_s: float = 0.5
+
+    def args(self, resources: Resources) -> list[str]:
+        """Return the command for these resources."""
+        return filled(self.command, resources, self.seconds)
 
 
 class Workload(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -63,6 +89,8 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         metric: Name of the metric of a ``word``.
         needs: Programs of the image it calls beside the first of ``command``.
         readings: What else to read.
+        neighbour: What another instance does meanwhile: then the speed is taken twice, alone and
+            beside it, and what is kept of it is the result.
     """
 
     name: str
@@ -78,6 +106,7 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     metric: str = "word"
     needs: tuple[str, ...] = ()
     readings: tuple[Reading, ...] = ()
+    neighbour: Neighbour | None = None
 
     def __post_init__(self) -> None:
         """Check what types cannot say.
@@ -89,10 +118,7 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     def args(self, resources: Resources) -> list[str]:
         """Return the command for these resources."""
-        return [
-            part.replace("{cpus}", str(resources.cpus)).replace("{seconds}", str(self.seconds))
-            for part in self.command
-        ]
+        return filled(self.command, resources, self.seconds)
 
     def is_word(self) -> bool:
         """Tell whether the result is a word and not a number."""
@@ -114,6 +140,8 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         """Return the metrics a run of it yields; the first is its headline."""
         if self.is_word():
             return (self._metric(self.metric, Unit.WORD, Direction.NEITHER, self.title),)
+        if self.neighbour is not None:
+            return self._kept()
         lower, seconds = Direction.LOWER, Unit.SECONDS
         cpu = f"{self.title}: host CPU time of the instance while it ran"
         own = [
@@ -129,6 +157,19 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             self._metric("host_cpu_s", seconds, lower, cpu),
             self._metric("host_cpu_s_per_event", Unit.SECONDS_PER_EVENT, lower, per_event),
             *own,
+        )
+
+    def _kept(self) -> tuple[MetricInfo, ...]:
+        """Return the metrics of a workload that is run alone and beside a neighbour."""
+        higher, rate = Direction.HIGHER, Unit.PER_SECOND
+        return (
+            self._metric(
+                "kept_ratio", Unit.RATIO, higher, f"{self.title}: speed kept beside the neighbour"
+            ),
+            self._metric("alone_per_s", rate, higher, f"{self.title}: events per second alone"),
+            self._metric(
+                "beside_per_s", rate, higher, f"{self.title}: events per second beside it"
+            ),
         )
 
     def read(self, completed: Completed, host_cpu_s: float) -> dict[str, float | str]:
@@ -162,8 +203,9 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             one.name: output.number(tool, one.name, found.get(one.at)) * one.scale
             for one in self.readings
         }
-        speed = self._speed(found, host_cpu_s) if self.is_speed() else {"host_cpu_s": host_cpu_s}
-        return {**speed, **results}
+        if not self.is_speed():
+            return {**results, "host_cpu_s": host_cpu_s}
+        return {**self._speed(found, host_cpu_s), **results}
 
     def _find(self, text: str) -> Mapping[str, object]:
         if self.pattern:

@@ -12,12 +12,12 @@ from markupsafe import Markup
 from benchmarks import metrics
 from benchmarks.channels import PUBLISHED_IN
 from reports import channels, interference, units
-from reports.frame import tidy
 from reports.html import tables
 from reports.plots import isolation, levels, startup
 
 if TYPE_CHECKING:
-    from benchmarks.runfolder import Run
+    import pandas as pd
+
     from reports.model import Document
     from reports.plots.svg import Picture
 
@@ -32,15 +32,17 @@ _GLYPHS = {
     "refuted": "\N{BALLOT X}",
     "inconclusive": "?",
     "not testable here": "\N{EN DASH}",
+    "reproduced": "\N{CHECK MARK}",
+    "not reproduced": "\N{BALLOT X}",
 }
 
 
-def render(run: Run, report: Document) -> str:
+def render(report: Document, table: pd.DataFrame) -> str:
     """Return the page as text.
 
     Args:
-        run: The run; its samples are drawn.
-        report: What ``document`` made of it.
+        report: What ``document`` made of the run.
+        table: The run's samples, tidy; starts are drawn one by one.
     """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_HERE),
@@ -54,6 +56,9 @@ def render(run: Run, report: Document) -> str:
         "estimate": units.estimate,
         "interval": units.interval,
         "p": units.p_value,
+        "published": units.published,
+        "times": units.times,
+        "compared": units.compared,
         "svg": _trusted,
         "breakable": lambda name: Markup(":<wbr>").join(name.split(":")),
         "slug": lambda text: text.replace(" ", "-").replace("(", "").replace(")", ""),
@@ -68,7 +73,7 @@ def render(run: Run, report: Document) -> str:
         host=tables.host(report),
         harness=tables.harness(report),
         ladder=startup.ladder(report),
-        spread=startup.spread(report, tidy(run)),
+        spread=startup.spread(report, table),
         memory=levels.memory(report),
         throughput=levels.throughput(report),
         start_table=tables.pivot(report, start_rows),

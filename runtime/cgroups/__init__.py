@@ -13,28 +13,48 @@ from typing import TYPE_CHECKING, Any, Protocol
 from runtime.cgroups import layout, v1, v2
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Mapping
+    from collections.abc import Container, Iterable, Mapping
 
 
 class Group(Protocol):
-    """The group of one container."""
+    """The group of one container.
+
+    Attributes:
+        paths: controller ("unified" on v2) to directory.
+        spare: controller of v1 to the directory that is made when a limit asks for it.
+        made: directories that `remove` removes, parents first.
+    """
 
     paths: dict[str, str]
+    spare: dict[str, str]
+    made: list[str]
 
     def into_fd(self) -> int:
         """Descriptor for CLONE_INTO_CGROUP, or -1 where processes have to be moved in."""
         ...
 
     def limit(self, resources: Mapping[str, Any]) -> None:
-        """Write the limits that are not None."""
+        """Write the limits that are given; also while it is in use. May add to `paths`."""
         ...
 
     def attach(self, pid: int) -> None:
-        """Move a process in."""
+        """Move a process in; one that has ended is let be."""
+        ...
+
+    def freeze(self) -> None:
+        """Stop everything in it, as it is."""
+        ...
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        ...
+
+    def frozen(self) -> bool:
+        """Whether everything in it stands still."""
         ...
 
     def kill(self) -> None:
-        """SIGKILL everything in it, also what forks meanwhile."""
+        """SIGKILL everything in it, frozen or not, also what forks meanwhile."""
         ...
 
     def remove(self) -> None:
@@ -43,10 +63,15 @@ class Group(Protocol):
 
 
 class Manager(Protocol):
-    """The groups of one engine."""
+    """The groups of one engine.
+
+    Attributes:
+        paths: controller ("unified" on v2) to the engine's directory.
+        herald_group: for a helper that starts the wait of moves early; "" where moves are not
+            needed.
+    """
 
     paths: dict[str, str]
-    #: A group for a helper that starts the wait of moves early; "" where moves are not needed.
     herald_group: str
 
     def create(self, name: str) -> Group:
@@ -67,10 +92,36 @@ def manager(engine: str, where: layout.Layout) -> Manager | None:
     return None
 
 
+def at(path: str, controllers: Iterable[str] = (), where: layout.Layout | None = None) -> Group:
+    """Make a group at a place of the caller's (OCI's `cgroupsPath`); see `places.at`."""
+    from runtime.cgroups import places  # the spawner has no use for it
+
+    return places.at(path, controllers, where)
+
+
+def missing(path: str, where: layout.Layout | None = None) -> list[str]:
+    """What `at` would have to make at most; see `places.missing`."""
+    from runtime.cgroups import places  # likewise
+
+    return places.missing(path, where)
+
+
+def open_at(
+    paths: Mapping[str, str],
+    *,
+    made: Iterable[str] | None = None,
+    spare: Mapping[str, str] | None = None,
+) -> Group:
+    """Take up again a group that another process made; see `places.open_at`."""
+    from runtime.cgroups import places  # likewise
+
+    return places.open_at(paths, made=made, spare=spare)
+
+
 def homes() -> list[str]:
-    """The groups in which the groups of engines stand, for this process."""
+    """The groups in which the groups of engines stand, for this process; changes nothing."""
     where = layout.current()
-    return [v2.place(where.v2)] if where.v2 else list(where.v1.values())
+    return [v2.place(where.v2)] if where.v2 else list(dict.fromkeys(where.v1.values()))
 
 
 def losses(groups: Container[str]) -> list[str]:

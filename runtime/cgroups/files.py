@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _RETRIES = 200
 _PAUSE_S = 0.01
@@ -12,6 +17,11 @@ _PAUSE_S = 0.01
 
 class CgroupOSError(OSError):
     """A cgroup file refused; `strerror` already names it."""
+
+
+def refusal(reason: str, number: int = errno.ENODEV) -> CgroupOSError:
+    """The error for what this host, or cgroup itself, cannot do; `reason` is a sentence."""
+    return CgroupOSError(number, reason)
 
 
 def write(path: str, text: str) -> None:
@@ -28,6 +38,26 @@ def write(path: str, text: str) -> None:
             os.close(fd)
     except OSError as error:
         raise CgroupOSError(error.errno, f"write {text!r} to {path}: {error.strerror}") from error
+
+
+def put(folder: str, name: str, value: object, hint: str = "") -> None:
+    """Write one attribute of a group.
+
+    Args:
+        folder: of the group.
+        name: of the attribute.
+        value: written as text.
+        hint: what to do where this kernel does not have the attribute.
+
+    Raises:
+        CgroupOSError: naming the file and the text; ENODEV where this kernel does not have it.
+    """
+    try:
+        write(f"{folder}/{name}", str(value))
+    except CgroupOSError as error:
+        if error.errno == errno.ENOENT and os.path.isdir(folder):
+            raise refusal(f"this kernel has no {name}" + (f": {hint}" if hint else "")) from error
+        raise
 
 
 def read(path: str) -> str:
@@ -56,6 +86,49 @@ def make(path: str) -> None:
         os.mkdir(path, 0o755)
     except OSError as error:
         raise CgroupOSError(error.errno, f"make {path}: {error.strerror}") from error
+
+
+def make_all(path: str, made: list[str]) -> None:
+    """Make one group and those above it that are missing.
+
+    Args:
+        path: of the group; it may be there already.
+        made: what was made is put here, parents first, also when it fails half-way.
+
+    Raises:
+        CgroupOSError: naming the path.
+    """
+    missing = []
+    while not os.path.isdir(path):
+        missing.append(path)
+        path = os.path.dirname(path)
+    for folder in reversed(missing):
+        make(folder)
+        made.append(folder)
+
+
+def attach(path: str, pid: int) -> None:
+    """Move a process into one group; one that has ended (ESRCH) is let be.
+
+    Raises:
+        CgroupOSError: naming the file.
+    """
+    try:
+        write(f"{path}/cgroup.procs", str(pid))
+    except CgroupOSError as error:
+        if error.errno != errno.ESRCH:
+            raise
+
+
+def thaw(path: str) -> None:
+    """Let everything in a v1 freezer group and below go on; elsewhere nothing happens.
+
+    A frozen process of v1 does not even die (freezer-subsystem.rst): without this, SIGKILL waits.
+    """
+    for folder in _tree(path):
+        if os.path.exists(f"{folder}/freezer.state"):
+            with contextlib.suppress(OSError):
+                write(f"{folder}/freezer.state", "THAWED")
 
 
 def pids(path: str) -> list[int]:
@@ -95,6 +168,34 @@ def remove(path: str) -> bool:
                     ) from error
                 time.sleep(_PAUSE_S)
     return True
+
+
+def remove_made(made: Iterable[str], whole: Iterable[str]) -> None:
+    """Remove groups, last made first.
+
+    Args:
+        made: the groups, parents before children.
+        whole: those of them that go with all that is below; others stay while anything is in them.
+
+    Raises:
+        CgroupOSError: one is still busy; the others are removed.
+    """
+    failure: OSError | None = None
+    ends = set(whole)
+    for folder in reversed(list(made)):
+        try:
+            if folder in ends:
+                remove(folder)
+            else:
+                with contextlib.suppress(FileNotFoundError):
+                    os.rmdir(folder)
+        except CgroupOSError as error:
+            failure = error
+        except OSError as error:
+            if error.errno not in (errno.EBUSY, errno.ENOTEMPTY):
+                failure = CgroupOSError(error.errno, f"remove {folder}: {error.strerror}")
+    if failure:
+        raise failure
 
 
 def _tree(path: str) -> list[str]:

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
 
 from runtime.cgroups import files
 
-#: v1 controllers that a container gets a group in, in the order they are attached.
-V1_CONTROLLERS = ("freezer", "memory", "cpu", "cpuacct", "pids", "cpuset")
-V2_CONTROLLERS = ("memory", "cpu", "pids", "cpuset", "io")
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+#: v1 controllers that every container gets a group in, in the order they are attached.
+V1_ALWAYS = ("freezer", "memory", "cpu", "cpuacct", "pids")
+#: v1 controllers that a container gets a group in when it asks for one of their limits.
+V1_ON_DEMAND = ("cpuset", "blkio", "devices", "hugetlb")
+V1_CONTROLLERS = V1_ALWAYS + V1_ON_DEMAND
+#: v2 controllers that every container's group has; likewise the others.
+V2_ALWAYS = ("memory", "cpu", "pids")
+V2_ON_DEMAND = ("cpuset", "io", "hugetlb")
+V2_CONTROLLERS = V2_ALWAYS + V2_ON_DEMAND
 
 
 class Layout(NamedTuple):
@@ -19,10 +29,12 @@ class Layout(NamedTuple):
         v1: controller to directory.
         v2: directory in the unified hierarchy, or "" where that has no memory controller (the
             hybrid layout) or is not mounted.
+        roots: controller ("unified" for v2) to the mount point of its hierarchy.
     """
 
     v1: dict[str, str]
     v2: str
+    roots: Mapping[str, str] = MappingProxyType({})
 
 
 def discover(mountinfo: str, membership: str) -> Layout:
@@ -36,23 +48,28 @@ def discover(mountinfo: str, membership: str) -> Layout:
         _, controllers, path = line.split(":", 2)
         for controller in controllers.split(","):
             own[controller] = path
-    v1: dict[str, str] = {}
+    found: dict[str, str] = {}
+    roots: dict[str, str] = {}
     v2 = ""
     for line in mountinfo.splitlines():
         fields, _, tail = line.partition(" - ")
         _, _, _, root, point, *_ = fields.split(" ")
+        point = point.encode().decode("unicode_escape")
         kind, _, options = tail.split(" ", 2)
-        if kind == "cgroup2" and "" in own:
+        if kind == "cgroup2" and "" in own and not v2:
             v2 = _own_directory(point, root, own[""])
+            roots["unified"] = point
         elif kind == "cgroup":
             for name in options.split(","):
-                if name in V1_CONTROLLERS and name in own and name not in v1:
+                if name in V1_CONTROLLERS and name in own and name not in found:
                     folder = _own_directory(point, root, own[name])
                     if folder:
-                        v1[name] = folder
-    if v2 and "memory" not in _controllers(v2):
-        v2 = ""
-    return Layout(v1={} if v2 else v1, v2=v2)
+                        found[name] = folder
+                        roots[name] = point
+    if v2 and "memory" in _controllers(v2):
+        return Layout(v1={}, v2=v2, roots={"unified": roots["unified"]})
+    v1 = {name: found[name] for name in V1_CONTROLLERS if name in found}
+    return Layout(v1=v1, v2="", roots={name: roots[name] for name in v1})
 
 
 def current() -> Layout:
@@ -61,7 +78,6 @@ def current() -> Layout:
 
 
 def _own_directory(point: str, root: str, path: str) -> str:
-    point = point.encode().decode("unicode_escape")
     if root not in ("/", path) and not path.startswith(root + "/"):
         return ""
     below = path if root == "/" else path[len(root) :]

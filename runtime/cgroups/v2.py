@@ -5,99 +5,160 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import signal
 import time
 from typing import TYPE_CHECKING, Any
 
-from runtime.cgroups import files
-from runtime.cgroups.layout import V2_CONTROLLERS
-from runtime.cgroups.v1 import PERIOD_US
+from runtime.cgroups import files, limits
+from runtime.cgroups.layout import V2_ALWAYS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
 _PAUSE_S = 0.001
-_NEEDED = ("memory", "cpu", "pids")
+#: As long as `kill` of v1 keeps trying. Who has not stopped by then hangs in the kernel.
+_FREEZE_S = 2.0
+_NEEDED = frozenset(V2_ALWAYS)
 
 
 class UnifiedGroup:
     """One container's group.
 
+    Args:
+        path: its directory.
+        above: groups from the top down whose controllers may be handed on to it.
+        controllers: what it is known to have; None to look when that matters.
+        made: directories that `remove` removes; the group alone where None.
+        fresh: whether it was just made: no limit was written and no process is in it yet.
+
     Attributes:
         paths: {"unified": directory}.
+        made: likewise, parents first; as text, so that they can be stored.
+        spare: empty; v1 names groups here that are made when a limit asks for them.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(
+        self,
+        path: str,
+        *,
+        above: Sequence[str] = (),
+        controllers: set[str] | None = None,
+        made: Iterable[str] | None = None,
+        fresh: bool = False,
+    ) -> None:
         self.paths = {"unified": path}
-        self._path = path
+        self.made = [path] if made is None else list(made)
+        self.spare: dict[str, str] = {}
+        self.path = path
+        self.fresh = fresh
+        self._above = above
+        self._controllers = controllers
         self._fd = -1
 
     def into_fd(self) -> int:
         """Descriptor for CLONE_INTO_CGROUP: the process is born inside, no move, no wait."""
+        self.fresh = False
         if self._fd < 0:
-            self._fd = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            self._fd = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         return self._fd
 
     def limit(self, resources: Mapping[str, Any]) -> None:
-        """Write the limits that are not None.
+        """Write the limits that are given, to a new group or to one in use.
 
         Raises:
-            CgroupOSError: naming the file; ENODEV where the controller is missing.
+            CgroupOSError: naming the file; ENODEV where this host has no such limit.
         """
-        memory = resources.get("memory_limit_bytes")
+        usual = limits.usual(resources) if self.fresh else None
+        if usual and self._controllers and self._controllers >= _NEEDED:
+            self._limit_as_usual(*usual)
+        else:
+            from runtime.cgroups import unified_limits  # most engines never need it
+
+            unified_limits.write(self, limits.wanted(resources))
+        self.fresh = False
+
+    def _limit_as_usual(self, memory: int | None, quota: int | None, pids: int | None) -> None:
         if memory is not None:
-            self._write("memory.max", memory)
-        swap = resources.get("memory_swap_bytes")
-        if swap is not None:
-            self._write("memory.swap.max", swap)
-        cpus = resources.get("cpus")
-        if cpus is not None:
-            self._write("cpu.max", f"{max(1000, round(cpus * PERIOD_US))} {PERIOD_US}")
-        weight = resources.get("cpu_weight")
-        if weight is not None:
-            self._write("cpu.weight", weight)
-        pids = resources.get("pids_limit")
+            files.put(self.path, "memory.max", limits.or_max(memory))
+        if quota is not None:
+            files.put(self.path, "cpu.max", quota)
         if pids is not None:
-            self._write("pids.max", pids)
-        cpuset = resources.get("cpuset")
-        if cpuset is not None:
-            self._write("cpuset.cpus", cpuset)
+            files.put(self.path, "pids.max", limits.or_max(pids))
+
+    def need(self, controller: str) -> None:
+        """Have the groups above hand a controller on, where they do not yet.
+
+        Raises:
+            CgroupOSError: ENODEV, none of them has it or may.
+        """
+        if self._controllers is None:
+            self._controllers = _words(self.path, "cgroup.controllers")
+        if controller in self._controllers or controller == "cgroup":
+            return
+        for folder in self._above:
+            enable(folder, (controller,))
+        if controller not in _words(self.path, "cgroup.controllers"):
+            raise files.refusal(
+                f"the cgroup controller {controller!r} is not delegated to {self.path}; "
+                f"start tare in a delegated group (systemd-run --scope -p Delegate=yes)"
+            )
+        self._controllers.add(controller)
 
     def attach(self, pid: int) -> None:
-        """Move a process in; needed only for what was not born inside."""
-        files.write(f"{self._path}/cgroup.procs", str(pid))
+        """Move a process in; needed only for what was not born inside. One that ended is let be."""
+        self.fresh = False
+        files.attach(self.path, pid)
+
+    def freeze(self) -> None:
+        """Stop everything in it, as it is.
+
+        Raises:
+            CgroupOSError: ETIMEDOUT, something does not stop; all of it goes on again.
+        """
+        files.put(self.path, "cgroup.freeze", "1", "freezing needs Linux 5.2 or later")
+        deadline = time.monotonic() + _FREEZE_S
+        while not self.frozen():
+            if time.monotonic() > deadline:
+                self.thaw()
+                raise files.refusal(
+                    f"freeze {self.path}: a process in it does not stop; see its stack",
+                    errno.ETIMEDOUT,
+                )
+            time.sleep(_PAUSE_S)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        files.put(self.path, "cgroup.freeze", "0")
+
+    def frozen(self) -> bool:
+        """Whether everything in it stands still."""
+        return "frozen 1" in files.read(f"{self.path}/cgroup.events")
 
     def kill(self) -> None:
-        """SIGKILL all at once where the kernel can (5.14), else again and again until empty."""
+        """SIGKILL all at once where the kernel can (5.14), else again and again until empty.
+
+        What is frozen dies as well.
+        """
         try:
-            files.write(f"{self._path}/cgroup.kill", "1")
+            files.write(f"{self.path}/cgroup.kill", "1")
         except files.CgroupOSError as error:
             if error.errno != errno.ENOENT:
                 raise
             for _ in range(100):
-                found = files.pids(self._path)
+                found = files.pids(self.path)
                 if not found:
                     break
                 for pid in found:
                     with contextlib.suppress(ProcessLookupError):
-                        os.kill(pid, 9)
+                        os.kill(pid, signal.SIGKILL)
                 time.sleep(_PAUSE_S)
 
     def remove(self) -> None:
-        """Remove the group; EBUSY is retried."""
+        """Remove the group and what was made for it above; EBUSY is retried."""
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
-        files.remove(self._path)
-
-    def _write(self, name: str, value: object) -> None:
-        if not os.path.exists(f"{self._path}/{name}"):
-            controller = name.split(".", maxsplit=1)[0]
-            raise files.CgroupOSError(
-                errno.ENODEV,
-                f"the cgroup controller {controller!r} is not delegated to {self._path}; "
-                f"start tare in a delegated group (systemd-run --scope -p Delegate=yes)",
-            )
-        files.write(f"{self._path}/{name}", str(value))
+        files.remove_made(self.made, self.paths.values())
 
 
 class UnifiedManager:
@@ -108,17 +169,22 @@ class UnifiedManager:
     """
 
     def __init__(self, engine: str, own: str) -> None:
-        path = f"{place(own)}/{engine}"
+        home = place(own)
+        path = f"{home}/{engine}"
         files.make(path)
         self.paths = {"unified": path}
         self.herald_group = ""
-        enable(path)
+        # above our own group nothing is written
+        self._above = [own, path] if home == own else [path]
+        for folder in self._above:
+            enable(folder)
+        self._controllers = _words(path, "cgroup.subtree_control")
 
     def create(self, name: str) -> UnifiedGroup:
         """Make one container's group."""
         path = f"{self.paths['unified']}/{name}"
         files.make(path)
-        return UnifiedGroup(path)
+        return UnifiedGroup(path, above=self._above, controllers=self._controllers, fresh=True)
 
     def close(self) -> None:
         """Remove the engine's group and all below it."""
@@ -126,7 +192,7 @@ class UnifiedManager:
 
 
 def place(own: str) -> str:
-    """Choose the group to make the engine's group in.
+    """Choose the group to make the engine's group in; changes nothing.
 
     That is the own group where it can hand controllers on. It cannot when it holds processes
     itself (the "no internal processes" rule), as a login session or a service does; then it is
@@ -134,25 +200,48 @@ def place(own: str) -> str:
     but the engine's own directory. Where none has them all it is the own group, and a limit that
     needs a missing controller says so.
     """
-    enable(own)
+    if not _holds_processes(own) and _words(own, "cgroup.controllers") >= _NEEDED:
+        return own
     folder = own
     while os.path.exists(f"{folder}/cgroup.subtree_control"):
-        if set(_NEEDED) <= set(files.read(f"{folder}/cgroup.subtree_control").split()):
+        if _words(folder, "cgroup.subtree_control") >= _NEEDED:
             return folder if os.access(folder, os.W_OK) else own
         folder = os.path.dirname(folder)
     return own
 
 
-def enable(folder: str) -> None:
-    """Hand the controllers on to the groups below, as many as the kernel allows.
+def enable(folder: str, controllers: Iterable[str] = V2_ALWAYS) -> None:
+    """Hand controllers on to the groups below, as many as the kernel allows.
 
-    A group that is not the root and holds processes itself refuses (EBUSY, the "no internal
-    processes" rule); what is missing then is named when a limit asks for it.
+    A group that is not the root and holds processes is let be: it refuses memory and io (EBUSY),
+    but takes cpu, cpuset and pids, and by that turns into the root of a threaded subtree, below
+    which no ordinary group can have processes any more. What is missing then is named when a
+    limit asks for it.
     """
+    missing = set(controllers) & _words(folder, "cgroup.controllers")
+    missing -= _words(folder, "cgroup.subtree_control")
+    if not missing or _holds_processes(folder):
+        return
     control = f"{folder}/cgroup.subtree_control"
-    have = files.read(f"{folder}/cgroup.controllers").split()
-    on = files.read(control).split()
-    for name in V2_CONTROLLERS:
-        if name in have and name not in on:
+    try:
+        files.write(control, " ".join(f"+{name}" for name in sorted(missing)))
+    except files.CgroupOSError as error:
+        if error.errno in (errno.EBUSY, errno.EOPNOTSUPP):
+            return
+        for name in sorted(missing):  # all or none: one that cannot be has spoilt the others
             with contextlib.suppress(files.CgroupOSError):
                 files.write(control, f"+{name}")
+
+
+def _holds_processes(folder: str) -> bool:
+    """Whether processes keep it from handing controllers on; never so for the root."""
+    if not os.path.exists(f"{folder}/cgroup.type"):  # the root has none
+        return False
+    return bool(files.read(f"{folder}/cgroup.procs"))
+
+
+def _words(folder: str, name: str) -> set[str]:
+    try:
+        return set(files.read(f"{folder}/{name}").split())
+    except FileNotFoundError:
+        return set()

@@ -1,21 +1,18 @@
-"""Who the container is: keyring, host name, loopback, ids."""
+"""Who the container is: session, keyring, names, loopback, ids."""
 
 from __future__ import annotations
 
-import _socket
-import errno
-import fcntl
-import os
-import struct
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-from runtime import syscalls
 
-if TYPE_CHECKING:
-    from runtime.operations.context import Context
+class NewSession(NamedTuple):
+    """A session of its own, away from the harness's terminal."""
 
-_SIOCSIFFLAGS = 0x8914
-_IFF_UP = 1
+    def describe(self) -> str:
+        return "start a new session"
+
+    def wire(self) -> tuple[()]:
+        return ()
 
 
 class NewKeyring(NamedTuple):
@@ -24,19 +21,8 @@ class NewKeyring(NamedTuple):
     def describe(self) -> str:
         return "make a new session keyring"
 
-    def apply(self, context: Context) -> None:
-        try:
-            syscalls.join_session_keyring()
-        except OSError as error:
-            if error.errno == errno.ENOSYS:  # a kernel without keys has none to show
-                return
-            if error.errno == errno.EDQUOT:
-                raise OSError(
-                    errno.EDQUOT,
-                    "the quota of keys is used up, and the container would keep the host's "
-                    "keyring; see /proc/key-users and /proc/sys/kernel/keys/root_maxkeys",
-                ) from error
-            raise
+    def wire(self) -> tuple[()]:
+        return ()
 
 
 class LoopbackUp(NamedTuple):
@@ -45,12 +31,8 @@ class LoopbackUp(NamedTuple):
     def describe(self) -> str:
         return "bring the loopback interface up"
 
-    def apply(self, context: Context) -> None:
-        handle = _socket.socket(_socket.AF_INET, _socket.SOCK_DGRAM | _socket.SOCK_CLOEXEC)
-        try:
-            fcntl.ioctl(handle.fileno(), _SIOCSIFFLAGS, struct.pack("16sH14x", b"lo", _IFF_UP))
-        finally:
-            handle.close()
+    def wire(self) -> tuple[()]:
+        return ()
 
 
 class SetHostname(NamedTuple):
@@ -61,23 +43,35 @@ class SetHostname(NamedTuple):
     def describe(self) -> str:
         return f"set the host name to {self.name!r}"
 
-    def apply(self, context: Context) -> None:
-        import socket  # loaded already: wire.py needs it
+    def wire(self) -> tuple[str]:
+        return (self.name,)
 
-        socket.sethostname(self.name)
+
+class SetDomainname(NamedTuple):
+    """The NIS domain name that the container's processes see (setdomainname(2))."""
+
+    name: str
+
+    def describe(self) -> str:
+        return f"set the domain name to {self.name!r}"
+
+    def wire(self) -> tuple[str]:
+        return (self.name,)
 
 
 class BecomeRoot(NamedTuple):
-    """Take id 0 of the new user namespace: until then files cannot be made (EOVERFLOW)."""
+    """Take id 0 of the user namespace: until then files cannot be made (EOVERFLOW).
+
+    `setgroups_denied`: the namespace was made without privilege (user_namespaces(7)).
+    """
+
+    setgroups_denied: bool = False
 
     def describe(self) -> str:
         return "become root of the user namespace"
 
-    def apply(self, context: Context) -> None:
-        os.setgroups(())
-        os.setresgid(0, 0, 0)
-        os.setresuid(0, 0, 0)
-        syscalls.prctl(syscalls.PR_SET_PDEATHSIG, 9)  # the change of ids has cleared it
+    def wire(self) -> tuple[int]:
+        return (int(self.setgroups_denied),)
 
 
 class SetUser(NamedTuple):
@@ -86,11 +80,10 @@ class SetUser(NamedTuple):
     uid: int
     gid: int
     groups: tuple[int, ...]
+    setgroups_denied: bool = False
 
     def describe(self) -> str:
         return f"become user {self.uid}, group {self.gid}"
 
-    def apply(self, context: Context) -> None:
-        os.setgroups(self.groups)
-        os.setresgid(self.gid, self.gid, self.gid)
-        os.setresuid(self.uid, self.uid, self.uid)
+    def wire(self) -> tuple[int, int, int, tuple[int, ...]]:
+        return (self.uid, self.gid, int(self.setgroups_denied), self.groups)

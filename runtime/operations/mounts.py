@@ -7,136 +7,123 @@ CVE-2019-19921, CVE-2023-27561, CVE-2024-45310).
 
 from __future__ import annotations
 
-import errno
-import os
-import stat
-from typing import TYPE_CHECKING, NamedTuple
+from typing import Any, NamedTuple
 
-from runtime import syscalls
-from runtime.syscalls import (
-    MOUNT_ATTR_NODEV,
-    MOUNT_ATTR_NOEXEC,
-    MOUNT_ATTR_NOSUID,
-    MOUNT_ATTR_RDONLY,
-)
-
-if TYPE_CHECKING:
-    from runtime.operations.context import Context
-
-_DEVICES = {
-    "null": (1, 3), "zero": (1, 5), "full": (1, 7), "random": (1, 8), "urandom": (1, 9),
-    "tty": (5, 0),
-}  # fmt: skip
-_LINKS = (
-    ("fd", "/proc/self/fd"), ("stdin", "/proc/self/fd/0"), ("stdout", "/proc/self/fd/1"),
-    ("stderr", "/proc/self/fd/2"), ("core", "/proc/kcore"), ("ptmx", "pts/ptmx"),
-)  # fmt: skip
-_O_PATH = os.O_PATH | os.O_CLOEXEC
+from runtime.spec import sysctl
 
 
 class OverlayRoot(NamedTuple):
-    """The image below, a tmpfs above; device nodes of the image mean nothing (nodev)."""
+    """The image below, a writable layer above; device nodes of the image mean nothing (nodev).
+
+    Args:
+        size_bytes: most that a layer in memory holds, 0 for half the RAM.
+        upper: directory with `upper` and `work` in it; "" for a layer in memory.
+    """
 
     size_bytes: int
+    upper: str = ""
 
     def describe(self) -> str:
+        if self.upper:
+            return f"mount an overlay of the image and {self.upper} as the root"
         size = f" of {self.size_bytes} bytes" if self.size_bytes else ""
         return f"mount an overlay of the image and a tmpfs{size} as the root"
 
-    def apply(self, context: Context) -> None:
-        scratch, merged = f"{context.base}/scratch", f"{context.base}/merged"
-        options = "mode=0755" + (f",size={self.size_bytes}" if self.size_bytes else "")
-        syscalls.mount(context.marker, scratch, "tmpfs", syscalls.MS_NODEV, options)
-        os.mkdir(f"{scratch}/upper", 0o755)
-        os.mkdir(f"{scratch}/work", 0o755)
-        layers = f"lowerdir={context.lower},upperdir={scratch}/upper,workdir={scratch}/work"
-        syscalls.mount(context.marker, merged, "overlay", syscalls.MS_NODEV, f"{layers},userxattr")
-        context.root_fd = os.open(merged, os.O_DIRECTORY | _O_PATH)
+    def wire(self) -> tuple[int, str]:
+        return (self.size_bytes, self.upper)
 
 
 class BindRoot(NamedTuple):
-    """The image itself as the root, without a writable layer."""
+    """A tree itself as the root, without a writable layer.
+
+    Args:
+        path: the tree; "" for the image that the spawner holds.
+        nodev: device nodes in it mean nothing.
+    """
+
+    path: str = ""
+    nodev: bool = True
 
     def describe(self) -> str:
-        return "bind the image as the root"
+        return f"bind {self.path or 'the image'} as the root"
 
-    def apply(self, context: Context) -> None:
-        merged = f"{context.base}/merged"
-        tree = syscalls.open_tree(context.lower, syscalls.OPEN_TREE_CLONE | syscalls.AT_RECURSIVE)
-        syscalls.mount_setattr(tree, add=MOUNT_ATTR_NODEV)
-        target = os.open(merged, os.O_DIRECTORY | _O_PATH)
-        syscalls.move_mount(tree, target)
-        os.close(target)
-        os.close(tree)
-        context.root_fd = os.open(merged, os.O_DIRECTORY | _O_PATH)
+    def wire(self) -> tuple[str, int]:
+        return (self.path, int(self.nodev))
 
 
 class MountNew(NamedTuple):
-    """A fresh file system on a directory of the root."""
+    """A fresh file system on a directory of the root.
+
+    Args:
+        attributes: MOUNT_ATTR_* bits.
+        copy_up: copy into it first what the directory holds (tmpcopyup).
+    """
 
     target: str
     kind: str
     options: tuple[tuple[str, str], ...]
     attributes: int
+    copy_up: bool = False
+    source: str = ""
 
     def describe(self) -> str:
         return f"mount a fresh {self.kind} on {self.target}"
 
-    def apply(self, context: Context) -> None:
-        detached = syscalls.new_filesystem(self.kind, self.options, self.attributes)
-        try:
-            target = _directory(context.root_fd, self.target)
-            try:
-                syscalls.move_mount(detached, target)
-            finally:
-                os.close(target)
-        finally:
-            os.close(detached)
+    def wire(self) -> tuple[Any, ...]:
+        return (
+            self.target, self.kind, self.attributes, int(self.copy_up), self.source, self.options,
+        )  # fmt: skip
 
 
 class BindMount(NamedTuple):
     """A file or directory of the host.
 
-    The spawner opens the source: a container's root may not search the directories above it.
+    The executor opens the source on the host's side: a container's root may not search the
+    directories above it.
+
+    Args:
+        attributes: MOUNT_ATTR_* bits to set on the mount, `cleared` those to clear.
+        all_attributes: the same for all mounts below it, too; likewise `all_cleared`.
+        propagation: MS_PRIVATE and its kin, with MS_REC for all mounts below, one after the other.
+        uid_map: mapping that shifts the owners, as in uid_map; "" for none. Likewise `gid_map`.
     """
 
     source: str
     target: str
     attributes: int
     recursive: bool
+    cleared: int = 0
+    all_attributes: int = 0
+    all_cleared: int = 0
+    propagation: tuple[int, ...] = ()
+    uid_map: str = ""
+    gid_map: str = ""
 
     def describe(self) -> str:
         return f"bind {self.source} on {self.target}"
 
-    def apply(self, context: Context) -> None:
-        tree = context.sources[self.source]
-        try:
-            if stat.S_ISDIR(os.stat(tree).st_mode):
-                target = _directory(context.root_fd, self.target)
-            else:
-                target = _file(context.root_fd, self.target)
-            try:
-                syscalls.move_mount(tree, target)
-            finally:
-                os.close(target)
-        finally:
-            os.close(tree)
+    def wire(self) -> tuple[Any, ...]:
+        return (
+            self.source, int(self.recursive), self.attributes, self.cleared, self.all_attributes,
+            self.all_cleared, self.propagation, self.uid_map, self.gid_map, self.target,
+        )  # fmt: skip
 
 
-def open_source(bind: BindMount) -> int:
-    """Copy the source's mount, detached, with its attributes; done by the spawner."""
-    flags = syscalls.OPEN_TREE_CLONE | (syscalls.AT_RECURSIVE if bind.recursive else 0)
-    try:
-        tree = syscalls.open_tree(bind.source, flags)
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, bind.source) from error
-    try:
-        if bind.attributes:
-            syscalls.mount_setattr(tree, add=bind.attributes, recursive=bind.recursive)
-    except OSError:
-        os.close(tree)
-        raise
-    return tree
+class SetPropagation(NamedTuple):
+    """How mounts and unmounts travel (mount_namespaces(7)); `target` "" for the whole tree.
+
+    Args:
+        flags: MS_PRIVATE, MS_SLAVE, MS_SHARED or MS_UNBINDABLE, with MS_REC for all below.
+    """
+
+    target: str
+    flags: int
+
+    def describe(self) -> str:
+        return f"set the propagation of {self.target or 'every mount'}"
+
+    def wire(self) -> tuple[str, int]:
+        return (self.target, self.flags)
 
 
 class Devices(NamedTuple):
@@ -151,23 +138,60 @@ class Devices(NamedTuple):
     def describe(self) -> str:
         return f"provide /dev/{{{','.join(self.names)}}}"
 
-    def apply(self, context: Context) -> None:
-        dev = syscalls.open_in_root(context.root_fd, "dev", _O_PATH | os.O_DIRECTORY)
-        try:
-            for name in self.names:
-                tree = syscalls.open_tree(f"/dev/{name}", syscalls.OPEN_TREE_CLONE)
-                status = os.stat(tree)
-                number = (os.major(status.st_rdev), os.minor(status.st_rdev))
-                if not stat.S_ISCHR(status.st_mode) or _DEVICES.get(name, number) != number:
-                    raise OSError(errno.ENODEV, f"/dev/{name} of the host is something else")
-                target = os.open(name, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666, dir_fd=dev)
-                syscalls.move_mount(tree, target)
-                os.close(target)
-                os.close(tree)
-            for name, value in _LINKS:
-                os.symlink(value, name, dir_fd=dev)
-        finally:
-            os.close(dev)
+    def wire(self) -> tuple[tuple[str, ...]]:
+        return (self.names,)
+
+
+class MakeDevice(NamedTuple):
+    """A device node; bound from the host where this user namespace makes none.
+
+    Args:
+        mode: with the type, as in st_mode.
+    """
+
+    path: str
+    mode: int
+    major: int
+    minor: int
+    uid: int
+    gid: int
+
+    def describe(self) -> str:
+        return f"provide the device {self.path}"
+
+    def wire(self) -> tuple[Any, ...]:
+        return tuple(self)
+
+
+class OpenConsole(NamedTuple):
+    """A terminal of the container's own devpts as standard input, output and error.
+
+    The slave is opened through the master, not by its name (CVE-2025-52565). 0 rows: no size.
+    `bind`: show it as /dev/console, too.
+    """
+
+    rows: int = 0
+    columns: int = 0
+    bind: bool = False
+
+    def describe(self) -> str:
+        return "open a terminal"
+
+    def wire(self) -> tuple[int, int, int]:
+        return (self.rows, self.columns, int(self.bind))
+
+
+class MakeLink(NamedTuple):
+    """A symbolic link in a directory of ours."""
+
+    path: str
+    value: str
+
+    def describe(self) -> str:
+        return f"link {self.path} to {self.value}"
+
+    def wire(self) -> tuple[str, str]:
+        return (self.path, self.value)
 
 
 class PivotRoot(NamedTuple):
@@ -176,24 +200,48 @@ class PivotRoot(NamedTuple):
     def describe(self) -> str:
         return "pivot into the root and detach the host's"
 
-    def apply(self, context: Context) -> None:
-        os.fchdir(context.root_fd)
-        syscalls.pivot_root(".", ".")
-        syscalls.umount(".")
-        os.chdir("/")
+    def wire(self) -> tuple[()]:
+        return ()
+
+
+class ProvideDirectory(NamedTuple):
+    """A directory in the root, made with those above it where it is missing."""
+
+    path: str
+
+    def describe(self) -> str:
+        return f"provide the directory {self.path}"
+
+    def wire(self) -> tuple[str]:
+        return (self.path,)
+
+
+class LeaveMounts(NamedTuple):
+    """Go back to the host's mount namespace, with the root as a tree that is attached nowhere.
+
+    For a container that shares the host's mounts and has some of its own all the same.
+    """
+
+    def describe(self) -> str:
+        return "return to the host's mount namespace"
+
+    def wire(self) -> tuple[()]:
+        return ()
 
 
 class Chroot(NamedTuple):
-    """Change the root alone, as a native run does; no mount belongs to the container."""
+    """Change the root alone, as a native run does; no mount belongs to the container.
+
+    Opened on the host's side; "" for the image that the spawner holds.
+    """
 
     path: str
 
     def describe(self) -> str:
         return f"chroot into {self.path or 'the image'}"
 
-    def apply(self, context: Context) -> None:
-        os.chroot(self.path or context.lower)
-        os.chdir("/")
+    def wire(self) -> tuple[str]:
+        return (self.path,)
 
 
 class MaskPaths(NamedTuple):
@@ -204,37 +252,8 @@ class MaskPaths(NamedTuple):
     def describe(self) -> str:
         return f"mask {', '.join(self.paths)}"
 
-    def apply(self, context: Context) -> None:
-        null = os.open("/dev/null", _O_PATH | os.O_NOFOLLOW)
-        if os.stat(null).st_rdev != os.makedev(1, 3):
-            raise OSError(errno.ENODEV, "/dev/null of the container is something else")
-        empty = -1
-        for path in self.paths:
-            target = _existing(context.root_fd, path)
-            if target < 0:
-                continue
-            if stat.S_ISDIR(os.stat(target).st_mode):
-                if empty < 0:
-                    options = (("size", "0"), ("mode", "0555"))
-                    empty = syscalls.new_filesystem(
-                        "tmpfs", options, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV
-                    )
-                    syscalls.move_mount(empty, target)
-                    os.close(target)
-                    continue
-                tree = syscalls.open_tree(
-                    "", syscalls.OPEN_TREE_CLONE | syscalls.AT_EMPTY_PATH, directory=empty
-                )
-            else:
-                tree = syscalls.open_tree(
-                    "", syscalls.OPEN_TREE_CLONE | syscalls.AT_EMPTY_PATH, directory=null
-                )
-            syscalls.move_mount(tree, target)
-            os.close(tree)
-            os.close(target)
-        if empty >= 0:
-            os.close(empty)
-        os.close(null)
+    def wire(self) -> tuple[tuple[str, ...]]:
+        return (self.paths,)
 
 
 class ReadonlyPaths(NamedTuple):
@@ -245,67 +264,30 @@ class ReadonlyPaths(NamedTuple):
     def describe(self) -> str:
         return f"make {', '.join(self.paths)} read-only"
 
-    def apply(self, context: Context) -> None:
-        for path in self.paths:
-            target = _existing(context.root_fd, path)
-            if target < 0:
-                continue
-            tree = syscalls.open_tree(
-                "",
-                syscalls.OPEN_TREE_CLONE | syscalls.AT_EMPTY_PATH | syscalls.AT_RECURSIVE,
-                directory=target,
-            )
-            syscalls.mount_setattr(
-                tree,
-                add=MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
-                recursive=True,
-            )
-            syscalls.move_mount(tree, target)
-            os.close(tree)
-            os.close(target)
+    def wire(self) -> tuple[tuple[str, ...]]:
+        return (self.paths,)
 
 
-class ReadonlyRoot(NamedTuple):
-    """Make the root mount read-only, leaving what is mounted in it as it is."""
+class ReadonlyMount(NamedTuple):
+    """Make one mount read-only, leaving what is mounted in it as it is."""
+
+    target: str = "/"
 
     def describe(self) -> str:
-        return "make the root read-only"
+        return f"make {'the root' if self.target == '/' else self.target} read-only"
 
-    def apply(self, context: Context) -> None:
-        syscalls.mount_setattr(context.root_fd, add=MOUNT_ATTR_RDONLY)
-
-
-def _existing(root_fd: int, path: str) -> int:
-    try:
-        return syscalls.open_in_root(root_fd, path, os.O_PATH)
-    except (FileNotFoundError, NotADirectoryError):
-        return -1
+    def wire(self) -> tuple[str]:
+        return (self.target,)
 
 
-def _directory(root_fd: int, path: str) -> int:
-    """Open a directory below the root, made where it is missing; a link is refused."""
-    try:
-        return syscalls.open_in_root(root_fd, path, os.O_PATH | os.O_DIRECTORY)
-    except FileNotFoundError:
-        parent, name = os.path.split(path.rstrip("/"))
-        above = _directory(root_fd, parent or "/")
-        try:
-            os.mkdir(name, 0o755, dir_fd=above)
-        finally:
-            os.close(above)
-        return syscalls.open_in_root(root_fd, path, os.O_PATH | os.O_DIRECTORY)
+class WriteSysctl(NamedTuple):
+    """A kernel parameter of one of the container's namespaces."""
 
+    name: str
+    value: str
 
-def _file(root_fd: int, path: str) -> int:
-    """Open a file below the root, made where it is missing; a link is refused."""
-    try:
-        return syscalls.open_in_root(root_fd, path, os.O_PATH)
-    except FileNotFoundError:
-        parent, name = os.path.split(path)
-        above = _directory(root_fd, parent or "/")
-        try:
-            fd = os.open(name, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644, dir_fd=above)
-            os.close(fd)
-        finally:
-            os.close(above)
-        return syscalls.open_in_root(root_fd, path, os.O_PATH)
+    def describe(self) -> str:
+        return f"set the kernel parameter {self.name} to {self.value!r}"
+
+    def wire(self) -> tuple[str, str]:
+        return ("/proc/sys/" + "/".join(sysctl.parts(self.name) or ()), self.value)

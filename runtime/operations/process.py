@@ -1,30 +1,16 @@
 """The last steps, in the order that isolation asks for: privileges go, then the filter, then exec.
 
-Sources: capabilities(7), prctl(2), seccomp(2); the order is runc's (libcontainer/
+Sources: capabilities(7), prctl(2), seccomp(2), landlock(7); the order is runc's (libcontainer/
 standard_init_linux.go) with the filter last, so that it need not allow what set-up itself calls.
 """
 
 from __future__ import annotations
 
-import errno
-import os
-import resource
-import stat
-import time
-from typing import TYPE_CHECKING, NamedTuple
-
-from runtime import syscalls
-
-if TYPE_CHECKING:
-    from runtime.operations.context import Context
-
-SIGKILL = 9
-_LAST_CAPABILITY = 63
-DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+from typing import Any, NamedTuple
 
 
 class SetRlimit(NamedTuple):
-    """One resource limit; `which` is RLIMIT_* as a number."""
+    """One resource limit; `which` is RLIMIT_* as a number, -1 stands for no limit."""
 
     which: int
     soft: int
@@ -33,8 +19,8 @@ class SetRlimit(NamedTuple):
     def describe(self) -> str:
         return f"set resource limit {self.which} to {self.soft}/{self.hard}"
 
-    def apply(self, context: Context) -> None:
-        resource.setrlimit(self.which, (self.soft, self.hard))
+    def wire(self) -> tuple[int, ...]:
+        return tuple(self)
 
 
 class NoNewPrivileges(NamedTuple):
@@ -43,8 +29,8 @@ class NoNewPrivileges(NamedTuple):
     def describe(self) -> str:
         return "set no_new_privs"
 
-    def apply(self, context: Context) -> None:
-        syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)
+    def wire(self) -> tuple[()]:
+        return ()
 
 
 class BoundCapabilities(NamedTuple):
@@ -55,28 +41,139 @@ class BoundCapabilities(NamedTuple):
     def describe(self) -> str:
         return f"bound the capabilities to {self.keep:#x}"
 
-    def apply(self, context: Context) -> None:
-        for number in range(_LAST_CAPABILITY):
-            if not self.keep >> number & 1:
-                try:
-                    syscalls.prctl(syscalls.PR_CAPBSET_DROP, number)
-                except OSError as error:
-                    if error.errno == errno.EINVAL:  # one past the kernel's last capability
-                        break
-                    raise
+    def wire(self) -> tuple[int]:
+        return (self.keep,)
 
 
-class DropCapabilities(NamedTuple):
-    """Effective and permitted to what is kept; inheritable and ambient empty."""
-
-    keep: int
+class KeepCapabilities(NamedTuple):
+    """Let the permitted set survive the change of ids, until `SetCapabilities`."""
 
     def describe(self) -> str:
-        return f"keep only the capabilities {self.keep:#x}"
+        return "keep the permitted capabilities across the change of ids"
 
-    def apply(self, context: Context) -> None:
-        syscalls.prctl(syscalls.PR_CAP_AMBIENT, syscalls.PR_CAP_AMBIENT_CLEAR_ALL)
-        syscalls.capset(self.keep)
+    def wire(self) -> tuple[()]:
+        return ()
+
+
+class SetCapabilities(NamedTuple):
+    """The four sets of the process itself, as masks; as a rule the last two are empty."""
+
+    effective: int
+    permitted: int
+    inheritable: int = 0
+    ambient: int = 0
+
+    def describe(self) -> str:
+        return f"keep only the capabilities {self.permitted:#x}"
+
+    def wire(self) -> tuple[int, ...]:
+        return tuple(self)
+
+
+class SetUmask(NamedTuple):
+    """The mask of file modes."""
+
+    umask: int
+
+    def describe(self) -> str:
+        return f"set the umask to {self.umask:04o}"
+
+    def wire(self) -> tuple[int]:
+        return (self.umask,)
+
+
+class SetPersonality(NamedTuple):
+    """The execution domain (personality(2))."""
+
+    persona: int
+
+    def describe(self) -> str:
+        return f"set the personality to {self.persona:#x}"
+
+    def wire(self) -> tuple[int]:
+        return (self.persona,)
+
+
+class SetScheduler(NamedTuple):
+    """The scheduling policy, in sched_setattr(2)'s numbers; times in ns."""
+
+    policy: int
+    flags: int
+    nice: int
+    priority: int
+    runtime_ns: int
+    deadline_ns: int
+    period_ns: int
+
+    def describe(self) -> str:
+        return f"set the scheduling policy {self.policy}"
+
+    def wire(self) -> tuple[int, ...]:
+        return tuple(self)
+
+
+class SetIoPriority(NamedTuple):
+    """The I/O priority, class and level in one number (ioprio_set(2))."""
+
+    value: int
+
+    def describe(self) -> str:
+        return f"set the I/O priority {self.value:#x}"
+
+    def wire(self) -> tuple[int]:
+        return (self.value,)
+
+
+class SetAffinity(NamedTuple):
+    """The CPUs it may run on."""
+
+    cpus: tuple[int, ...]
+
+    def describe(self) -> str:
+        return f"run on the CPUs {', '.join(map(str, self.cpus))}"
+
+    def wire(self) -> tuple[tuple[int, ...]]:
+        return (self.cpus,)
+
+
+class OwnStdio(NamedTuple):
+    """Give standard input, output and error to the workload's user.
+
+    `terminal`: they are one of the container's own.
+    """
+
+    uid: int
+    gid: int
+    terminal: bool
+
+    def describe(self) -> str:
+        return f"give the standard descriptors to user {self.uid}"
+
+    def wire(self) -> tuple[int, int, int]:
+        return (self.uid, self.gid, int(self.terminal))
+
+
+class RestrictLandlock(NamedTuple):
+    """Let nothing be used but what is named (landlock(7)).
+
+    Args:
+        files: accesses to files that are refused elsewhere, as a mask; likewise `network`.
+        scopes: LANDLOCK_SCOPE_* bits.
+        paths: directory or file, the accesses allowed below a directory, those to a file.
+        ports: TCP port and the accesses allowed.
+    """
+
+    files: int
+    network: int
+    scopes: int
+    paths: tuple[tuple[str, int, int], ...]
+    ports: tuple[tuple[int, int], ...]
+
+    def describe(self) -> str:
+        return f"restrict files to {len(self.paths)} paths by Landlock"
+
+    def wire(self) -> tuple[Any, ...]:
+        return tuple(self)
 
 
 class WorkingDirectory(NamedTuple):
@@ -87,20 +184,8 @@ class WorkingDirectory(NamedTuple):
     def describe(self) -> str:
         return f"enter the working directory {self.path}"
 
-    def apply(self, context: Context) -> None:
-        os.chdir(self.path)
-        if not os.getcwd().startswith("/"):
-            raise OSError(errno.ENOENT, "the working directory lies outside the root")
-
-
-class NewSession(NamedTuple):
-    """A session of its own, away from the harness's terminal."""
-
-    def describe(self) -> str:
-        return "start a new session"
-
-    def apply(self, context: Context) -> None:
-        os.setsid()
+    def wire(self) -> tuple[str]:
+        return (self.path,)
 
 
 class DieWithParent(NamedTuple):
@@ -112,35 +197,28 @@ class DieWithParent(NamedTuple):
     def describe(self) -> str:
         return "die with the spawner"
 
-    def apply(self, context: Context) -> None:
-        syscalls.prctl(syscalls.PR_SET_PDEATHSIG, SIGKILL)
-        # Inside a pid namespace the parent reads as 0; a dead spawner shows as a closed socket.
-        if os.getppid() not in (0, context.parent):
-            raise OSError(errno.ESRCH, "the spawner is gone")
-
-
-class ReportReady(NamedTuple):
-    """Tell the spawner that everything asked for is in place; only filter and exec follow."""
-
-    def describe(self) -> str:
-        return "report that the set-up is complete"
-
-    def apply(self, context: Context) -> None:
-        os.write(context.control, b"r%d" % time.monotonic_ns())
+    def wire(self) -> tuple[()]:
+        return ()
 
 
 class CloseDescriptors(NamedTuple):
-    """Everything from `first` on closes with the exec (CVE-2024-21626, CVE-2016-9962)."""
-
-    first: int
+    """Everything from 3 on closes with the exec (CVE-2024-21626, CVE-2016-9962)."""
 
     def describe(self) -> str:
-        return f"close every descriptor from {self.first} on at exec, but those the workload gets"
+        return "close every descriptor from 3 on at exec, but those the workload gets"
 
-    def apply(self, context: Context) -> None:
-        syscalls.close_range_on_exec(self.first)
-        for number in context.passed:
-            os.set_inheritable(number, True)  # noqa: FBT003  # positional only
+    def wire(self) -> tuple[()]:
+        return ()
+
+
+class FindProgram(NamedTuple):
+    """Look the workload's program up, long before it is executed."""
+
+    def describe(self) -> str:
+        return "find the workload"
+
+    def wire(self) -> tuple[()]:
+        return ()
 
 
 class Filter(NamedTuple):
@@ -151,8 +229,8 @@ class Filter(NamedTuple):
     def describe(self) -> str:
         return f"load the seccomp profile {self.name!r}"
 
-    def apply(self, context: Context) -> None:
-        syscalls.load_seccomp(context.filters[self.name])
+    def wire(self) -> tuple[()]:
+        return ()
 
 
 class Exec(NamedTuple):
@@ -167,37 +245,5 @@ class Exec(NamedTuple):
     def describe(self) -> str:
         return "execute the workload" + (" below an init" if self.init else "")
 
-    def apply(self, context: Context) -> None:
-        program = find_program(context.argv[0], context.env)
-        if self.init:
-            argv = ["init", "--", program, *context.argv[1:]]
-            syscalls.exec_fd(context.init_fd, argv, context.env)
-        else:
-            environment = dict(entry.split("=", 1) for entry in context.env)
-            os.execve(program, list(context.argv), environment)  # noqa: S606  # no shell wanted
-
-
-def find_program(name: str, env: object) -> str:
-    """Path of a program as execvp(3) would find it.
-
-    Raises:
-        OSError: ENOENT, EACCES; says so before PID 1 would report a bare 127.
-    """
-    if "/" in name:
-        _check_executable(name)
-        return name
-    path = DEFAULT_PATH
-    for entry in env:  # type: ignore[attr-defined]
-        if entry.startswith("PATH="):
-            path = entry[5:]
-    for folder in path.split(":"):
-        candidate = f"{folder or '.'}/{name}"
-        if os.access(candidate, os.X_OK) and os.path.isfile(candidate):
-            return candidate
-    raise OSError(errno.ENOENT, f"no program {name!r} in {path}")
-
-
-def _check_executable(path: str) -> None:
-    status = os.stat(path)
-    if not stat.S_ISREG(status.st_mode) or not os.access(path, os.X_OK):
-        raise OSError(errno.EACCES, f"{path!r} is not an executable file")
+    def wire(self) -> tuple[int]:
+        return (int(self.init),)

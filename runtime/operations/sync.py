@@ -1,32 +1,88 @@
-"""Steps that wait for the spawner, and namespaces that can only be entered late."""
+"""Steps that wait for somebody or tell somebody, and namespaces that can only be entered late."""
 
 from __future__ import annotations
 
-import os
-from typing import TYPE_CHECKING, NamedTuple
+from typing import Any, NamedTuple
 
-from runtime import syscalls
+TOKENS = {
+    "g": "the cgroup limits hold",
+    "h": "the hooks of the host's side have run",
+    "s": "the container is started",
+}
 
-if TYPE_CHECKING:
-    from runtime.operations.context import Context
 
-TOKENS = {b"m": "the id mappings are written", b"g": "the cgroup limits hold"}
+class AwaitMapping(NamedTuple):
+    """Wait for the executor, which writes the id mappings on the other processor meanwhile."""
+
+    def describe(self) -> str:
+        return "wait until the id mappings are written"
+
+    def wire(self) -> tuple[()]:
+        return ()
 
 
 class Await(NamedTuple):
-    """Wait for a token from the spawner; meanwhile it works on the other processor."""
+    """Wait for a token from whoever answers for the container."""
 
-    token: bytes
+    token: str
 
     def describe(self) -> str:
         return f"wait until {TOKENS[self.token]}"
 
-    def apply(self, context: Context) -> None:
-        while self.token not in context.tokens:
-            received = os.read(context.control, 16)
-            if not received:
-                raise OSError(0, "the spawner went away")
-            context.tokens += received
+    def wire(self) -> tuple[int]:
+        return (ord(self.token),)
+
+
+class Report(NamedTuple):
+    """Tell how far things are: "r", everything asked for is in place; "h", hooks may run."""
+
+    letter: str = "r"
+
+    def describe(self) -> str:
+        if self.letter == "h":
+            return "say that the namespaces are made"
+        return "report that the set-up is complete"
+
+    def wire(self) -> tuple[int]:
+        return (ord(self.letter),)
+
+
+class AwaitStart(NamedTuple):
+    """Wait until somebody connects to the container's socket; failures are told there then."""
+
+    def describe(self) -> str:
+        return "wait for the start"
+
+    def wire(self) -> tuple[()]:
+        return ()
+
+
+class RunHook(NamedTuple):
+    """Run a program of the bundle inside the container, with the state on its standard input.
+
+    Args:
+        output: file that takes its standard output, "" for where the workload's goes; `errors`
+            likewise. Both are opened on the host's side.
+        folder: directory to run it in, "" for the present one.
+        timeout_ms: -1 for none.
+        state: as JSON, with "@PID@" where the process id belongs, as the container sees it
+            (runtime.md, "State").
+    """
+
+    output: str
+    errors: str
+    path: str
+    args: tuple[str, ...]
+    env: tuple[str, ...]
+    folder: str
+    timeout_ms: int
+    state: str
+
+    def describe(self) -> str:
+        return f"run the hook {self.path}"
+
+    def wire(self) -> tuple[Any, ...]:
+        return tuple(self)
 
 
 class Unshare(NamedTuple):
@@ -38,8 +94,8 @@ class Unshare(NamedTuple):
     def describe(self) -> str:
         return f"make a {self.name} namespace"
 
-    def apply(self, context: Context) -> None:
-        os.unshare(self.flag)
+    def wire(self) -> tuple[int]:
+        return (self.flag,)
 
 
 class OffsetClock(NamedTuple):
@@ -51,35 +107,5 @@ class OffsetClock(NamedTuple):
     def describe(self) -> str:
         return f"set the {self.clock} clock of the time namespace {self.offset_ns} ns ahead"
 
-    def apply(self, context: Context) -> None:
-        seconds, nanoseconds = divmod(self.offset_ns, 1_000_000_000)
-        # the change of ids made this process non-dumpable, and its /proc files the host root's
-        syscalls.prctl(syscalls.PR_SET_DUMPABLE, 1)
-        _write("/proc/self/timens_offsets", f"{self.clock} {seconds} {nanoseconds}\n")
-        syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)
-
-
-class Join(NamedTuple):
-    """Enter an existing namespace by its path (setns(2))."""
-
-    name: str
-    path: str
-    flag: int
-
-    def describe(self) -> str:
-        return f"join the {self.name} namespace {self.path}"
-
-    def apply(self, context: Context) -> None:
-        fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            os.setns(fd, self.flag)
-        finally:
-            os.close(fd)
-
-
-def _write(path: str, text: str) -> None:
-    fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
-    try:
-        os.write(fd, text.encode())
-    finally:
-        os.close(fd)
+    def wire(self) -> tuple[str, int, int]:
+        return (self.clock, *divmod(self.offset_ns, 1_000_000_000))

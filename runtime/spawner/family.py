@@ -15,6 +15,8 @@ import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from runtime.spawner.instance import Instance
 
 _DEATH_S = 5.0
@@ -29,7 +31,7 @@ class Family:
         helpers: processes of the spawner's own that belong to no instance.
     """
 
-    def __init__(self, helpers: tuple[int, ...] = ()) -> None:
+    def __init__(self, helpers: Callable[[], tuple[int, ...]]) -> None:
         self.instances: dict[str, Instance] = {}
         self._helpers = helpers
 
@@ -70,7 +72,7 @@ class Family:
         table = processes()
         mine = {member.pid for member in self.members(container) if member.status is None}
         known = {i.pid for i in self.instances.values() if i.status is None}
-        elsewhere = known - mine | set(self._helpers)
+        elsewhere = known - mine | set(self._helpers())
         sessions = container.sessions - elsewhere
         alone = not any(
             other.shares_pids and other is not container for other in self.instances.values()

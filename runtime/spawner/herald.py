@@ -9,43 +9,41 @@ period then runs while the container is cloned and mounts, instead of after its 
 from __future__ import annotations
 
 import os
-import signal
-
-from runtime import syscalls
 
 
 class Herald:
     """The helper process; it does nothing between calls, and ends when its pipe closes.
 
     Args:
+        program: path of the executor, which has this as its second trade.
         group: directory of a v1 group that holds no other process.
     """
 
-    def __init__(self, group: str) -> None:
+    def __init__(self, program: str, group: str) -> None:
+        self._program = program
+        self._group = group
+        self._pipe, self.pid = self._start()
+
+    def _start(self) -> tuple[int, int]:
         ours, theirs = os.pipe2(os.O_CLOEXEC)
-        self.pid, pidfd = syscalls.clone3(0)
-        if self.pid == 0:
-            try:
-                syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
-                os.close(theirs)
-                _serve(ours, f"{group}/cgroup.procs")
-            finally:
-                os._exit(0)
-        os.close(pidfd)
-        os.close(ours)
-        self._pipe = theirs
+        os.set_inheritable(ours, True)  # noqa: FBT003  # positional only
+        argv = ["executor", "herald", str(ours), f"{self._group}/cgroup.procs"]
+        try:
+            pid = os.posix_spawn(self._program, argv, {})
+        finally:
+            os.close(ours)
+        return theirs, pid
 
     def call(self) -> None:
-        """Start a grace period; returns at once."""
-        os.write(self._pipe, b"!")
+        """Start a grace period; returns at once. One that was killed is replaced."""
+        try:
+            os.write(self._pipe, b"!")
+        except BrokenPipeError:
+            fresh = self._start()
+            self.close()
+            self._pipe, self.pid = fresh
+            os.write(self._pipe, b"!")
 
     def close(self) -> None:
         """End the helper."""
         os.close(self._pipe)
-
-
-def _serve(pipe: int, path: str) -> None:
-    procs = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
-    myself = str(os.getpid()).encode()
-    while os.read(pipe, 64):
-        os.write(procs, myself)

@@ -1,4 +1,7 @@
-"""The init program of containers, copied once into a sealed memory file."""
+"""Programs that run from sealed memory files: the executor, and the init of containers.
+
+A sealed copy cannot be overwritten through /proc/PID/exe from inside (CVE-2019-5736).
+"""
 
 from __future__ import annotations
 
@@ -12,24 +15,29 @@ FIRST_DESCRIPTOR = 200
 
 
 def open_init() -> int:
-    """Descriptor of a sealed copy, or -1 where no init program is installed.
-
-    A sealed copy cannot be overwritten through /proc/1/exe from inside (CVE-2019-5736).
-    """
+    """Descriptor of a sealed copy of the init program, or -1 where none is installed."""
     for path in CANDIDATES:
         try:
-            with open(path, "rb") as file:
-                program = file.read()
+            return sealed_copy(path, "init")
         except FileNotFoundError:
             continue
-        flags = os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING
-        low = os.memfd_create("init", flags)
-        view = memoryview(program)
-        while view:
-            view = view[os.write(low, view) :]
-        seals = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
-        fcntl.fcntl(low, fcntl.F_ADD_SEALS, seals)
-        high = fcntl.fcntl(low, fcntl.F_DUPFD_CLOEXEC, FIRST_DESCRIPTOR)
-        os.close(low)
-        return high
     return -1
+
+
+def sealed_copy(path: str, name: str) -> int:
+    """Descriptor of a sealed copy of a program; `name` shows behind /proc/PID/exe.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with open(path, "rb") as file:
+        program = file.read()
+    low = os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    view = memoryview(program)
+    while view:
+        view = view[os.write(low, view) :]
+    seals = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
+    fcntl.fcntl(low, fcntl.F_ADD_SEALS, seals)
+    high = fcntl.fcntl(low, fcntl.F_DUPFD_CLOEXEC, FIRST_DESCRIPTOR)
+    os.close(low)
+    return high

@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Any
 
 from runtime import cgroups, syscalls, wire
 from runtime.cgroups import layout
+from runtime.spawner.executor import StepError
 from runtime.spawner.family import Family
-from runtime.spawner.init import open_init
 from runtime.spawner.launch import Launcher
-from runtime.spawner.territory import Mapping, Territory, enter
+from runtime.spawner.territory import Mapping, Territory, become_root, enter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +30,11 @@ if TYPE_CHECKING:
     from runtime.cgroups import Group
     from runtime.spawner.instance import Instance
 
-_DELETED = ("Died", "start it", "it was deleted meanwhile", 0)
+_DELETED = "it was deleted meanwhile"
+#: Descriptors that are left free for ending what runs, when starts are refused for want of them;
+#: and the most that one process takes: its pidfd, the way to it, its group, a terminal, a listener.
+_SPARE_DESCRIPTORS = 32
+_DESCRIPTORS_EACH = 5
 #: Descriptors a spawner needs for itself, and a few containers' worth.
 _LEAST_DESCRIPTORS = 256
 
@@ -93,20 +97,22 @@ class Spawner:
         except (EOFError, ConnectionResetError):
             self._open = False
             return
+        except wire.LostError:
+            return  # whoever asked sees the way of the answer closed
         reply = socket.socket(fileno=fds.pop(0))
         try:
             answer = self._serve(request, fds, reply)
+        except StepError as error:
+            answer = {"failure": (error.step, error.strerror, error.errno)}
         except OSError as error:
             reason = error.strerror or str(error)
             if error.filename:
                 reason += f" ({error.filename})"
-            kind = type(error).__name__
-            answer = {"error": (kind, request.get("what", "serve"), reason, error.errno or 0)}
+            answer = {"error": (type(error).__name__, reason, error.errno or 0)}
         except KeyError as error:
-            answer = {"error": ("KeyError", "find the container", f"unknown: {error}", 2)}
+            answer = {"error": ("KeyError", f"there is no container {error}", 2)}
         except Exception as error:  # noqa: BLE001  # one bad request must not end all containers
-            reason = f"{type(error).__name__}: {error}"
-            answer = {"error": ("Bug", request.get("what", "serve"), reason, 0)}
+            answer = {"error": ("Bug", f"{type(error).__name__}: {error}", 0)}
         finally:
             for fd in fds:
                 os.close(fd)
@@ -126,18 +132,20 @@ class Spawner:
             self._admit(request["id"])
             self._adopt(self._launcher.enter(request, fds, reply, target))
             return None
+        if verb == "start":
+            return self._start(self._instances[request["id"]], reply)
         if verb == "prepare":
-            self._launcher.filters.update(request["filters"])
             territory = self._launcher.territory
             if request["shared_root"]:
                 territory.native(request["image"])
             elif request["image"]:
                 territory.lower(request["image"], Mapping(*request["mapping"]))
             return {"notes": territory.notes}
-        return self._serve_known(verb, self._instances[request["id"]])
+        return self._serve_known(request, self._instances[request["id"]])
 
-    def _serve_known(self, verb: str, instance: Instance) -> dict[str, Any]:
+    def _serve_known(self, request: dict[str, Any], instance: Instance) -> dict[str, Any]:
         """What is asked about, or done to, something that exists."""
+        verb = request["verb"]
         self._on_deaths()
         if verb == "status":
             return {"status": instance.status}
@@ -145,6 +153,8 @@ class Spawner:
             return {"pids": self._family.population(instance)}
         if verb == "cpu":
             return {"cpu_s": instance.executed_cpu_s}
+        if verb in ("freeze", "thaw", "limit"):
+            return _change(verb, request, instance)
         if verb == "delete":
             return {"statuses": self._delete(instance)}
         if verb != "kill":
@@ -155,38 +165,80 @@ class Spawner:
     def _admit(self, name: str) -> None:
         if name in self._instances:
             raise FileExistsError(17, f"the id {name!r} is in use")
+        if not self._has_room():
+            raise OSError(
+                errno.EMFILE,
+                f"the spawner may open no more descriptors for its {len(self._instances)} "
+                "processes; delete some, or raise the hard limit (RLIMIT_NOFILE)",
+            )
+
+    def _has_room(self) -> bool:
+        """Whether a start would leave descriptors enough for ending what runs."""
+        limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if _DESCRIPTORS_EACH * len(self._instances) + _LEAST_DESCRIPTORS < limit:
+            return True
+        tried: list[int] = []
+        try:
+            while len(tried) < _SPARE_DESCRIPTORS:
+                tried.append(os.dup(self._deaths))
+        except OSError:
+            return False
+        finally:
+            for fd in tried:
+                os.close(fd)
+        return True
 
     def _adopt(self, instance: Instance) -> None:
         self._family.adopt(instance)
         assert instance.control is not None
         self._watch(instance.control.fileno(), lambda: self._on_child(instance))
 
+    def _start(self, instance: Instance, reply: socket.socket) -> dict[str, Any] | None:
+        """Let a container that waits go on; the answer comes when it has executed."""
+        if not instance.paused or instance.control is None:
+            raise OSError(errno.EBUSY, "it is started already")
+        instance.paused = False
+        instance.reply = reply
+        instance.control.send(b"s")
+        return None
+
     def _on_child(self, instance: Instance) -> None:
         if instance.control is None:
             return
         try:
-            data = instance.control.recv(65536)
+            data = instance.listen()
         except (BlockingIOError, ConnectionResetError):
             # A child that left our messages unread resets the socket (unix(7)); the kernel says
             # so once, before what the child had written, which the next turn reads.
             return
+        except OSError as error:  # what it hands over cannot be taken; the others are none of it
+            instance.failure = (-1, error.strerror or str(error), error.errno or 0)
+            data = b""
+        if data[:1] == b"n" or (data[:1] == b"r" and instance.paused):
+            # it goes on only once somebody starts it, or answers its filter's notifications
+            self._answer(instance)
         if data:
-            instance.hear(data)
             return
         self._unwatch(instance.control.fileno())
         instance.control.close()
         instance.control = None
         if instance.failure is None and "ready" not in instance.stamps:
-            instance.failure = ("Died", "set the container up", "its process was killed", 0)
+            instance.failure = (-1, "its process was killed", 0)
+        self._answer(instance)
+
+    def _answer(self, instance: Instance) -> None:
+        """Tell whoever asked for it how its start went, once."""
         reply, instance.reply = instance.reply, None
         if reply is None:
             return
         if instance.failure is None:
-            if not self._reply(reply, instance.answer(), (instance.pidfd,)):
+            if not self._reply(reply, instance.answer(), instance.descriptors()):
                 self._discard(instance)  # nobody waits for it any more, so nobody would delete it
+                return
+            instance.release()
         else:
             self._discard(instance)
-            self._reply(reply, {"error": instance.failure})
+            self._reply(reply, {"failure": instance.failure})
 
     def _on_deaths(self) -> None:
         with contextlib.suppress(BlockingIOError):
@@ -211,8 +263,10 @@ class Spawner:
                 member.control.close()
                 member.control = None
             if member.reply is not None:
-                self._reply(member.reply, {"error": member.failure or _DELETED})
+                failure = member.failure or (-1, _DELETED, 0)
+                self._reply(member.reply, {"failure": failure})
                 member.reply = None
+            member.release()
             os.close(member.pidfd)
             del self._instances[member.name]
         if instance.group:
@@ -232,6 +286,20 @@ class Spawner:
             except (BrokenPipeError, ConnectionResetError):
                 return False
         return True
+
+
+def _change(verb: str, request: dict[str, Any], instance: Instance) -> dict[str, Any]:
+    """What is done to a container by its control group."""
+    group = instance.group
+    if group is None:
+        raise OSError(errno.ENODEV, "it has no control group")
+    if verb == "freeze":
+        group.freeze()
+    elif verb == "thaw":
+        group.thaw()
+    else:
+        group.limit(request["resources"])
+    return {"cgroups": group.paths}
 
 
 def _leave(own: Group) -> None:
@@ -266,15 +334,31 @@ def main(fd: int) -> None:
         if complete:
             with contextlib.suppress(OSError):
                 spawner.leave_territory()
-                os.unlink(f"{settings['folder']}/engine.json")
-                os.rmdir(settings["folder"])
+                # a network is the harness's, and is found by the record (runtime.record.NETWORK)
+                if not os.path.exists(f"{settings['folder']}/network"):
+                    os.unlink(f"{settings['folder']}/engine.json")
+                    os.rmdir(settings["folder"])
     if not complete:
         sys.exit(1)
+
+
+def _groups(
+    marker: str, where: layout.Layout, *, optional: bool
+) -> tuple[cgroups.Manager | None, str]:
+    """Groups for the containers; where they are optional and refused, None and the reason."""
+    try:
+        return cgroups.manager(marker, where), ""
+    except OSError as error:
+        if not optional or error.errno not in {errno.EACCES, errno.EPERM, errno.EROFS}:
+            raise
+        return None, error.strerror or str(error)
 
 
 def _start(channel: socket.socket, settings: dict[str, Any]) -> tuple[Spawner, dict[str, Any]]:
     marker = settings["marker"]
     where = layout.current()
+    if settings["rootless"]:
+        become_root(channel)
     enter()
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard < _LEAST_DESCRIPTORS:
@@ -285,7 +369,7 @@ def _start(channel: socket.socket, settings: dict[str, Any]) -> tuple[Spawner, d
         )
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     syscalls.prctl(syscalls.PR_SET_CHILD_SUBREAPER, 1)
-    manager = cgroups.manager(marker, where)
+    manager, reason = _groups(marker, where, optional=settings["rootless"])
     own: Group | None = None
     if settings["memory_limit_bytes"] is not None:
         if manager is None:
@@ -297,7 +381,7 @@ def _start(channel: socket.socket, settings: dict[str, Any]) -> tuple[Spawner, d
         os.sched_setaffinity(0, settings["affinity"])
     try:
         territory = Territory(f"{settings['folder']}/territory", marker)
-        launcher = Launcher(territory, manager, marker, open_init())
+        launcher = Launcher(territory, manager, marker, settings["executor"])
     except OSError:
         if manager:
             if own:
@@ -309,5 +393,6 @@ def _start(channel: socket.socket, settings: dict[str, Any]) -> tuple[Spawner, d
         "cgroups": manager.paths if manager else {},
         "nofile": (soft, hard),
         "has_init": launcher.has_init,
+        "no_groups": reason,
     }
     return Spawner(channel, launcher, own), answer

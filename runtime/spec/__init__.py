@@ -20,6 +20,7 @@ from runtime.spec.linux import (
 )
 from runtime.spec.process import (
     CapabilitySets,
+    CpuAffinity,
     Hook,
     Hooks,
     IoPriority,
@@ -29,6 +30,7 @@ from runtime.spec.process import (
     User,
 )
 from runtime.spec.resources import DeviceRule, HugepageLimit, IoLimit, Resources
+from runtime.versions import OCI_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,7 +39,9 @@ __all__ = [
     "DEFAULT_HOST_ID",
     "DEFAULT_ID_COUNT",
     "NAMESPACES",
+    "OCI_VERSION",
     "CapabilitySets",
+    "CpuAffinity",
     "Device",
     "DeviceRule",
     "Hook",
@@ -67,8 +71,11 @@ class Spec:
     Attributes:
         profile: names the profile it was made from, for reports.
         annotations: of the bundle; handed on, never acted upon.
-        unknown: fields of a bundle that this runtime does not know, by JSON path; kept, so that
-            nothing is lost when the specification is written again.
+        unknown: fields of a bundle that this runtime does not know or act upon, by JSON path; kept,
+            so that nothing is lost when the specification is written again.
+        notes: sentences, one for each thing of the bundle that has no effect. Not part of what
+            the container is: two specifications that differ in them alone are equal.
+        oci_version: the release of the runtime-spec that the bundle says it complies with.
     """
 
     root: Root
@@ -80,6 +87,8 @@ class Spec:
     hooks: Hooks = field(default_factory=Hooks)
     annotations: Mapping[str, str] = field(default_factory=dict)
     unknown: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = field(default=(), compare=False)
+    oci_version: str = OCI_VERSION
     profile: str = "custom"
 
     @property

@@ -74,6 +74,7 @@ class Linux:
         sysctl: dotted name to value; only what belongs to a namespace of the container.
         time_offsets_ns: clock ("monotonic", "boottime") to offset, for the time namespace.
         rootfs_propagation: "private", "slave", "shared" or "unbindable"; None for private.
+        loopback: bring the loopback interface of a new network namespace up.
         personality: "LINUX" or "LINUX32"; None leaves it alone.
     """
 
@@ -94,6 +95,7 @@ class Linux:
     time_offsets_ns: Mapping[str, int] = field(default_factory=dict)
     rootfs_propagation: str | None = None
     personality: str | None = None
+    loopback: bool = True
 
     def namespace(self, kind: str) -> Namespace | None:
         """The entry of that type, or None where the host's is shared."""

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rlimit:
-    """One resource limit: `type` as in getrlimit(2), e.g. "RLIMIT_NOFILE"."""
+    """One resource limit: `type` as in getrlimit(2), e.g. "RLIMIT_NOFILE"; -1 for no limit."""
 
     type: str
     soft: int
@@ -62,6 +62,19 @@ class IoPriority:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CpuAffinity:
+    """CPUs of a further process (not of the first), as lists like "0-3,7".
+
+    Attributes:
+        initial: where it runs before it enters the container's group; None leaves that alone.
+        final: where it runs from then on; None leaves that to the kernel.
+    """
+
+    initial: str | None = None
+    final: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Process:
     """The workload.
 
@@ -70,9 +83,11 @@ class Process:
         capabilities: effective, permitted and bounding set; inheritable and ambient stay empty.
             None leaves the sets alone.
         capability_sets: all five sets one by one, in place of `capabilities`.
+        oom_score_adj: -1000 to 1000, see proc_pid_oom_score_adj(5); None leaves it alone.
         terminal: give it a pseudo-terminal of the container's own as standard input, output and
             error, and as its controlling terminal.
         console_size: rows and columns of that terminal.
+        exec_cpu_affinity: for processes that enter the container later.
     """
 
     args: tuple[str, ...]
@@ -90,6 +105,7 @@ class Process:
     console_size: tuple[int, int] | None = None
     scheduler: Scheduler | None = None
     io_priority: IoPriority | None = None
+    exec_cpu_affinity: CpuAffinity | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

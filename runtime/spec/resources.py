@@ -1,6 +1,7 @@
 """Limits and weights of a control group: `linux.resources` of the OCI runtime-spec.
 
-Flat where OCI nests, with the unit in each name; None always means "as the parent has it".
+Flat where OCI nests, with the unit in each name. None always means "as the parent has it", and -1
+in a limit "any amount".
 Source: opencontainers/runtime-spec, config-linux.md, "Control groups".
 """
 
@@ -57,15 +58,21 @@ class Resources:
 
     Attributes:
         memory_limit_bytes: most memory.
-        memory_swap_bytes: most swap space beside it, 0 for none; -1 for any amount.
+        memory_swap_bytes: most swap space beside it, 0 for none. OCI's `memory.swap` is the sum
+            of both.
         memory_high_bytes: above it the group is throttled and reclaimed (cgroup v2).
         memory_reservation_bytes: what is protected from reclaim as well as can be (`memory.low`).
+        memory_tcp_bytes: most memory of TCP buffers (cgroup v1, likewise the next two).
+        memory_swappiness: 0 to 100, how willingly anonymous memory is swapped out.
+        memory_oom_kill: kill where there is no memory left; else whoever wants some waits.
         cpus: CPU time per wall-clock time, e.g. 1.5; or `cpu_quota_us` in each `cpu_period_us`.
         cpu_burst_us: quota that may be saved up.
         cpu_idle: run only where nobody else wants to (SCHED_IDLE for the group).
         cpuset: list of CPUs as in cpuset(7), e.g. "0-1"; likewise `cpuset_mems` of memory nodes.
         cpu_weight: cgroup v2 scale, 1 to 10000, default 100.
-        pids_limit: most tasks at once; -1 for any number.
+        cpu_shares: the same on the scale of cgroup v1, 2 to 262144, where it was given on that:
+            many shares have one weight, so v1 takes these in preference. Never without a weight.
+        pids_limit: most tasks at once.
         io_weight: cgroup v2 scale, 1 to 10000, default 100.
         devices: the device list; empty leaves devices alone.
         unified: cgroup v2 file to the text written there, after everything else.
@@ -75,6 +82,9 @@ class Resources:
     memory_swap_bytes: int | None = None
     memory_high_bytes: int | None = None
     memory_reservation_bytes: int | None = None
+    memory_tcp_bytes: int | None = None
+    memory_swappiness: int | None = None
+    memory_oom_kill: bool | None = None
     cpus: float | None = None
     cpu_quota_us: int | None = None
     cpu_period_us: int | None = None
@@ -83,6 +93,7 @@ class Resources:
     cpuset: str | None = None
     cpuset_mems: str | None = None
     cpu_weight: int | None = None
+    cpu_shares: int | None = None
     pids_limit: int | None = None
     io_weight: int | None = None
     io_limits: tuple[IoLimit, ...] = ()

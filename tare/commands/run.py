@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 @click.option("--precision", type=float, help="Wanted relative half-width of the median start.")
 @click.option("--blocks", type=int, help="Measure exactly this many blocks.")
 @click.option("--seed", type=int, help="Seed of the order and of all resampling.")
+@click.option("--libvirt-uri", metavar="URI", help="Start VMs there; by default in this process.")
 @click.option("--out", type=click.Path(path_type=Path), help="Run folder; new by default.")
 @click.option(
     "--resume",
@@ -45,6 +46,7 @@ def command(
     precision: float | None,
     blocks: int | None,
     seed: int | None,
+    libvirt_uri: str | None,
     out: Path | None,
     resume: Path | None,
     dry_run: bool,
@@ -59,6 +61,7 @@ def command(
         "blocks_min": blocks,
         "blocks_max": blocks,
         "seed": seed,
+        "libvirt_uri": libvirt_uri,
     }
     if resume is not None:
         context = click.get_current_context()

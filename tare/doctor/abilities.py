@@ -229,7 +229,9 @@ def accelerator() -> Check:
 def judge_accelerators(audited: list[Any], how: str) -> Check:
     """Say what the audit means for a campaign."""
     words = [
-        f"{a.name} {a.verdict}{f' ({a.ratio:.2g} of native speed)' if a.ratio else ''}"
+        f"{a.name} {a.verdict}: {a.reason}"
+        if a.verdict == "unusable"
+        else f"{a.name} {a.verdict}{f' ({a.ratio:.2g} of native speed)' if a.ratio else ''}"
         for a in audited
     ]
     fast = any(a.verdict == "accelerates" for a in audited)

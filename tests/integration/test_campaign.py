@@ -95,6 +95,13 @@ def test_a_guest_is_configured_on_record(run: Run) -> None:
     assert "qemu" in (run.path / "logs" / "vm-qemu-argv.txt").read_text()
 
 
+def test_a_guest_is_charged_to_a_cgroup_as_a_container_is(run: Run) -> None:
+    charged = {s.sandbox: s.value for s in run.samples if s.metric == "cgroup_bytes"}
+    assert (charged["vm"] or 0) > (charged["container"] or 0) > 0
+    vm = next(box for box in run.info.sandboxes if box.name == "vm")
+    assert vm.details["limits"]["cpu_quota_cpus"] == run.info.resources.cpus
+
+
 def test_probes_were_judged_in_every_sandbox(run: Run) -> None:
     words: dict[str, dict[str, str | None]] = {}
     for sample in run.samples:
@@ -121,9 +128,10 @@ def test_a_killed_campaign_leaves_no_process_and_resumes(image: Image, tmp_path:
     family = psutil.Process(process.pid).children(recursive=True)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
-    assert wait_until(lambda: not ours(family), 10), ours(family)
+    assert wait_until(lambda: not ours(family, process.pid), 10), ours(family, process.pid)
     cleaned = tare("clean")
     assert cleaned.returncode == 0, cleaned.stderr
+    assert not any(state_folder().glob("*/tare-*"))
     kept = {(v.block, v.sandbox) for v in runfolder.load(out).visits}
     assert len(kept) < 6
     resumed = tare("run", "--resume", out)
@@ -155,7 +163,7 @@ def test_a_campaign_that_is_asked_to_stop_does_so_in_the_middle_of_a_workload(
     assert process.returncode == 130
     assert f"tare run --resume {out}" in said
     assert "Traceback" not in said
-    assert wait_until(lambda: not ours(family), 5), ours(family)
+    assert wait_until(lambda: not ours(family, process.pid), 5), ours(family, process.pid)
     assert tare("clean").stdout == ""
     assert tare("run", "--resume", out).returncode == 0
     assert len(runfolder.load(out).visits) == 6
@@ -167,12 +175,12 @@ def working(pid: int) -> bool:
     return "sysbench" in names
 
 
-def ours(family: list[psutil.Process]) -> list[str]:
+def ours(family: list[psutil.Process], campaign: int) -> list[str]:
     """Name what is still running of a killed campaign: its children, and any guest of its own."""
-    state = str(state_folder())
+    guest = f"guest=tare-{campaign}-"  # others may run campaigns on this host
     found = [str(p) for p in family if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
     for process in psutil.process_iter(["cmdline"]):
         words = process.info["cmdline"] or []
-        if words and Path(words[0]).name.startswith("qemu") and any(state in w for w in words):
+        if words and Path(words[0]).name.startswith("qemu") and any(guest in w for w in words):
             found.append(" ".join(words)[:80])
     return found

@@ -5,7 +5,7 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks import journal
@@ -52,6 +52,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
 
 
 @given(cut=st.integers(min_value=1, max_value=2000))
+@settings(deadline=None)  # it waits for a disk
 def test_a_journal_cut_anywhere_keeps_every_closed_visit(
     tmp_path_factory: pytest.TempPathFactory,
     cut: int,

@@ -1,6 +1,7 @@
 """What the guest boots: an uncompressed kernel and a small initramfs."""
 
-from vmdriver.guest.initramfs import build_initramfs
-from vmdriver.guest.kernel import extract_vmlinux
+from vmdriver.guest.initramfs import ON_DEMAND, build_initramfs
+from vmdriver.guest.kernel import check_kernel, extract_vmlinux
+from vmdriver.guest.modules import Modules
 
-__all__ = ["build_initramfs", "extract_vmlinux"]
+__all__ = ["ON_DEMAND", "Modules", "build_initramfs", "check_kernel", "extract_vmlinux"]

@@ -48,6 +48,11 @@ def character_device(path: str, major: int, minor: int, permissions: int = 0o600
     return Entry(path, stat.S_IFCHR | permissions, b"", (major, minor))
 
 
+def pipe(path: str, permissions: int = 0o600) -> Entry:
+    """A named pipe."""
+    return Entry(path, stat.S_IFIFO | permissions)
+
+
 def archive(entries: Iterable[Entry]) -> bytes:
     """The archive of ``entries``, in their order, padded to 512 bytes."""
     out = io.BytesIO()

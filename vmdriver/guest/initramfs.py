@@ -1,18 +1,35 @@
 """Builds the initramfs: busybox, a few modules, two scripts.
 
+Modules lie in one folder for each thing the guest may be asked to drive (``tare.load`` on its
+command line), dependencies included; what is built into the kernel has none. A driver that is not
+asked for costs the few bytes it takes here.
+
 It is written uncompressed: the guest of an emulator decompresses slower than the host reads, and
 under KVM either takes milliseconds. What it does at boot stands in ``init.sh`` and ``agent.sh``.
 """
 
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 
 from vmdriver.errors import GuestBuildError
 from vmdriver.guest import cpio
-from vmdriver.guest.modules import ordered
+from vmdriver.guest.modules import NEEDED, Modules
 
-MODULES = ("virtio_blk", "erofs", "overlay")
-"""What Debian's cloud kernel has as modules and the guest needs before it sees the image."""
+ON_DEMAND: Mapping[str, tuple[str, ...]] = {
+    "virtio_mmio": ("virtio_mmio",),
+    "virtio_blk": ("virtio_blk",),
+    "erofs": ("erofs",),
+    "ext4": ("ext4",),
+    "virtiofs": ("virtiofs",),
+    "9p": ("9pnet_virtio", "9p"),
+    "virtio_balloon": ("virtio_balloon",),
+    "virtio_net": ("virtio_net",),
+    "virtio_rng": ("virtio_rng",),
+}
+"""What ``tare.load`` can name, and the modules behind it where the kernel has them as such."""
+
+_ALWAYS = ("virtio_pci", "virtio_console", "overlay")
 
 _FSTAB_KERNEL = """\
 devtmpfs /dev devtmpfs nosuid 0 0
@@ -75,17 +92,16 @@ def build_initramfs(modules: Path, busybox: Path, out: Path) -> None:
     # The kernel opens /dev/console for the first process before anything is mounted.
     entries += [
         cpio.character_device("dev/console", 5, 1),
+        # Between the commands and the ports of their output: see agent.sh.
+        cpio.pipe("pipe.out"),
+        cpio.pipe("pipe.err"),
         cpio.file("bin/busybox", _static(busybox), 0o755),
         cpio.file("init", _script("init.sh"), 0o755),
         cpio.file("agent.sh", _script("agent.sh"), 0o644),
         cpio.file("etc/fstab.kernel", _FSTAB_KERNEL.encode()),
         cpio.file("etc/fstab.root", _FSTAB_ROOT.encode()),
     ]
-    # The numbers keep the order of loading under the shell's sorted glob.
-    entries += [
-        cpio.file(f"modules/{number:02}-{name}.ko", content)
-        for number, (name, content) in enumerate(ordered(modules, MODULES))
-    ]
+    entries += _modules(Modules(modules))
     partial = out.with_name(out.name + ".partial")
     try:
         partial.write_bytes(cpio.archive(entries))
@@ -93,6 +109,21 @@ def build_initramfs(modules: Path, busybox: Path, out: Path) -> None:
     except OSError as error:
         partial.unlink(missing_ok=True)
         raise GuestBuildError(f"cannot write the initramfs {out}: {error.strerror}") from error
+
+
+def _modules(known: Modules) -> list[cpio.Entry]:
+    known.ordered(NEEDED)  # raises for what is missing
+    entries = []
+    for folder, wanted in {"always": _ALWAYS, **ON_DEMAND}.items():
+        found = known.ordered(wanted, optional=True)
+        if found:
+            entries.append(cpio.directory(f"modules/{folder}"))
+        # The numbers keep the order of loading under the shell's sorted glob.
+        entries += [
+            cpio.file(f"modules/{folder}/{number:02}-{name}.ko", content)
+            for number, (name, content) in enumerate(found)
+        ]
+    return entries
 
 
 def _script(name: str) -> bytes:

@@ -16,6 +16,8 @@ import subprocess
 from pathlib import Path
 
 from vmdriver.errors import GuestBuildError
+from vmdriver.guest.entry import announce_entry, has_pvh_entry
+from vmdriver.guest.modules import NEEDED, Modules
 
 _SECTOR = 512
 _HEADER_END = 0x250
@@ -26,8 +28,25 @@ _ELF_MAGIC = b"\x7fELF"
 _PHENTSIZE = 56
 
 
+def check_kernel(bzimage: Path, modules: Path) -> None:
+    """Sees whether a kernel can be a guest's: PVH entry, and what the guest needs to see its image.
+
+    Args:
+        bzimage: the kernel.
+        modules: its ``…/lib/modules/RELEASE``.
+
+    Raises:
+        GuestBuildError: it cannot, and why; or as `extract_vmlinux`.
+    """
+    Modules(modules).ordered(NEEDED)
+    if not has_pvh_entry(_vmlinux(bzimage)):
+        raise GuestBuildError(f"the kernel {bzimage} has no PVH entry (CONFIG_PVH)")
+
+
 def extract_vmlinux(bzimage: Path, out: Path) -> None:
-    """Writes the uncompressed kernel in ``bzimage`` to ``out``.
+    """Writes the uncompressed kernel in ``bzimage`` to ``out``; its entry announces itself.
+
+    See `vmdriver.guest.entry` for what that is.
 
     Args:
         bzimage: a kernel of the x86 boot protocol 2.08 or later, or an ELF kernel (copied).
@@ -36,6 +55,17 @@ def extract_vmlinux(bzimage: Path, out: Path) -> None:
     Raises:
         GuestBuildError: not a kernel, a truncated one, or a compressor this host cannot undo.
     """
+    kernel = announce_entry(_vmlinux(bzimage))
+    partial = out.with_name(out.name + ".partial")
+    try:
+        partial.write_bytes(kernel)
+        partial.replace(out)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise GuestBuildError(f"cannot write the kernel {out}: {error.strerror}") from error
+
+
+def _vmlinux(bzimage: Path) -> bytes:
     try:
         image = bzimage.read_bytes()
     except OSError as error:
@@ -44,13 +74,7 @@ def extract_vmlinux(bzimage: Path, out: Path) -> None:
         image if image.startswith(_ELF_MAGIC) else _decompress(_payload(image, bzimage), bzimage)
     )
     check_vmlinux(kernel, bzimage)
-    partial = out.with_name(out.name + ".partial")
-    try:
-        partial.write_bytes(kernel)
-        partial.replace(out)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise GuestBuildError(f"cannot write the kernel {out}: {error.strerror}") from error
+    return kernel
 
 
 def check_vmlinux(kernel: bytes, source: Path) -> None:

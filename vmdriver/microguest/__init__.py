@@ -22,6 +22,14 @@ NATIVE = bytes.fromhex(
 )
 """``void loop(uint32_t count)`` for x86-64, System V ABI: the same two instructions."""
 
+READ_TSC = bytes.fromhex(
+    "0f31"  # rdtsc
+    "48c1e220"  # shl rdx, 32
+    "4809d0"  # or rax, rdx
+    "c3"  # ret
+)
+"""``uint64_t tsc(void)`` likewise."""
+
 
 def rom() -> bytes:
     """The firmware image: QEMU maps its end below 4 GiB, where a PC begins."""

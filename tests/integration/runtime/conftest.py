@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,6 +39,20 @@ def spec(image: Image) -> Spec:
         args=["sleep", "1000"],
         resources=Resources(memory_limit_bytes=256 << 20, cpus=1.0, pids_limit=64),
     )
+
+
+APPLETS = ("sh", "cat", "echo", "grep", "id", "ls", "mkdir", "pwd", "readlink", "sleep", "tty")
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Path:
+    """A small image that a test may spoil."""
+    folder = tmp_path / "tiny"
+    (folder / "bin").mkdir(parents=True)
+    shutil.copy("/bin/busybox", folder / "bin/busybox")
+    for name in APPLETS:
+        (folder / "bin" / name).hardlink_to(folder / "bin/busybox")
+    return folder
 
 
 def output(engine: Engine, spec: Spec, timeout_s: float = 20) -> tuple[int | None, str]:

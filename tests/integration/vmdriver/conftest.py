@@ -1,5 +1,7 @@
 """A driver for the session and the configuration that works, for tests to damage."""
 
+import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -39,6 +41,23 @@ def configure(image: Image) -> Configure:
         return replace(whole, **changes)  # type: ignore[arg-type]
 
     return change
+
+
+def when(driver: Driver, name: str, boundary: str, act: Callable[[int], None]) -> threading.Thread:
+    """Acts on QEMU once the VM being started has passed a boundary."""
+
+    def watch() -> None:
+        until = time.monotonic() + 20
+        while time.monotonic() < until:
+            vm = driver._vms.get(name)
+            if vm is not None and boundary in vm.stamps:
+                act(vm.pid)
+                return
+            time.sleep(0.005)
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    return thread
 
 
 @pytest.fixture

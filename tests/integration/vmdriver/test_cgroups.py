@@ -7,7 +7,7 @@ import pytest
 
 from runtime.cgroups import Group, layout, manager
 from tests.integration.vmdriver.conftest import Configure
-from vmdriver import Driver, RefusedError, leftovers
+from vmdriver import Driver, leftovers
 
 
 @pytest.fixture
@@ -37,13 +37,3 @@ def test_a_vm_is_counted_in_its_cgroups(driver: Driver, configure: Configure, gr
         assert 0.9 * anonymous < anonymous_bytes(group) < 1.1 * anonymous
     assert leftovers(driver.state) == []
     assert all((folder / "cgroup.procs").read_text() == "" for folder in folders)
-
-
-def test_a_cgroup_that_refuses_is_named(
-    driver: Driver, configure: Configure, tmp_path: Path
-) -> None:
-    (tmp_path / "cgroup.procs").symlink_to("/dev/full")
-    config = configure(name="refused", cgroups=(tmp_path,))
-    with pytest.raises(RefusedError, match=f"cannot move QEMU into the cgroup {tmp_path}"):
-        driver.start(config)
-    assert leftovers(driver.state) == []

@@ -10,19 +10,28 @@ import pytest
 
 from benchmarks.image import Image
 from tests.integration.vmdriver.conftest import Configure
-from vmdriver import CommandTimeoutError, Driver, Vm
+from tests.integration.vmdriver.faults import told
+from vmdriver import CommandTimeoutError, Driver, GuestFile, Vm
 
 
 @pytest.fixture(scope="module")
 def vm(driver: Driver, configure: Configure) -> Iterator[Vm]:
-    with driver.start(configure(name="shared", cpuset={0})) as started:
+    payload = ("sh", "-c", "echo m >&3; sleep 0.1; echo said; exec sleep 600")
+    with driver.start(configure(name="shared", cpuset={0}, payload=payload)) as started:
         yield started
 
 
 def test_boundaries_stand_in_their_order(vm: Vm) -> None:
-    names = ["requested", "spawned", "vmm_ready", "kernel", "init", "main"]
+    with vm.channels.changed:
+        assert vm.channels.changed.wait_for(lambda: "output" in vm.stamps, 10)
+    names = ["requested", "exec", "spawned", "vmm_ready", "kernel", "init", "main", "output"]
     stamps = [vm.stamps[name] for name in names]
     assert stamps == sorted(stamps)
+    assert b"said" in vm.console.read_bytes()
+
+
+def test_the_kernel_announces_its_entry_before_it_can_speak(vm: Vm) -> None:
+    assert vm.console.read_bytes().startswith(b"\n")
 
 
 def test_output_errors_and_status_are_apart(vm: Vm) -> None:
@@ -71,6 +80,43 @@ def test_standard_input_arrives_intact(vm: Vm) -> None:
     data = bytes(range(256)) * 4097 + b"end"
     done = vm.exec(["cat"], stdin=data)
     assert done.stdout == data
+
+
+def test_output_can_be_opened_by_its_name(vm: Vm) -> None:
+    done = vm.exec(["sh", "-c", "echo out > /dev/stdout; echo err > /dev/stderr; echo more"])
+    assert (done.stdout, done.stderr) == (b"out\nmore\n", b"err\n")
+
+
+def test_what_a_command_leaves_running_does_not_hold_it_up(vm: Vm) -> None:
+    began = time.monotonic()
+    assert vm.exec(["sh", "-c", "echo here; sleep 30 &"]).stdout == b"here\n"
+    assert time.monotonic() - began < 20
+
+
+def test_files_go_in_and_out_whole_with_their_mode(vm: Vm) -> None:
+    content = bytes(range(256)) * 300 + b"odd"
+    vm.put("/root/a file's name", content, mode=0o4751)
+    assert vm.get("/root/a file's name") == GuestFile(content, 0o4751)
+    assert vm.exec(["sh", "-c", "ls -A /root | grep -c partial"]).stdout == b"0\n"
+    vm.put("/root/a file's name", b"")
+    assert vm.get("/root/a file's name") == GuestFile(b"", 0o644)
+
+
+def test_a_file_that_cannot_be_had_is_named(vm: Vm) -> None:
+    with told("guest's directory missing"):
+        vm.put("/nowhere/file", b"x")
+    with told("guest's file missing"):
+        vm.get("/nowhere/file")
+
+
+def test_the_guest_s_clock_is_known_and_set(vm: Vm) -> None:
+    vm.run_script("date -u -s @1000000000")
+    behind = vm.clock_offset()
+    ahead_s = 1_000_000_000 - time.time()
+    assert abs(behind.offset_ns / 1e9 - ahead_s) < 60
+    left = vm.synchronize_clock()
+    assert 0 < left.uncertainty_ns < 1e9
+    assert abs(left.offset_ns) < 1e9
 
 
 def test_without_standard_input_there_is_none(vm: Vm) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.vmdriver.conftest import Configure
-from vmdriver import TUNED, Deadlines, Driver, KernelSilentError, audit, leftovers, microguest
+from vmdriver import TUNED, Deadlines, Driver, FirmwareStuckError, audit, leftovers, microguest
 
 
 @pytest.mark.skipif(not Path("/dev/kvm").exists(), reason="this host has no /dev/kvm")
@@ -25,6 +25,6 @@ def test_a_domain_starts_under_kvm_with_the_host_s_cpu(
         rom.write_bytes(microguest.rom())
         profile = replace(TUNED, firmware=str(rom))
         # QEMU starts and its guest runs; that guest has no console to write to.
-        with pytest.raises(KernelSilentError):
+        with pytest.raises(FirmwareStuckError):
             driver.start(replace(config, profile=profile, deadlines=Deadlines(kernel_s=2)))
     assert leftovers(driver.state) == []

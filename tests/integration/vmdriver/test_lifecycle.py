@@ -8,7 +8,10 @@ import pytest
 
 from benchmarks.image import Image
 from tests.integration.vmdriver.conftest import Configure
-from vmdriver import ConfigError, Driver, RefusedError, VmError, audit, leftovers
+from tests.integration.vmdriver.faults import told
+from vmdriver import ConfigError, Driver, VmError, audit, leftovers
+
+IO_HELPER = Path("/usr/lib/libvirt/libvirt_iohelper")
 
 
 def descriptors() -> int:
@@ -66,7 +69,7 @@ def test_a_second_driver_lives_beside_the_first(
         with second.start(configure(name="second")) as vm:
             assert vm.exec(["true"]).exit_code == 0
         assert leftovers(tmp_path / "second") == []
-    with pytest.raises(VmError, match="is using"):
+    with told("state directory in use"):
         Driver(driver.state)
 
 
@@ -75,7 +78,7 @@ def test_the_stock_profile_boots_the_distribution_s_kernel(
 ) -> None:
     with driver.start(configure(name="stock", profile="stock", kernel=image.kernel)) as vm:
         assert vm.exec(["uname", "-r"]).stdout.decode().strip() == image.kernel_release
-        assert any("VGA" in argument for argument in vm.argv)
+        assert any("virtio-vga" in argument for argument in vm.argv)
 
 
 def test_the_audit_judges_within_three_seconds() -> None:
@@ -99,14 +102,25 @@ def test_a_saved_guest_goes_on_where_it_was(
     with driver.start(config) as vm:
         boot = vm.exec(["cat", "/proc/sys/kernel/random/boot_id"]).stdout
         vm.exec(["sh", "-c", "echo before > /root/state"])
+        if IO_HELPER.exists():
+            vm.snapshot(tmp_path / "snapshot")
+        else:
+            with pytest.raises(VmError, match="install libvirt-daemon-common"):
+                vm.snapshot(tmp_path / "snapshot")
+        vm.exec(["sh", "-c", "echo after > /root/state"])
+        with told("save cannot be written"):
+            vm.save(tmp_path / "nowhere" / "saved")
         vm.save(tmp_path / "saved")
         assert not vm.running()
     assert leftovers(driver.state) == []
-    for _ in range(2):
-        with driver.restore(config, tmp_path / "saved") as vm:
+    for file, state in (("saved", b"after\n"), ("saved", b"after\n"), ("snapshot", b"before\n")):
+        if not (tmp_path / file).exists():
+            continue
+        with driver.restore(config, tmp_path / file) as vm:
             assert "kernel" not in vm.stamps
+            assert vm.payload_exit is None
             assert vm.exec(["cat", "/proc/sys/kernel/random/boot_id"]).stdout == boot
-            assert vm.exec(["cat", "/root/state"]).stdout == b"before\n"
+            assert vm.exec(["cat", "/root/state"]).stdout == state
             vm.stop(grace_s=0)
             assert not vm.forced
     assert leftovers(driver.state) == []
@@ -114,7 +128,7 @@ def test_a_saved_guest_goes_on_where_it_was(
 
 def test_a_damaged_save_is_refused(driver: Driver, configure: Configure, tmp_path: Path) -> None:
     (tmp_path / "saved").write_bytes(b"nothing of the kind" * 1000)
-    with pytest.raises(RefusedError, match=r"saved VM .* was refused"):
+    with told("saved VM damaged"):
         driver.restore(configure(name="cold"), tmp_path / "saved")
     with pytest.raises(ConfigError, match="no saved VM at"):
         driver.restore(configure(name="cold"), tmp_path / "nowhere")

@@ -3,7 +3,6 @@
 from benchmarks.suites.libvirt_share import start_directly, without_libvirt
 from tests.integration.vmdriver.conftest import Configure
 from vmdriver import Driver, leftovers
-from vmdriver.domain import SERIAL
 
 
 def test_the_command_line_on_record_boots_without_libvirt(
@@ -11,8 +10,8 @@ def test_the_command_line_on_record_boots_without_libvirt(
 ) -> None:
     config = configure(name="share")
     with driver.start(config) as vm:
-        argv, folder = without_libvirt(vm.argv), vm.sockets[SERIAL].parent
+        argv, sockets = without_libvirt(vm.argv), vm.sockets
         assert len(argv) < len(vm.argv)
-    asked, main = start_directly(argv, folder, config.payload)
-    assert asked < main
+    stamps = start_directly(argv, sockets, config.payload)
+    assert stamps["requested"] < stamps["spawned"] < stamps["kernel"] < stamps["main"]
     assert leftovers(driver.state) == []

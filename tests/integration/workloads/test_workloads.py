@@ -52,8 +52,27 @@ def instance(
         yield started
 
 
-@pytest.mark.parametrize("name", workloads.names())
+LONG = ("disk-depth-128", "hpcc", "latency-tcp", "latency-udp", "mariadb")
+"""Tried where they are quick: half a minute each in an emulated guest."""
+QUICK = [
+    name
+    for name in workloads.names()
+    if name not in LONG and workloads.load(name).neighbour is None
+]
+
+
+@pytest.mark.parametrize("name", QUICK)
 def test_a_workload_gives_all_its_metrics(instance: Instance, name: str) -> None:
+    gives_all_its_metrics(instance, name)
+
+
+@pytest.mark.parametrize("name", LONG)
+@pytest.mark.parametrize("instance", ["container"], indirect=True)
+def test_a_long_workload_gives_all_its_metrics(instance: Instance, name: str) -> None:
+    gives_all_its_metrics(instance, name)
+
+
+def gives_all_its_metrics(instance: Instance, name: str) -> None:
     workload = workloads.load(name)
     before = instance.cpu_seconds()
     completed = instance.run(workload.args(RESOURCES), timeout_s=workload.timeout_s)

@@ -66,6 +66,20 @@ def test_boundaries_are_stamped_in_their_order(vm: Fixture) -> None:
     assert vm.received == [("control", b"ready\n")]
 
 
+def test_output_before_the_payload_s_first_byte_is_not_taken_for_it(vm: Fixture) -> None:
+    vm.qemu("ports['stamp'].send(b'damned\\n')")
+    vm.wait_for("stopped")
+    assert "main" not in vm.channels.stamps
+    assert vm.console.last_line() == "damned"
+
+
+def test_a_first_byte_alone_is_no_output(vm: Fixture) -> None:
+    vm.qemu("ports['stamp'].send(b'm'); ports['stamp'].send(b'\\n')")
+    vm.wait_for("stopped")
+    assert "main" in vm.channels.stamps
+    assert "output" not in vm.channels.stamps
+
+
 def test_how_qemu_ended_is_known(vm: Fixture) -> None:
     process = vm.qemu("import time; time.sleep(60)")
     vm.wait_for("connected")
@@ -109,6 +123,8 @@ def test_the_console_is_kept_up_to_its_limit(tmp_path: Path) -> None:
     console.close()
     assert (tmp_path / "log").read_bytes() == b"1234567890"
     assert console.last_line() == "last"
+    console.feed(b"\0" * 9000 + b"x" * 200 + b"\xff\x1b\r\n \0\n")
+    assert console.last_line() == "x" * 160
 
 
 def test_the_console_finds_what_went_wrong(tmp_path: Path) -> None:
@@ -118,3 +134,13 @@ def test_the_console_finds_what_went_wrong(tmp_path: Path) -> None:
         console.feed(b" found.\r\ntare: fail: no disk\r\n")
         assert console.panic == "No working init found."
         assert console.failure == "no disk"
+
+
+def test_the_console_counts_whom_the_guest_s_kernel_kills(tmp_path: Path) -> None:
+    line = b"[   3.1] Out of memory: Killed process 77 (a b) c) total-vm:9kB, anon-rss:8kB\r\n"
+    with contextlib.closing(Console(tmp_path / "log", limit_bytes=0)) as console:
+        for byte in line + b"Memory cgroup out of memory: Killed process 8 (own) total-vm:1kB\n":
+            console.feed(bytes([byte]))
+        assert console.killed == ["a b) c"]
+        console.feed(line + line)
+        assert console.killed == ["a b) c"] * 3

@@ -4,7 +4,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from vmdriver import STOCK, TUNED, ConfigError, VmConfig, diff
+from vmdriver import MICRO, TUNED, ConfigError, VmConfig
 from vmdriver.domain import PORTS, SERIAL, domain_xml, kernel_command_line
 
 
@@ -44,28 +44,24 @@ def test_all_of_qemu_stays_on_the_given_cpus(config: VmConfig) -> None:
     assert vcpu.get("cpuset") == emulator.get("cpuset") == "0,1"
 
 
-def test_vcpus_share_the_cpus_when_there_are_more(config: VmConfig) -> None:
-    own = parsed(replace(config, vcpus=2)).findall("cputune/vcpupin")
-    assert [pin.get("cpuset") for pin in own] == ["0", "1"]
-    shared = parsed(replace(config, vcpus=3)).findall("cputune/vcpupin")
-    assert [pin.get("cpuset") for pin in shared] == ["0,1"] * 3
-
-
-def test_profiles_differ_where_they_say(config: VmConfig) -> None:
-    different = diff(TUNED, STOCK)
-    assert {"firmware", "bare", "video", "network", "name"} <= set(different)
-    assert diff(TUNED, TUNED) == {}
-    assert parsed(replace(config, profile="stock")).find("devices/video") is not None
-    assert parsed(config).find("devices/video") is None
-
-
-def test_a_host_without_qboot_gets_seabios(
-    config: VmConfig, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("profile", "vcpus", "cpus"),
+    [("tuned", 2, ["0", "1"]), ("tuned", 3, ["0,1"] * 3), ("stock", 2, ["0,1"] * 2)],
+)
+def test_a_vcpu_has_a_cpu_of_its_own_where_it_is_pinned_and_there_are_enough(
+    config: VmConfig, profile: str, vcpus: int, cpus: list[str]
 ) -> None:
-    absent = {"tuned": replace(TUNED, firmware="/nowhere/qboot.rom")}
-    monkeypatch.setattr("vmdriver.config.PROFILES", absent)
-    assert config.resolved_profile().firmware == "seabios"
-    assert parsed(config).find("os/loader") is None
+    pins = parsed(replace(config, profile=profile, vcpus=vcpus)).findall("cputune/vcpupin")
+    assert [pin.get("cpuset") for pin in pins] == cpus
+
+
+def test_a_daemon_s_qemu_keeps_its_user_and_leaves_ours_alone(config: VmConfig) -> None:
+    sockets = {port: Path(f"/s/{port}") for port in (SERIAL, *PORTS)}
+    label = ET.fromstring(domain_xml(config, sockets, owner=(64055, 106))).find("seclabel")
+    assert label is not None
+    assert label.attrib == {"type": "static", "model": "dac", "relabel": "no"}
+    assert label.findtext("label") == "+64055:+106"
+    assert parsed(config).find("seclabel") is None
 
 
 def test_an_older_libvirt_is_not_asked_what_it_does_not_know(config: VmConfig) -> None:
@@ -91,6 +87,56 @@ def test_kvm_gives_the_host_s_cpu_less_what_it_cannot(config: VmConfig) -> None:
     assert (feature.get("name"), feature.get("policy")) == ("arch-capabilities", "disable")
 
 
+def test_a_microvm_has_no_pci_and_is_told_the_clock_it_cannot_measure(config: VmConfig) -> None:
+    micro = replace(config, profile=MICRO)
+    places = parsed(micro).findall("devices//address")
+    assert [place.get("type") for place in places] == ["virtio-mmio"] * 2
+    assert parsed(micro).find("features/vmport") is None
+    assert " tsc_early_khz=" in kernel_command_line(micro)
+    assert "tsc_early_khz" not in kernel_command_line(replace(micro, accelerator="kvm"))
+    assert "tare.load=virtio_mmio,virtio_blk,erofs" in kernel_command_line(micro)
+
+
+def test_the_disk_is_served_as_the_profile_says(config: VmConfig) -> None:
+    fast = replace(TUNED, queues=2, io_thread=True, disk_cache="none", disk_io="native")
+    domain = parsed(replace(config, profile=fast))
+    driver = domain.find("devices/disk/driver")
+    assert driver is not None
+    assert driver.attrib == {
+        "name": "qemu", "type": "raw", "cache": "none", "io": "native", "queues": "2",
+        "iothread": "1",
+    }  # fmt: skip
+    assert domain.findtext("iothreads") == "1"
+    assert domain.find("cputune/iothreadpin") is not None
+
+
+@pytest.mark.parametrize("kind", ["virtiofs", "9p"])
+def test_an_image_can_be_a_directory_that_the_guest_cannot_write_to(
+    config: VmConfig, tmp_path: Path, kind: str
+) -> None:
+    shared = replace(config, disk=tmp_path, disk_type=kind)
+    shared.check()
+    domain = parsed(shared)
+    assert domain.find("devices/disk") is None
+    assert domain.find("devices/filesystem/readonly") is not None
+    assert (domain.find("memoryBacking/access") is not None) == (kind == "virtiofs")
+    command_line = kernel_command_line(shared)
+    assert f"root=tare rootfstype={kind}" in command_line
+    assert ("rootflags=trans=virtio" in command_line) == (kind == "9p")
+
+
+def test_memory_options_reach_the_domain(config: VmConfig) -> None:
+    lean = replace(TUNED, free_page_reporting=True, translation_cache_mib=64)
+    domain = parsed(replace(config, profile=lean))
+    balloon = domain.find("devices/memballoon")
+    assert balloon is not None
+    assert balloon.get("freePageReporting") == "on"
+    assert domain.findtext("features/tcg/tb-cache") == "64"
+    assert "virtio_balloon" in kernel_command_line(replace(config, profile=lean))
+    under_kvm = parsed(replace(config, profile=lean, accelerator="kvm"))
+    assert under_kvm.find("features/tcg") is None
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -104,6 +150,7 @@ def test_kvm_gives_the_host_s_cpu_less_what_it_cannot(config: VmConfig) -> None:
         ({"memory_mib": 8}, "do not hold a Linux kernel"),
         ({"payload": ()}, "needs a payload"),
         ({"disk": Path("/nowhere")}, "disk /nowhere is not there"),
+        ({"disk_type": "virtiofs"}, "is no directory to share by virtiofs"),
     ],
 )
 def test_what_cannot_work_is_said_before_anything_starts(

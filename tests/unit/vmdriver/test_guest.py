@@ -11,7 +11,7 @@ import pytest
 
 from vmdriver.errors import GuestBuildError
 from vmdriver.guest import build_initramfs, cpio, extract_vmlinux
-from vmdriver.guest.modules import modinfo, ordered
+from vmdriver.guest.modules import Modules, modinfo
 
 SETUP_SECTORS = 3
 
@@ -117,19 +117,44 @@ def modules(tmp_path: Path) -> Path:
     (folder / "kernel" / "libcrc32c.ko").write_bytes(module(""))
     (folder / "kernel" / "net_fs.ko.zst").write_bytes(by_tool("zstd")(module("libcrc32c")))
     (folder / "kernel" / "virtio_blk.ko").write_bytes(module(""))
-    (folder / "modules.builtin").write_text("kernel/fs/overlayfs/overlay.ko\n")
+    built_in = ("fs/overlayfs/overlay", "drivers/virtio/virtio_pci", "char/virtio_console")
+    (folder / "modules.builtin").write_text("".join(f"kernel/{name}.ko\n" for name in built_in))
     return folder
 
 
 def test_modules_come_after_what_they_need(modules: Path) -> None:
-    found = ordered(modules, ("virtio_blk", "erofs", "overlay"))
+    found = Modules(modules).ordered(("virtio_blk", "erofs", "overlay"))
     assert [name for name, _ in found] == ["virtio_blk", "libcrc32c", "net_fs", "erofs"]
     assert dict(found)["erofs"] == module("libcrc32c,net-fs")
 
 
-def test_a_missing_module_is_named(modules: Path) -> None:
+def test_what_a_module_asks_for_by_another_name_comes_before_it(modules: Path) -> None:
+    library = module("") + b"softdep=pre: crc32c missing post: late\0"
+    (modules / "kernel" / "libcrc32c.ko").write_bytes(library)
+    for name in ("crc32c-intel", "crc32c_generic"):
+        (modules / "kernel" / f"{name}.ko").write_bytes(module(""))
+    (modules / "modules.alias").write_text(
+        "# Aliases\nalias pci:v*d* virtio_pci\nalias crc32c crc32c_intel\n"
+        "alias crc32c crc32c_generic\n"
+    )
+    found = [name for name, _ in Modules(modules).ordered(("erofs",))]
+    assert found == ["crc32c_generic", "libcrc32c", "net_fs", "erofs"]
+    # A kernel that has it built in needs no other, least of all one for a CPU of its own.
+    (modules / "kernel" / "crc32c_generic.ko").unlink()
+    with (modules / "modules.builtin").open("a") as built_in:
+        built_in.write("kernel/crypto/crc32c_generic.ko\n")
+    (modules / "modules.builtin.modinfo").write_bytes(b"crc32c_generic.alias=crc32c\0x.license=G")
+    found = [name for name, _ in Modules(modules).ordered(("erofs",))]
+    assert found == ["libcrc32c", "net_fs", "erofs"]
+
+
+def test_a_missing_module_is_named_unless_it_may_be_missing(modules: Path) -> None:
+    known = Modules(modules)
     with pytest.raises(GuestBuildError, match="module squashfs is neither below"):
-        ordered(modules, ("squashfs",))
+        known.ordered(("squashfs",))
+    assert known.ordered(("squashfs",), optional=True) == []
+    with pytest.raises(GuestBuildError, match="no kernel modules at"):
+        Modules(modules / "nowhere")
 
 
 def test_modinfo_of_a_key_that_is_not_there() -> None:
@@ -149,10 +174,12 @@ def test_the_initramfs_is_the_same_each_time(modules: Path, tmp_path: Path) -> N
     names = listing.stdout.decode().split()
     assert {"init", "agent.sh", "bin/busybox", "dev/console"} <= set(names)
     assert [name for name in names if name.startswith("modules/")] == [
-        "modules/00-virtio_blk.ko",
-        "modules/01-libcrc32c.ko",
-        "modules/02-net_fs.ko",
-        "modules/03-erofs.ko",
+        "modules/virtio_blk",
+        "modules/virtio_blk/00-virtio_blk.ko",
+        "modules/erofs",
+        "modules/erofs/00-libcrc32c.ko",
+        "modules/erofs/01-net_fs.ko",
+        "modules/erofs/02-erofs.ko",
     ]
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from vmdriver import microguest
 from vmdriver.accelerator import _speed, audit, native_loops_per_s
+from vmdriver.tsc import host_khz
 
 
 def test_the_bytes_are_those_of_the_source(tmp_path: Path) -> None:
@@ -46,6 +47,13 @@ def test_a_qemu_that_is_not_there_is_a_verdict() -> None:
     assert "/nowhere/qemu" in found.reason
 
 
+def test_another_architecture_is_said_to_be_unsupported(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(platform, "machine", lambda: "aarch64")
+    for found in audit():
+        assert (found.verdict, found.available) == ("unusable", False)
+        assert found.reason == "VMs are driven on x86-64 only so far, not on aarch64"
+
+
 def test_a_killed_audit_leaves_neither_process_nor_file(tmp_path: Path) -> None:
     fake = tmp_path / "qemu"
     fake.write_text("#!/bin/sh\necho $$ > $0.pid\nwhile :; do :; done\n")
@@ -73,3 +81,11 @@ def test_the_words_of_a_failing_qemu_are_kept(tmp_path: Path) -> None:
     (found,) = audit(("tcg",), qemu=str(fake))
     assert (found.verdict, found.available) == ("unusable", False)
     assert "no such machine" in found.reason
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="the counter is x86-64's")
+def test_the_time_stamp_counter_s_speed_is_found_again() -> None:
+    first = host_khz()
+    host_khz.cache_clear()
+    assert host_khz() == pytest.approx(first, rel=1e-3)
+    assert 100_000 < first < 100_000_000

@@ -12,7 +12,12 @@ from benchmarks.errors import MeasurementError, WorkloadError
 from benchmarks.records import Direction, Resources, Unit
 from benchmarks.sandboxes.base import Completed
 
-SUFFIXES = {Unit.SECONDS: "_s", Unit.BYTES: "_bytes", Unit.PER_SECOND: "_per_s"}
+SUFFIXES = {
+    Unit.SECONDS: "_s",
+    Unit.BYTES: "_bytes",
+    Unit.PER_SECOND: "_per_s",
+    Unit.RATIO: "_ratio",
+}
 OWN = """\
 name = "own"
 title = "My tool"
@@ -58,8 +63,24 @@ def test_no_placeholder_is_left_in_a_command(name: str) -> None:
     assert not any(mark in arg for arg in args for mark in ("{cpus}", "{seconds}"))
 
 
-def test_every_workload_is_part_of_the_full_preset() -> None:
-    assert set(workloads.names()) <= set(campaign.load("full").workloads)
+def test_every_workload_is_part_of_a_preset() -> None:
+    presets = [campaign.load(name) for name in campaign.presets()]
+    assert set(workloads.names()) <= {name for preset in presets for name in preset.workloads}
+
+
+def test_a_neighbour_needs_a_speed_to_lose(tmp_path: Path) -> None:
+    neighbour = '\n[neighbour]\ncommand = ["/opt/noise", "{seconds}"]\nseconds = 4\n'
+    with pytest.raises(WorkloadError, match="neighbour: needs a workload with a throughput"):
+        own(tmp_path, OWN + neighbour)
+    workload = own(tmp_path, OWN.partition("\n[[")[0] + neighbour)
+    assert [info.metric for info in workload.metrics()] == [
+        "kept_ratio",
+        "alone_per_s",
+        "beside_per_s",
+    ]
+    assert workload.neighbour is not None
+    resources = Resources(cpus=1, cpuset=(0,), memory_bytes=1 << 29)
+    assert workload.neighbour.args(resources) == ["/opt/noise", "4"]
 
 
 def test_a_document_is_read_by_pointers(tmp_path: Path) -> None:

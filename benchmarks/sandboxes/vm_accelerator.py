@@ -1,0 +1,81 @@
+"""Which accelerator the guests run under, and what a reader must know of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import vmdriver
+from benchmarks.errors import UnsuitableHostError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The accelerator that the audit admits.
+
+    Attributes:
+        name: ``kvm`` or ``tcg``.
+        accelerates: Whether it runs a guest at the host's speed.
+        cpu_features_off: CPU features it cannot give here.
+        caveats: Sentences for the reader.
+        audit: What was measured, as plain data.
+    """
+
+    name: str
+    accelerates: bool
+    cpu_features_off: tuple[str, ...]
+    caveats: tuple[str, ...]
+    audit: list[dict[str, object]]
+
+
+def choose() -> Choice:
+    """Measure the accelerators and take the best; an emulating KVM is never taken.
+
+    Raises:
+        UnsuitableHostError: None can run a guest.
+    """
+    audited = vmdriver.audit()
+    usable = [found for found in audited if found.verdict == "accelerates"] or [
+        found for found in audited if found.verdict == "emulates" and found.name == "tcg"
+    ]
+    if not usable:
+        reasons = "; ".join(f"{found.name}: {found.reason}" for found in audited)
+        raise UnsuitableHostError(f"no accelerator of QEMU can run a guest here: {reasons}")
+    best = usable[0]
+    return Choice(
+        name=best.name,
+        accelerates=best.verdict == "accelerates",
+        cpu_features_off=best.cpu_features_off,
+        caveats=tuple(_caveats(audited, best)),
+        audit=[
+            {
+                "name": found.name,
+                "verdict": found.verdict,
+                "ratio_to_native": found.ratio,
+                "loops_per_s": found.loops_per_s,
+                "native_loops_per_s": found.native_loops_per_s,
+                "reason": found.reason,
+            }
+            for found in audited
+        ],
+    )
+
+
+def _caveats(
+    audited: Sequence[vmdriver.Accelerator],
+    chosen: vmdriver.Accelerator,
+) -> list[str]:
+    caveats = [
+        f"{found.name} was not used: {found.reason}"
+        for found in audited
+        if found.name != chosen.name and found.verdict != "accelerates"
+    ]
+    if chosen.verdict != "accelerates":
+        caveats.append(
+            f"The guest's CPU is emulated ({chosen.name}), so its speeds say nothing about a VM "
+            "on hardware virtualization.",
+        )
+    return caveats

@@ -1,0 +1,193 @@
+"""How run folders and campaigns scale: ``python -m benchmarks.simulation.folder [--samples N]``.
+
+Writes a run folder of made-up samples, has ``tare report`` load, summarise and report it in a
+process of its own, and says what that took; then measures a campaign of the fake sandbox and says
+what a visit cost at its beginning and at its end. The folder says that its numbers are made up.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import sys
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, NamedTuple
+
+from benchmarks import metrics, runfolder, runner
+from benchmarks.campaign import Campaign
+from benchmarks.journal import Visit, encode
+from benchmarks.records import SCHEMA_VERSION, Resources, RunInfo, Sample, SandboxInfo, Status, Unit
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from benchmarks.schedule import Stop
+
+_SANDBOXES = ("fake", "fake:slow", "fake:broken")
+_WORKLOADS = 6
+_FORMATS = ("html", "md", "json", "csv")
+_MEBIBYTE = 1 << 20
+
+
+class Cost(NamedTuple):
+    """What a process took: wall and CPU time in seconds, its largest resident set in bytes."""
+
+    seconds: float
+    cpu_s: float
+    peak_bytes: int
+
+
+def write(path: Path, samples: int, seed: int) -> None:
+    """Write a run folder of about that many samples, 20 and more a visit."""
+    told = [info for info in metrics.catalogue() if info.unit is not Unit.WORD]
+    info = RunInfo(
+        schema=SCHEMA_VERSION,
+        run="made-up",
+        created_at=0.0,
+        tare_version="0",
+        campaign={"name": "made-up", "workloads": ["startup", "memory"]},
+        seed=seed,
+        host={"identity": {"hostname": "made-up"}},
+        image=None,
+        resources=Resources(cpus=1, cpuset=(0,), memory_bytes=512 << 20),
+        sandboxes=tuple(
+            SandboxInfo(name=name, kind="fake", profile="plain", caveats=("made up",))
+            for name in _SANDBOXES
+        ),
+        metrics=tuple(told),
+    )
+    runfolder.create(path, info)
+    noise = random.Random(seed)  # noqa: S311  # not cryptography
+    rates = [(f"load-{number}", "throughput_per_s") for number in range(_WORKLOADS)]
+    written, block = 0, 0
+    with (path / "samples.jsonl").open("wb") as file:
+        while written < samples:
+            for position, name in enumerate(_SANDBOXES):
+                taken = [
+                    _sample(block, position, name, workload, metric, unit, noise)
+                    for workload, metric, unit in (
+                        *((one.workload, one.metric, one.unit) for one in told),
+                        *((*rate, Unit.PER_SECOND) for rate in rates),
+                    )
+                ]
+                closing = Visit(block=block, sandbox=name, samples=len(taken), seconds=1.0)
+                file.write(encode(taken, closing))
+                written += len(taken)
+            block += 1
+
+
+def _sample(  # noqa: PLR0917  # one line a sample reads best
+    block: int,
+    position: int,
+    sandbox: str,
+    workload: str,
+    metric: str,
+    unit: Unit,
+    noise: random.Random,
+) -> Sample:
+    return Sample(
+        run="made-up",
+        block=block,
+        sandbox=sandbox,
+        workload=workload,
+        metric=metric,
+        unit=unit,
+        status=Status.OK,
+        started_at=float(block),
+        value=noise.lognormvariate(0.0, 0.1),
+        dimensions={"position": str(position)},
+    )
+
+
+def report(path: Path, form: str) -> Cost:
+    """Have ``tare report`` make a report in a process of its own.
+
+    Raises:
+        OSError: It did not end well.
+    """
+    out = path / f"out.{form}"
+    args = [sys.executable, "-m", "tare", "report", str(path), "--format", form, "--out", str(out)]
+    began = time.monotonic()
+    pid = os.posix_spawn(sys.executable, args, os.environ)
+    _, status, used = os.wait4(pid, 0)
+    if os.waitstatus_to_exitcode(status) != 0:
+        raise OSError(f"tare report ended with status {os.waitstatus_to_exitcode(status)}")
+    return Cost(time.monotonic() - began, used.ru_utime + used.ru_stime, used.ru_maxrss << 10)
+
+
+class _Clock:
+    """Notes when each block begins."""
+
+    def __init__(self) -> None:
+        self.blocks: list[float] = []
+
+    def opened(self, sandboxes: Sequence[str], absent: Mapping[str, str]) -> None:
+        """Nothing to note."""
+
+    def visiting(self, block: int, sandbox: str, remaining_s: float) -> None:
+        """Note the block's beginning."""
+        del sandbox, remaining_s
+        if block == len(self.blocks):
+            self.blocks.append(time.monotonic())
+
+    def visited(self, samples: Sequence[Sample]) -> None:
+        """Nothing to note."""
+
+    def stopped(self, stop: Stop) -> None:
+        """Nothing to note."""
+
+
+def campaign(folder: Path, blocks: int) -> tuple[float, float]:
+    """Measure the fake sandbox; return a block's median cost in the first and the last tenth."""
+    clock = _Clock()
+    plan = Campaign(
+        name="made-up",
+        sandboxes=("fake", "fake:slow"),
+        workloads=("startup", "sysbench-cpu"),
+        blocks_min=6,
+        blocks_max=blocks,
+        precision=1e-9,
+        budget_s=3600.0,
+    )
+    runner.run(
+        plan, folder / "run", image=None, state=folder / "state", tare_version="0", observer=clock
+    )
+    costs = [after - before for before, after in zip(clock.blocks, clock.blocks[1:], strict=False)]
+    tenth = max(1, len(costs) // 10)
+    return median(costs[:tenth]), median(costs[-tenth:])
+
+
+def main() -> int:
+    """Write, report, and print what it took."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.simulation.folder")
+    parser.add_argument("--samples", type=int, default=1_000_000)
+    parser.add_argument("--blocks", type=int, default=2_000, help="of the fake campaign")
+    parser.add_argument("--seed", type=int, default=20140721)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="tare-folder-") as name:
+        path = Path(name) / "big"
+        write(path, options.samples, options.seed)
+        size = (path / "samples.jsonl").stat().st_size / _MEBIBYTE
+        sys.stdout.write(f"{options.samples} samples, {size:.0f} MiB\n")
+        for form in _FORMATS:
+            cost = report(path, form)
+            peak = cost.peak_bytes / _MEBIBYTE
+            sys.stdout.write(
+                f"report {form}: {cost.seconds:.1f} s ({cost.cpu_s:.1f} s of CPU), "
+                f"at most {peak:.0f} MiB\n",
+            )
+            sys.stdout.flush()
+        first, last = campaign(Path(name), options.blocks)
+        sys.stdout.write(
+            f"a block of a campaign of {options.blocks}: {1e3 * first:.2f} ms in the first tenth, "
+            f"{1e3 * last:.2f} ms in the last\n",
+        )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

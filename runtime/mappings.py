@@ -1,0 +1,274 @@
+"""Which ids of the host a container's ids are: checks, and what an ordinary user may map.
+
+Sources: user_namespaces(7), subuid(5), newuidmap(1). Pure but for `for_user`, which reads the
+host's files, and `write`, which runs newuidmap and newgidmap.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from runtime.errors import SetupError, SpecError, UnsupportedError
+from runtime.spec.filesystem import IdMapping
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+#: The kernel keeps 2^32 - 1 for "no id" (user_namespaces(7)).
+LAST_ID = 2**32 - 2
+#: Most lines of /proc/PID/uid_map: UID_GID_MAP_MAX_EXTENTS since Linux 4.15.
+MOST_EXTENTS = 340
+SUBUID, SUBGID = "/etc/subuid", "/etc/subgid"
+
+_WAIT_S = 10.0
+_FIELDS = 3
+
+
+class Rootless(NamedTuple):
+    """What an ordinary user may map.
+
+    Attributes:
+        notes: sentences for what is missing; none where there are subordinate ids of both kinds.
+    """
+
+    uid_mappings: tuple[IdMapping, ...]
+    gid_mappings: tuple[IdMapping, ...]
+    notes: tuple[str, ...] = ()
+
+
+def check(path: str, mappings: Sequence[IdMapping]) -> None:
+    """Refuse what the kernel would refuse with a bare EINVAL.
+
+    Args:
+        path: JSON path of the list.
+        mappings: at most 340, overlapping neither inside nor on the host.
+
+    Raises:
+        SpecError: naming the entry.
+    """
+    if len(mappings) > MOST_EXTENTS:
+        raise SpecError(path, f"has {len(mappings)} entries; the kernel takes {MOST_EXTENTS}")
+    for number, entry in enumerate(mappings):
+        where = f"{path}[{number}]"
+        if entry.size < 1:
+            raise SpecError(f"{where}.size", f"{entry.size} must be above zero")
+        for key, first in (("containerID", entry.container_id), ("hostID", entry.host_id)):
+            last = first + entry.size - 1
+            if first < 0 or last > LAST_ID:
+                raise SpecError(
+                    f"{where}.{key}", f"ids {first} to {last} are outside 0 to {LAST_ID}"
+                )
+    for key, side in (
+        ("containerID", [(entry.container_id, entry.size) for entry in mappings]),
+        ("hostID", [(entry.host_id, entry.size) for entry in mappings]),
+    ):
+        _check_overlap(path, key, side)
+
+
+def _check_overlap(path: str, key: str, ranges: list[tuple[int, int]]) -> None:
+    order = sorted(range(len(ranges)), key=lambda number: ranges[number])
+    for before, after in pairwise(order):
+        first, size = ranges[before]
+        if ranges[after][0] < first + size:
+            one, other = sorted((before, after))
+            raise SpecError(
+                f"{path}[{other}].{key}", f"overlaps with entry {one}; an id can be mapped once"
+            )
+
+
+def to_host(mappings: Iterable[IdMapping], container_id: int) -> int | None:
+    """Id on the host of an id inside, None where it is not mapped."""
+    for entry in mappings:
+        if 0 <= container_id - entry.container_id < entry.size:
+            return entry.host_id + container_id - entry.container_id
+    return None
+
+
+def lines(mappings: Iterable[IdMapping]) -> str:
+    """The text for /proc/PID/uid_map or gid_map."""
+    return "".join(f"{m.container_id} {m.host_id} {m.size}\n" for m in mappings)
+
+
+def subordinate(text: str, name: str | None, user_id: int) -> tuple[tuple[int, int], ...]:
+    """First id and count of every range that belongs to a user.
+
+    Args:
+        text: content of /etc/subuid or /etc/subgid: `user:first:count` a line, where the user is a
+            login name or an id. Other lines are skipped, as newuidmap does.
+        name: login name, None where the id has none.
+        user_id: also for subgid(5), whose first field is a user too.
+    """
+    found = []
+    for line in text.splitlines():
+        fields = line.strip().split(":")
+        if len(fields) != _FIELDS or fields[0] not in (name, str(user_id)):
+            continue
+        first, count = (_number(field) for field in fields[1:])
+        if first is None or not count or first + count - 1 > LAST_ID:
+            continue
+        if (first, count) not in found:
+            found.append((first, count))
+    return tuple(found)
+
+
+def rootless(
+    name: str | None, uid: int, gid: int, *, subuid: str = "", subgid: str = ""
+) -> Rootless:
+    """The default mapping of an ordinary user: own id as 0, the subordinate ids from 1 on.
+
+    Args:
+        name: login name.
+        uid: own id.
+        gid: own group.
+        subuid: text of /etc/subuid.
+        subgid: text of /etc/subgid.
+    """
+    notes = []
+    sides = []
+    for file, own, text in ((SUBUID, uid, subuid), (SUBGID, gid, subgid)):
+        ranges = subordinate(text, name, uid)
+        if not ranges:
+            kind = "users" if file == SUBUID else "groups"
+            option = "--add-subuids" if file == SUBUID else "--add-subgids"
+            notes.append(
+                f"{name or uid} has no range in {file}, so the container has root alone and no "
+                f"other {kind}; root can give one: usermod {option} FIRST-LAST {name or uid}"
+            )
+        sides.append(_stack(own, ranges))
+    uid_mappings, gid_mappings = sides
+    return Rootless(uid_mappings, gid_mappings, tuple(notes))
+
+
+def for_user(uid: int | None = None, gid: int | None = None) -> Rootless:
+    """`rootless` for a user of this host, by default the caller, from the host's files."""
+    import pwd  # the checks, which every start needs, do without
+
+    uid = os.geteuid() if uid is None else uid
+    try:
+        entry = pwd.getpwuid(uid)
+    except KeyError:
+        name = None
+        own = os.getegid()
+    else:
+        name = entry.pw_name
+        own = os.getegid() if uid == os.geteuid() else entry.pw_gid
+    return rootless(
+        name, uid, own if gid is None else gid, subuid=_text(SUBUID), subgid=_text(SUBGID)
+    )
+
+
+def held(path: str) -> tuple[IdMapping, ...]:
+    """All the ids that there are in a user namespace, each as itself.
+
+    Args:
+        path: of its uid_map or gid_map, e.g. /proc/self/uid_map.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with Path(path).open(encoding="ascii") as file:
+        lines = [[int(field) for field in line.split()] for line in file]
+    return tuple(IdMapping(inside, inside, size) for inside, _, size in lines)
+
+
+def is_own(mappings: Sequence[IdMapping], own_id: int) -> bool:
+    """Whether an unprivileged process may write this itself: one id, its own.
+
+    For groups it has to write "deny" to /proc/PID/setgroups first (user_namespaces(7)).
+    """
+    return len(mappings) == 1 and (mappings[0].host_id, mappings[0].size) == (own_id, 1)
+
+
+def command(program: str, pid: int, mappings: Iterable[IdMapping]) -> list[str]:
+    """Command line of newuidmap(1) or newgidmap(1)."""
+    words = [program, str(pid)]
+    for entry in mappings:
+        words += [str(entry.container_id), str(entry.host_id), str(entry.size)]
+    return words
+
+
+def helper(name: str) -> str:
+    """Path of newuidmap or newgidmap.
+
+    Raises:
+        UnsupportedError: it is not installed, or has no privilege to give.
+    """
+    import shutil
+
+    found = shutil.which(name)
+    if found is None:
+        raise UnsupportedError(
+            f"{name} is not installed, and without it a user can map a single id; install the "
+            "package uidmap (shadow-utils on Fedora)"
+        )
+    if not Path(found).stat().st_mode & stat.S_ISUID and not _has_capabilities(found):
+        raise UnsupportedError(
+            f"{found} is neither set-user-id nor has file capabilities, so it cannot map ids; "
+            "install its package again, or have root run: chmod u+s " + found
+        )
+    return found
+
+
+def write(pid: int, uids: Iterable[IdMapping], gids: Iterable[IdMapping]) -> None:
+    """Map the ids of a process's new user namespace by newuidmap and newgidmap.
+
+    Raises:
+        UnsupportedError: one of them is missing.
+        SetupError: one of them refused; in its own words.
+    """
+    import subprocess
+
+    for name, mappings in (("newuidmap", uids), ("newgidmap", gids)):
+        argv = command(helper(name), pid, mappings)
+        what = f"map the container's ids by {' '.join(argv)}"
+        try:
+            done = subprocess.run(
+                argv, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=_WAIT_S
+            )
+        except subprocess.TimeoutExpired as error:
+            raise SetupError(what, f"it has not ended after {_WAIT_S:g} s") from error
+        except OSError as error:
+            raise SetupError(what, str(error.strerror), error.errno or 0) from error
+        if done.returncode:
+            said = (done.stderr or done.stdout).decode(errors="replace").strip()
+            said = "; ".join(said.splitlines()) or f"it ended with status {done.returncode}"
+            raise SetupError(what, said)
+
+
+def _stack(own: int, ranges: Iterable[tuple[int, int]]) -> tuple[IdMapping, ...]:
+    """`own` as 0 and the ranges above it, without what would map an id twice."""
+    stacked = [IdMapping(0, own, 1)]
+    container_id = 1
+    for first, count in ranges:
+        taken = [(m.host_id, m.size) for m in stacked]
+        if any(first < start + size and start < first + count for start, size in taken):
+            continue
+        count = min(count, LAST_ID + 1 - container_id)  # noqa: PLW2901  # what fits above
+        if count < 1 or len(stacked) == MOST_EXTENTS:
+            break
+        stacked.append(IdMapping(container_id, first, count))
+        container_id += count
+    return tuple(stacked)
+
+
+def _number(text: str) -> int | None:
+    usable = text.isascii() and text.isdigit() and len(text) <= len(str(LAST_ID))
+    return int(text) if usable else None
+
+
+def _text(path: str) -> str:
+    try:
+        return Path(path).read_text(errors="replace")
+    except OSError:  # a host without the file gives no ranges
+        return ""
+
+
+def _has_capabilities(path: str) -> bool:
+    try:
+        return bool(os.getxattr(path, "security.capability"))
+    except OSError:
+        return False

@@ -1,0 +1,104 @@
+"""The engine's nftables table: masquerading, and what may pass through the bridge."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from runtime.network import names, nftables
+
+if TYPE_CHECKING:
+    from runtime.network.model import Bridge
+
+_BRIDGED_TOO = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
+_FAMILIES = {"ip", "inet"}
+
+
+def rules(engine: str, bridge: Bridge) -> str:
+    """The table as commands of nft(8).
+
+    What comes from the bridge passes if its source is of the subnet, since only then its answers
+    come back here. What goes to the bridge passes if somebody on it asked for it: without this, a
+    neighbour of a forwarding host reaches every container by a route of its own. The first
+    `accept` also lets containers reach each other where netfilter sees bridged packets
+    (bridge-nf-call-iptables).
+    """
+    table = f"ip {names.table(engine)}"
+    forward, leaving = f"rule {table} forward", f"rule {table} postrouting"
+    return f"""create table {table}
+add chain {table} forward {{ type filter hook forward priority filter; policy accept; }}
+add {forward} iifname "{bridge.name}" ip saddr != {bridge.subnet} drop
+add {forward} iifname "{bridge.name}" accept
+add {forward} oifname "{bridge.name}" ct state established,related accept
+add {forward} oifname "{bridge.name}" drop
+add chain {table} postrouting {{ type nat hook postrouting priority srcnat; policy accept; }}
+add {leaving} ip saddr {bridge.subnet} oifname != "{bridge.name}" masquerade
+"""
+
+
+def make(engine: str, bridge: Bridge) -> None:
+    """Make the table, in one transaction.
+
+    Raises:
+        NatError: libnftables is missing, or it or the kernel refuses.
+    """
+    nftables.run(rules(engine, bridge))
+
+
+def exists(engine: str) -> bool:
+    """Whether the engine has a table.
+
+    Raises:
+        NatError: likewise.
+    """
+    tables = nftables.listed("list tables ip", "table")
+    return any(table["name"] == names.table(engine) for table in tables)
+
+
+def remove(engine: str) -> bool:
+    """Delete the table with all that is in it; whether there was one.
+
+    Raises:
+        NatError: likewise.
+    """
+    if not exists(engine):
+        return False
+    nftables.run(f"delete table ip {names.table(engine)}")
+    return True
+
+
+def obstacles() -> list[str]:
+    """What other tables of this host drop unless told otherwise, as sentences.
+
+    An `accept` of ours ends only our own chain: a packet has to pass every table (nft(8)). Rules
+    made by the legacy iptables command are not seen here.
+
+    Raises:
+        NatError: libnftables is missing, or it or the kernel refuses.
+    """
+    notes = []
+    for chain in nftables.listed("list chains", "chain"):
+        if chain.get("policy") != "drop" or chain["family"] not in _FAMILIES:
+            continue
+        where = f"the nftables table {chain['family']} {chain['table']} of this host"
+        if chain["hook"] == "forward":
+            whom = "what lies beyond this host"
+            if _sees_bridged():
+                whom += ", or each other"
+            notes.append(
+                f"{where} drops what is forwarded: containers may not reach {whom}, until a rule "
+                "there accepts the bridge"
+            )
+        elif chain["hook"] == "input":
+            notes.append(
+                f"{where} drops what comes in: containers may not reach this host's own services, "
+                "until a rule there accepts the bridge"
+            )
+    return notes
+
+
+def _sees_bridged() -> bool:
+    try:
+        return _BRIDGED_TOO.read_text().strip() == "1"
+    except OSError:  # the module is not there
+        return False

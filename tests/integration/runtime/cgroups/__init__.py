@@ -1,0 +1,1 @@
+"""Integration tests of the runtime: real containers on this kernel."""

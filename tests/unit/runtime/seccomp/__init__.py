@@ -1,0 +1,1 @@
+"""Filters are evaluated offline, instruction by instruction: read, not believed."""
