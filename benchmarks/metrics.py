@@ -20,7 +20,9 @@ SWEEP = "sweep"
 SURFACE = "surface"
 CHANNELS = "channels"
 INTERFERENCE = "interference"
-BUILT_IN = (STARTUP, MEMORY, DENSITY, LEAKS, CONTROLS, SWEEP, SURFACE, CHANNELS)
+BUILT_IN = (
+    STARTUP, MEMORY, DENSITY, LEAKS, CONTROLS, SWEEP, SURFACE, CHANNELS, INTERFERENCE,
+)  # fmt: skip
 """Workloads that are measured by the harness itself and have no TOML file."""
 
 _BOUNDARY_TITLES = {

@@ -69,8 +69,9 @@ def sample(
     error: str | None = None,
     unsupported: bool = False,
     dimensions: dict[str, str] | None = None,
+    block: int = 0,
 ) -> Sample:
-    """Make a sample of block 0.
+    """Make a sample.
 
     Args:
         info: The run.
@@ -84,11 +85,12 @@ def sample(
         error: Why there is neither; it makes the sample a failed one.
         unsupported: Whether there can be neither here, which ``detail`` explains.
         dimensions: What else tells the sample from others.
+        block: The unit of pairing.
     """
     status = Status.OK if error is None else Status.FAILED
     return Sample(
         run=info.run,
-        block=0,
+        block=block,
         sandbox=sandbox,
         workload=workload,
         metric=metric,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks import metrics
 from benchmarks.channels import part as channels_part
+from benchmarks.interference import part as interference_part
 from benchmarks.probes import part as probes_part
 from benchmarks.probes.sweep import part as sweep_part
 from benchmarks.surface import part as surface_part
@@ -67,6 +68,8 @@ class Probing:
         """Return what is tried with instances of its own, several at once."""
         if metrics.CHANNELS in self._asked:
             yield from channels_part.acts(info, self._logs, sandboxes)
+        if metrics.INTERFERENCE in self._asked:
+            yield from interference_part.acts(info, self._logs, sandboxes)
 
 
 def metric_infos(campaign: Campaign) -> list[MetricInfo]:
@@ -76,5 +79,6 @@ def metric_infos(campaign: Campaign) -> list[MetricInfo]:
         *sweep_part.metric_infos(),
         *surface_part.metric_infos(),
         *channels_part.metric_infos(),
+        *interference_part.metric_infos(),
     )
     return [info for info in every if info.workload in campaign.workloads]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks import statistics
 from benchmarks.records import Status
-from reports import channels, summary, surface, sweep, units
+from reports import ablation, channels, interference, summary, surface, sweep, units
 from reports.case import Case
 from reports.judge import judge
 from reports.model import REPORT_SCHEMA_VERSION, Document, Failure, NumberRow
@@ -59,6 +59,9 @@ def document(run: Run, table: pd.DataFrame) -> Document:
         surface=surface.surface(run),
         reproduction=reproduction(case),
         channels=channels.channels(run),
+        ordeals=interference.ordeals(run),
+        accounts=interference.accounts(run),
+        ablation=ablation.ablation(info, table, words),
     )
 
 

@@ -353,6 +353,72 @@ class ChannelRow(msgspec.Struct, frozen=True, kw_only=True):
     admissible: bool
 
 
+class OrdealRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A victim beside an aggressor, in two instances of one sandbox.
+
+    Attributes:
+        sandbox: Name of the sandbox.
+        victim: What the victim does.
+        aggressor: What the aggressor does.
+        slowdown: How many times slower the victim is; None where the attempt failed.
+        lost_per_s: How many pieces of work a second less it does.
+        busy: Share of the CPUs' time that the host was busy.
+        error: Why there is nothing.
+        admissible: False where the sandbox's CPU is emulated.
+    """
+
+    sandbox: str
+    victim: str
+    aggressor: str
+    slowdown: Estimate | None
+    lost_per_s: Estimate | None
+    busy: float | None
+    error: str | None
+    admissible: bool
+
+
+class AccountRow(msgspec.Struct, frozen=True, kw_only=True):
+    """What an aggressor alone was charged, and what the host's kernel did beside that.
+
+    Attributes:
+        sandbox: Name of the sandbox.
+        aggressor: What the aggressor does.
+        charged_s: CPU seconds charged in a round; None where nobody counts or it failed.
+        uncharged_s: CPU seconds of kernel threads and interrupts beyond a quiet round's.
+        round_s: Length of a round, seconds.
+        error: Why there is nothing.
+    """
+
+    sandbox: str
+    aggressor: str
+    charged_s: Estimate | None
+    uncharged_s: Estimate | None
+    round_s: float
+    error: str | None
+
+
+class AblationRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One technology of the container: what opens without it, and what it costs.
+
+    Attributes:
+        technology: Its name.
+        sandbox: The container without it.
+        opened: Probes and controls that are exposed without it and not with it.
+        closed: Those that are exposed with it and not without.
+        compared: How many have a result on both sides.
+        cost_s: Seconds that a start takes longer with it, block by block.
+        cost_bytes: Bytes of memory that an idle instance takes more with it.
+    """
+
+    technology: str
+    sandbox: str
+    opened: tuple[str, ...]
+    closed: tuple[str, ...]
+    compared: int
+    cost_s: Estimate | None
+    cost_bytes: Estimate | None
+
+
 class Document(msgspec.Struct, frozen=True, kw_only=True):
     """A whole report.
 
@@ -383,6 +449,9 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
         surface: The attack surface of every sandbox.
         reproduction: The publication that the campaign names, laid beside the run; else None.
         channels: Covert channels between each two sandboxes.
+        ordeals: Victims beside aggressors.
+        accounts: Aggressors beside the host's accounts.
+        ablation: What each technology buys, and what it costs.
     """
 
     schema: int
@@ -411,3 +480,6 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
     surface: tuple[SurfaceRow, ...] = ()
     reproduction: Reproduction | None = None
     channels: tuple[ChannelRow, ...] = ()
+    ordeals: tuple[OrdealRow, ...] = ()
+    accounts: tuple[AccountRow, ...] = ()
+    ablation: tuple[AblationRow, ...] = ()

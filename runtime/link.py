@@ -29,6 +29,7 @@ _BOOT = (
 _START_S = 20.0
 #: Longer than any answer takes; past it the spawner hangs.
 _ANSWER_S = 60.0
+_END_S = 1.0
 #: A message carries 253 descriptors (unix(7)), and some of them are ours.
 _MOST_DESCRIPTORS = 240
 Stdio = tuple[int, int, int]
@@ -157,7 +158,7 @@ class Link:
             except wire.LostError:
                 raise
             except (EOFError, OSError) as error:
-                if self.process.poll() is None and isinstance(error, EOFError):
+                if isinstance(error, EOFError) and self._lives():
                     raise EngineError(
                         f"the spawner (pid {self.pid}) can open no more descriptors (cannot "
                         f"{message['what']}); delete containers, or raise RLIMIT_NOFILE"
@@ -171,6 +172,14 @@ class Link:
         if "error" in answer:
             _raise(*answer["error"], what=message["what"])
         return answer, received
+
+    def _lives(self) -> bool:
+        """Whether the spawner runs; one that is just ending has closed its sockets before."""
+        try:
+            self.process.wait(_END_S)
+        except subprocess.TimeoutExpired:
+            return True
+        return False
 
     def close(self) -> None:
         """End the spawner, which kills and removes all that is left; idempotent."""

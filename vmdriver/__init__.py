@@ -31,6 +31,7 @@ from vmdriver.errors import (
 )
 from vmdriver.files import GuestFile
 from vmdriver.memory import QemuMemory
+from vmdriver.network import Network
 from vmdriver.profile import MICRO, PROFILES, STOCK, TUNED, Profile, diff
 from vmdriver.state import clean, leftovers
 from vmdriver.vm import Vm
@@ -58,6 +59,7 @@ __all__ = [
     "InitMissingError",
     "KernelPanicError",
     "KernelSilentError",
+    "Network",
     "PayloadMissingError",
     "Profile",
     "QemuDiedError",

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from vmdriver.errors import ConfigError
+from vmdriver.network import Network
 from vmdriver.profile import PROFILES, Profile, fits_huge_pages, installed
 
 ACCELERATORS = ("kvm", "tcg")
@@ -71,6 +72,8 @@ class VmConfig:
         directory: the payload's working directory.
         hostname: the guest's; the same in every guest, as it is in every container, so that
             it tells nothing of the host.
+        network: how the guest reaches others; None for no interface at all, or the unconfigured
+            one of its profile.
         kernel_parameters: appended after the profile's.
         deadlines: when to give up.
         console_limit_bytes: what of the console is kept on disk.
@@ -92,6 +95,7 @@ class VmConfig:
     directory: str = "/"
     disk_type: str = "erofs"
     hostname: str = "tare"
+    network: Network | None = None
     kernel_parameters: tuple[str, ...] = ()
     deadlines: Deadlines = field(default_factory=Deadlines)
     console_limit_bytes: int = 1 << 20
@@ -127,6 +131,8 @@ class VmConfig:
         """Raises ConfigError for what can be seen to fail before anything is started."""
         self._check_names()
         self.resolved_profile()
+        if self.network is not None:
+            self.network.check()
         if platform.machine() != "x86_64":
             raise ConfigError(f"VMs are driven on x86-64 only so far, not on {platform.machine()}")
         if self.accelerator not in ACCELERATORS:

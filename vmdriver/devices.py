@@ -64,6 +64,7 @@ def add_devices(
     _usb(devices, profile)
     _balloon(devices, profile)
     _ordinary(devices, profile)
+    _network(devices, config, profile)
 
 
 def _disk(devices: Devices, config: VmConfig, profile: Profile) -> None:
@@ -132,9 +133,17 @@ def _ordinary(devices: Devices, profile: Profile) -> None:
         rng = devices.add("rng", model="virtio")
         ET.SubElement(rng, "backend", model="random").text = "/dev/urandom"
         devices.place(rng)
-    if profile.network:
-        network = devices.add("interface", type="user")
-        ET.SubElement(network, "model", type="virtio")
-        devices.place(network)
     if profile.bare:
         devices.add("audio", id="1", type="none")
+
+
+def _network(devices: Devices, config: VmConfig, profile: Profile) -> None:
+    if config.network is None and not profile.network:
+        return
+    interface = devices.add("interface", type="user")
+    if config.network is not None:
+        config.network.describe(interface)
+    ET.SubElement(interface, "model", type="virtio")
+    if profile.bare and not profile.machine.startswith(MICROVM):
+        ET.SubElement(interface, "rom", enabled="no")  # nobody boots from it
+    devices.place(interface)

@@ -85,6 +85,7 @@ def kernel_command_line(config: VmConfig) -> str:
             *(f"root={root}", f"rootfstype={config.disk_type}", *flags, "ro"),
             f"tare.load={','.join(_drivers(config, profile))}",
             f"hostname={config.hostname}",
+            *((config.network.parameter,) if config.network is not None else ()),
             *_told(config, profile),
             *profile.kernel_parameters,
             *config.kernel_parameters,
@@ -105,7 +106,7 @@ def _drivers(config: VmConfig, profile: Profile) -> list[str]:
         config.disk_type: True,
         "virtio_balloon": profile.balloon or profile.free_page_reporting,
         "virtio_rng": profile.rng,
-        "virtio_net": profile.network,
+        "virtio_net": profile.network or config.network is not None,
     }
     return [name for name, there in wanted.items() if there]
 

@@ -7,9 +7,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple
 
-import psutil
-
 from benchmarks.channels import agent, coding
+from benchmarks.channels.load import Load
 from benchmarks.channels.model import CHANNELS, Attempt
 from benchmarks.errors import MeasurementError
 from benchmarks.probes import UnreadableAgentError, shares_kernel
@@ -116,7 +115,7 @@ def _attempt(channel: Channel, sender: End, receiver: End, seed: str, bits: int)
         symbol_s=channel.symbol_s,
         rate=channel.rate,
     )
-    before = psutil.cpu_times()
+    load = Load()
     with ThreadPoolExecutor(2, thread_name_prefix="channel") as pool:
         limit = start - time.time() + (len(levels) + 2 * margin) * channel.slot_s + _GRACE_S
         ends = [
@@ -140,7 +139,7 @@ def _attempt(channel: Channel, sender: End, receiver: End, seed: str, bits: int)
         made,
         bits=len(sent.payload),
         wrong=wrong,
-        busy=_busy(before, psutil.cpu_times()),
+        busy=load.share(),
         offset_s=found.offset_s,
     )
 
@@ -155,14 +154,6 @@ def _play(end: End, call: str, timeout_s: float) -> list[str]:
         why = told[0] if told else f"exit status {done.exit_code}"
         raise MeasurementError(f"the channel's end in {end.sandbox} broke: {why}")
     return lines
-
-
-def _busy(before: tuple[float, ...], after: tuple[float, ...]) -> float | None:
-    """Return the share of time that any CPU was not idle, from /proc/stat."""
-    spent = [b - a for a, b in zip(before, after, strict=True)]
-    total = sum(spent[:8])  # guest time is counted in user time already
-    idle = spent[3] + spent[4]
-    return round(1 - idle / total, 3) if total > 0 else None
 
 
 def _with(attempt: Attempt, **changes: object) -> Attempt:

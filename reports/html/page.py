@@ -11,9 +11,9 @@ from markupsafe import Markup
 
 from benchmarks import metrics
 from benchmarks.channels import PUBLISHED_IN
-from reports import channels, units
+from reports import channels, interference, units
 from reports.html import tables
-from reports.plots import levels, startup
+from reports.plots import isolation, levels, startup
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -84,6 +84,10 @@ def render(report: Document, table: pd.DataFrame) -> str:
         leak_words=tables.leaking(),
         probes=[row for row in report.words if row.workload in {metrics.LEAKS, metrics.CONTROLS}],
         channel_table=channels.table(report),
+        slowdown_table=interference.slowdown_table(report),
+        account_table=interference.account_table(report),
+        interference_picture=isolation.interference(report),
+        ablation_picture=isolation.ablation(report),
         published_in=PUBLISHED_IN,
         sweep_totals=tables.sweep_totals(report),
         digests=[row for row in report.words if row.workload == metrics.CHECKSUM],

@@ -36,6 +36,7 @@ _PROBES = (metrics.LEAKS, metrics.CONTROLS)
 @click.option("--sweep", is_flag=True, help="Read every file under /proc and /sys.")
 @click.option("--surface", is_flag=True, help="Count the host's system calls made and allowed.")
 @click.option("--channels", is_flag=True, help="Try covert channels between each two sandboxes.")
+@click.option("--interference", is_flag=True, help="Set aggressors beside victims.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, evidence included.")
 @click.option(
     "--explain",
@@ -65,6 +66,7 @@ def command(
     sweep: bool,
     surface: bool,
     channels: bool,
+    interference: bool,
     as_json: bool,
     explain: str | None,
     fail_on: str | None,
@@ -79,7 +81,12 @@ def command(
             "--fail-on new needs --baseline FILE; make one with `tare leaks --json > FILE`",
         )
     known = None if baseline is None else baselines.read(baseline)
-    asked = {metrics.SWEEP: sweep, metrics.SURFACE: surface, metrics.CHANNELS: channels}
+    asked = {
+        metrics.SWEEP: sweep,
+        metrics.SURFACE: surface,
+        metrics.CHANNELS: channels,
+        metrics.INTERFERENCE: interference,
+    }
     workloads = tuple(name for name, wanted in asked.items() if wanted) or _PROBES
     if explain is not None:
         _check_explained(explain, workloads)
@@ -158,15 +165,16 @@ def _row(sample: Sample) -> dict[str, Any]:
         "status": sample.status.value,
         "evidence": sample.detail,
         **({} if sample.value is None else {"value": sample.value}),
+        **sample.dimensions,
     }
 
 
 def _show(run: Run, explain: str | None) -> None:
-    from tare.leaks import channels, surface, sweep
+    from tare.leaks import channels, interference, surface, sweep
     from tare.leaks import probes as words
 
     if explain is None:
-        for part in (words, sweep, surface, channels):
+        for part in (words, sweep, surface, channels, interference):
             part.show(run)
     elif explain in surface_part.METHODS:
         surface.explain(run, explain)

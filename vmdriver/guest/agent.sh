@@ -104,7 +104,28 @@ serve() {
     done
 }
 
+# Gives the only interface that is a device its address, gateway and name server, where told.
+network() {
+    told=
+    for parameter in $parameters; do
+        case $parameter in tare.net=*) told=${parameter#*=} ;; esac
+    done
+    [ -n "$told" ] || return 0
+    address=${told%%,*} told=${told#*,}
+    gateway=${told%%,*} server=${told#*,}
+    for device in /sys/class/net/*/device; do interface=${device%/device}; done
+    interface=${interface#/sys/class/net/}
+    [ -d "/sys/class/net/$interface" ] || fail 'there is no network interface'
+    ip address add "$address" dev "$interface" && ip link set "$interface" up ||
+        fail "the interface $interface does not take the address $address"
+    [ -z "$gateway" ] || ip route add default via "$gateway" ||
+        fail "the interface $interface has no way to its gateway $gateway"
+    [ -z "$server" ] || echo "nameserver $server" > /etc/resolv.conf
+}
+
 ifconfig lo up
+read -r parameters < /proc/cmdline
+network
 payload=
 read -r verb words <&4
 if [ "$verb" = payload ]; then

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import socket
 import stat
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -138,46 +140,36 @@ def test_a_set_user_id_program_of_the_image_is_nobodys_on_the_host(
     )
 
 
-def deepen(folder: Path, levels: int) -> None:
-    """Directories one in the other, deeper than a path can say."""
-    here = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    for _ in range(levels):
-        os.mkdir("d", dir_fd=here)  # below a descriptor
-        below = os.open("d", os.O_RDONLY | os.O_DIRECTORY, dir_fd=here)
-        os.close(here)
-        here = below
-    os.close(here)
-
-
-def flatten(folder: Path) -> None:
-    """Remove them again, from the top: whatever descends takes long."""
-    top, rest = folder / "d", folder / "rest"
-    while top.exists():
-        if (top / "d").exists():
-            (top / "d").rename(rest)
-        top.rmdir()
-        if rest.exists():
-            rest.rename(top)
-
-
+#: Makes directories one in the other, deeper than a path can say, or removes them again.
 DEEP = """
 import os, sys
-os.chdir(sys.argv[1])
-for _ in range(10_000):
-    os.mkdir("d")
+os.chdir(sys.argv[2])
+levels = int(sys.argv[3])
+for _ in range(levels):
+    if sys.argv[1] == "make":
+        os.mkdir("d")
     os.chdir("d")
+if sys.argv[1] == "remove":
+    for _ in range(levels):
+        os.chdir("..")
+        os.rmdir("d")
 """
+
+
+def deep(verb: str, folder: Path, levels: int) -> None:
+    command = [sys.executable, "-I", "-S", "-c", DEEP, verb, str(folder), str(levels)]
+    subprocess.run(command, check=True)
 
 
 def test_deep_directories_neither_hinder_a_start_nor_its_end(
     engine: Engine, tiny: Path, spec: Spec
 ) -> None:
-    deepen(tiny, 10_000)
+    deep("make", tiny, 10_000)
     assert output(engine, shell(tiny, "echo fine")) == (0, "fine\n")
-    args = ("python3", "-I", "-S", "-c", DEEP, "/tmp")
+    args = ("python3", "-I", "-S", "-c", DEEP, "make", "/tmp", "10000")
     made = replace(spec, process=replace(spec.process, args=args))
     assert output(engine, made) == (0, "")  # gone without anybody having descended
-    flatten(tiny)
+    deep("remove", tiny, 10_000)
 
 
 def test_huge_directories_do_not_hinder_a_start(engine: Engine, tiny: Path) -> None:
@@ -257,6 +249,6 @@ def test_a_copied_up_directory_with_anything_in_it(engine: Engine, tiny: Path) -
         0,
         "0\n4\naway\nuntouched",
     )
-    deepen(source, 100)
+    deep("make", source, 100)
     with pytest.raises(SetupError, match="copy /data up: Too many levels"):
         engine.run(mounting(shell(tiny, "true"), copied))

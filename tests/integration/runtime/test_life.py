@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from runtime import Engine, ExecError, Mount, Resources, SetupError, Spec, StateError, profiles
+from runtime import Engine, ExecError, Mount, SetupError, Spec, StateError, profiles
 from tests.integration.runtime.conftest import executed, output
 
 if TYPE_CHECKING:
@@ -144,53 +143,6 @@ def test_child_that_ignores_sigterm_is_killed_after_the_grace(engine: Engine, sp
         begin = time.monotonic()
         assert container.stop(0.3) == 128 + signal.SIGKILL
         assert 0.3 <= time.monotonic() - begin < 3
-
-
-def test_stopped_init_can_still_be_deleted(engine: Engine, spec: Spec) -> None:
-    container = engine.run(spec)
-    container.send_signal(signal.SIGSTOP)
-    begin = time.monotonic()
-    container.delete()
-    assert time.monotonic() - begin < 5
-
-
-def test_fork_bomb_is_contained(engine: Engine, spec: Spec) -> None:
-    with engine.run(shell(spec, "b() { b | b & }; b; sleep 1000")) as container:
-        time.sleep(0.5)
-        assert len(container.pids()) <= 64
-        begin = time.monotonic()
-    assert time.monotonic() - begin < 5
-
-
-def test_memory_hog_is_killed_and_the_kill_is_counted(engine: Engine, spec: Spec) -> None:
-    small = replace(spec, linux=replace(spec.linux, resources=Resources(
-        memory_limit_bytes=32 << 20, pids_limit=64)))  # fmt: skip
-    hog = replace(small.process, args=("python3", "-c", "x = b'x' * (1 << 30)"))
-    with engine.run(replace(small, process=hog)) as container:
-        assert container.wait(20) == 128 + signal.SIGKILL
-        memory = container.memory()
-        assert memory is not None
-        assert memory.oom_kills
-
-
-def test_thirty_two_at_once_do_not_collide(engine: Engine, spec: Spec) -> None:
-    started, failed = [], []
-
-    def start() -> None:
-        try:
-            started.append(engine.run(spec))
-        except Exception as error:  # noqa: BLE001  # reported below
-            failed.append(error)
-
-    threads = [threading.Thread(target=start) for _ in range(32)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert failed == []
-    assert len({container.pid for container in started}) == 32
-    for container in started:
-        container.delete()
 
 
 def test_writes_stay_in_the_container(engine: Engine, spec: Spec, image: Image) -> None:

@@ -3,7 +3,6 @@
 import os
 import select
 import signal
-import struct
 import subprocess
 import sys
 import tempfile
@@ -16,6 +15,7 @@ import pytest
 from benchmarks.image import Image
 from tests.integration.vmdriver.conftest import Configure, when
 from tests.integration.vmdriver.faults import table, told
+from tests.integration.vmdriver.small import mute_kernel
 from vmdriver import TUNED, Deadlines, Driver, clean, leftovers, microguest
 from vmdriver.guest import cpio
 
@@ -74,31 +74,6 @@ def test_firmware_that_never_starts_a_kernel(
     profile = replace(TUNED, firmware=str(rom))
     with told("firmware stuck"):
         driver.start(configure(profile=profile, deadlines=Deadlines(kernel_s=1)))
-
-
-ENTRY = 0x200000
-
-
-def mute_kernel() -> bytes:
-    """An ELF kernel entered by PVH that turns paging on, as Linux does, and then does nothing."""
-    code = bytes.fromhex(
-        "b800102000 0f22d8"  # mov eax, page directory; mov cr3, eax
-        "0f20e0 83c810 0f22e0"  # cr4: pages of 4 MiB
-        "0f20c0 0d00000080 0f22c0"  # cr0: paging
-        "ebfe"  # jmp $
-    )
-    memory = code.ljust(0x1000, b"\0") + struct.pack("<I", 0x83)  # maps the first 4 MiB
-    note = struct.pack("<III4sQ", 4, 8, 18, b"Xen", ENTRY)  # XEN_ELFNOTE_PHYS32_ENTRY
-    notes_at = 64 + 2 * 56
-    return (
-        struct.pack(
-            *("<4s4B8x2HI3QI6H", b"\x7fELF", 2, 1, 1, 0, 2, 62, 1),
-            *(ENTRY, 64, 0, 0, 64, 56, 2, 0, 0, 0),
-        )
-        + struct.pack("<2I6Q", 1, 7, 0x1000, ENTRY, ENTRY, len(memory), len(memory), 0x1000)
-        + struct.pack("<2I6Q", 4, 4, notes_at, 0, 0, len(note), len(note), 4)
-        + note
-    ).ljust(0x1000, b"\0") + memory
 
 
 def test_a_kernel_that_never_speaks(driver: Driver, configure: Configure, tmp_path: Path) -> None:

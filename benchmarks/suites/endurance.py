@@ -1,0 +1,71 @@
+"""What stays in the harness of VMs that were started and stopped again and again."""
+
+from __future__ import annotations
+
+import gc
+import re
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from vmdriver import Driver, VmConfig
+
+    Stamps = Mapping[str, int]
+
+_RSS = re.compile(r"^Rss: +(\d+) kB$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Held:
+    """What this process holds.
+
+    Attributes:
+        descriptors: open files.
+        threads: of the interpreter.
+        rss_bytes: resident memory, as ``smaps_rollup`` counts it (proc_pid_smaps_rollup(5)).
+    """
+
+    descriptors: int
+    threads: int
+    rss_bytes: int
+
+
+def held() -> Held:
+    """What this process holds now, garbage apart."""
+    gc.collect()
+    found = _RSS.search(Path("/proc/self/smaps_rollup").read_text(encoding="ascii"))
+    assert found is not None
+    return Held(
+        descriptors=sum(1 for _ in Path("/proc/self/fd").iterdir()) - 1,  # less the listing's own
+        threads=threading.active_count(),
+        rss_bytes=int(found.group(1)) << 10,
+    )
+
+
+def growth(first: Held, last: Held) -> dict[str, float]:
+    """How much more is held at the end than at the beginning, as a fraction of that."""
+    return {
+        name: getattr(last, name) / getattr(first, name) - 1
+        for name in ("descriptors", "threads", "rss_bytes")
+    }
+
+
+def start_and_stop(driver: Driver, config: VmConfig) -> Stamps:
+    """The stamps of one VM that was started and stopped."""
+    with driver.start(config) as vm:
+        vm.stop(grace_s=0)
+    return dict(vm.stamps)
+
+
+def at_once(driver: Driver, config: VmConfig, count: int) -> list[Stamps]:
+    """The stamps of VMs that were started and stopped at the same time, on whatever CPUs."""
+    configs = [replace(config, name=f"{config.name}-{number}") for number in range(count)]
+    with ThreadPoolExecutor(count) as pool:
+        vms = list(pool.map(driver.start, configs))
+        list(pool.map(lambda vm: vm.stop(grace_s=0), vms))
+    return [dict(vm.stamps) for vm in vms]
