@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from runtime.commandline.entry import Entry
     from runtime.commandline.options import Options
 
-_SUFFIXES = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
-_BYTES = re.compile(r"([0-9]{1,18})([bkmgt]?)(?:i?b)?", re.IGNORECASE | re.ASCII)
+_SUFFIXES = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
+_BYTES = re.compile(r"([0-9]{1,18})(?:([kmgt])i?)?b?", re.IGNORECASE | re.ASCII)
 _UNLIMITED = -1
 #: Option to its place in OCI's object, and what it holds.
 _PLACES: dict[str, tuple[str, str, str]] = {
@@ -111,9 +111,10 @@ def amount(option: str, text: str) -> int:
     if text == str(_UNLIMITED):
         return _UNLIMITED
     match = _BYTES.fullmatch(text)
-    if not match or int(match[1]) * _SUFFIXES[match[2].lower()] >= 1 << 63:
+    value = int(match[1]) * _SUFFIXES[(match[2] or "").lower()] if match else 1 << 63
+    if value >= 1 << 63:
         raise UsageError(f"--{option} {text[:40]!r} is no amount of memory such as 200M")
-    return int(match[1]) * _SUFFIXES[match[2].lower()]
+    return value
 
 
 def _with_limit(wanted: dict[str, Any], groups: dict[str, str]) -> dict[str, Any]:

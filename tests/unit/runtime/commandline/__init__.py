@@ -1,0 +1,1 @@
+"""The OCI command line, without a kernel's help."""
