@@ -50,3 +50,14 @@ def test_an_unreadable_record_is_a_wreck_once_it_is_old(folder: Path, text: str)
     old = time.time() - 60
     os.utime(folder, (old, old))
     assert clean(folder.parent) == [f"state directory {folder}"]
+
+
+def test_a_group_of_another_name_is_not_touched(folder: Path, tmp_path: Path) -> None:
+    """Whoever may write a record must not have others' groups emptied by it."""
+    others = tmp_path / "system.slice"
+    others.mkdir()
+    (others / "cgroup.procs").write_text(f"{os.getpid()}\n")
+    named = {"memory": str(others), "cpu": ["no text"], "pids": str(tmp_path / "absent" / NAME)}
+    (folder / "engine.json").write_text(json.dumps({"pid": 0, "cgroups": named}))
+    assert clean(folder.parent) == [f"state directory {folder}"]
+    assert others.is_dir()

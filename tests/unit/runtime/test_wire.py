@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import socket
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,22 @@ def pair() -> Iterator[Pair]:
     left, right = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with left, right:
         yield left, right
+
+
+def test_descriptors_without_room_for_them_are_an_error(pair: Pair) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wire.send(pair[0], "message", (0, 0, 0))
+    lowest = os.dup(0)
+    os.close(lowest)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest + 1, hard))
+    try:
+        with pytest.raises(wire.LostError):
+            wire.receive(pair[1])
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    again = os.dup(0)
+    os.close(again)
+    assert again == lowest  # what came is closed again
 
 
 @pytest.mark.parametrize("size", [0, 100, 70_000, 3_000_000])
