@@ -30,7 +30,7 @@ SHELL = (
     "/bin/busybox",
     "sh",
     "-c",
-    "echo one | busybox cat; busybox ls / >/dev/null; echo $((2+3))",
+    "echo one | busybox cat; busybox ls / | busybox grep nothing-of-this; echo $((2+3))",
 )
 THREADS = """
 import os, socket, threading

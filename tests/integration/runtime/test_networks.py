@@ -31,7 +31,9 @@ time.sleep(60)
 
 
 def fetch(address: str) -> list[str]:
-    return ["sh", "-c", f"echo hello | busybox nc -w 5 {address} 5000"]
+    # the other side may not listen yet
+    send = f"echo hello | busybox nc -w 5 {address} 5000"
+    return ["sh", "-c", f"for i in 1 2 3 4 5 6 7 8 9; do {send} && exit; sleep 0.2; done; exit 1"]
 
 
 def test_two_on_a_bridge_reach_each_other_and_leave_nothing(engine: Engine, spec: Spec) -> None:

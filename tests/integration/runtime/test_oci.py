@@ -18,17 +18,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from runtime.cgroups import layout
+from tests.integration.runtime.realroot import where_needed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from benchmarks.image import Image
 
-COMMAND = [
-    sys.executable,
-    "-c",
-    "import sys; from runtime.commandline import main; sys.exit(main())",
-]
+MAIN = "import sys; from runtime.commandline import main; sys.exit(main())"
+COMMAND = where_needed(sys.executable, "-c", MAIN)
 
 
 class Oci:

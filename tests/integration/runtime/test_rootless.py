@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.integration.runtime.realroot import in_own_namespace
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -55,8 +57,8 @@ def as_user(home: Path, *args: str, before: str = "") -> str:
     """Run the harness as an ordinary user, in a mount namespace of its own; what it prints."""
     python = f"exec setpriv --reuid={NOBODY} --regid={NOBODY} --clear-groups --inh-caps=-all"
     done = subprocess.run(
-        ["unshare", "-m", "sh", "-c", f'{before}{python} "$@"', "sh", sys.executable, "-c",
-         HARNESS, str(home), *args],
+        in_own_namespace("sh", "-c", f'{before}{python} "$@"', "sh", sys.executable, "-c",
+                         HARNESS, str(home), *args),
         env={"PATH": os.environ["PATH"], "HOME": str(home), "PYTHONPATH": PACKAGES,
              "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True, text=True, check=False, timeout=120, cwd="/",
