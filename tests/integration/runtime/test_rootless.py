@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import platformdirs
 import pytest
 
 from tests.integration.runtime.realroot import in_own_namespace
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from benchmarks.image import Image
 
 NOBODY = 65534
-PACKAGES = str(Path(__file__).resolve().parents[3])
+PROJECT = Path(__file__).resolve().parents[3]
 HARNESS = """
 import sys
 from pathlib import Path
@@ -54,13 +55,21 @@ def home(image: Image) -> Iterator[Path]:
 
 
 def as_user(home: Path, *args: str, before: str = "") -> str:
-    """Run the harness as an ordinary user, in a mount namespace of its own; what it prints."""
-    python = f"exec setpriv --reuid={NOBODY} --regid={NOBODY} --clear-groups --inh-caps=-all"
+    """Run the harness as an ordinary user, in a mount namespace of its own; what it prints.
+
+    The project and its packages are shown in the user's folder: they may lie in root's own.
+    """
+    places = {"project": PROJECT, "packages": Path(platformdirs.__file__).parents[1]}
+    for name, source in places.items():
+        (home / name).mkdir(exist_ok=True)
+        before += f"mount --bind {source} {home}/{name}; "
+    user = f"exec setpriv --reuid={NOBODY} --regid={NOBODY} --clear-groups --inh-caps=-all"
+    python = str(Path(sys.executable).resolve())
     done = subprocess.run(
-        in_own_namespace("sh", "-c", f'{before}{python} "$@"', "sh", sys.executable, "-c",
-                         HARNESS, str(home), *args),
-        env={"PATH": os.environ["PATH"], "HOME": str(home), "PYTHONPATH": PACKAGES,
-             "PYTHONDONTWRITEBYTECODE": "1"},
+        in_own_namespace("sh", "-c", f'{before}{user} "$@"', "sh", python, "-c", HARNESS,
+                         str(home), *args),
+        env={"PATH": os.environ["PATH"], "HOME": str(home), "PYTHONDONTWRITEBYTECODE": "1",
+             "PYTHONPATH": ":".join(str(home / name) for name in places)},
         capture_output=True, text=True, check=False, timeout=120, cwd="/",
     )  # fmt: skip
     return done.stdout + done.stderr
