@@ -77,12 +77,17 @@ def kernel_command_line(config: VmConfig) -> str:
     """The kernel's command line for ``config``."""
     profile = config.resolved_profile()
     root = SHARE if config.shared else f"/dev/{DISK}"
-    flags = (f"rootflags={_9P_OPTIONS}",) if config.disk_type == "9p" else ()
+    # Told by the kernel's own words, the kernel would make the initramfs a ramfs instead of a tmpfs
+    # (init_rootfs()), and that is the writable half of the root: without O_DIRECT or a limit.
+    names = ("tare.root", "tare.fs", "tare.flags")
+    if profile.init != "tare":
+        names = ("root", "rootfstype", "rootflags")
+    flags = (f"{names[2]}={_9P_OPTIONS}",) if config.disk_type == "9p" else ()
     return " ".join(
         (
             *_KERNEL_PARAMETERS,
             _EARLY_CONSOLE.get(profile.kernel, _EARLY_CONSOLE["vmlinux"]),
-            *(f"root={root}", f"rootfstype={config.disk_type}", *flags, "ro"),
+            *(f"{names[0]}={root}", f"{names[1]}={config.disk_type}", *flags, "ro"),
             f"tare.load={','.join(_drivers(config, profile))}",
             f"hostname={config.hostname}",
             *((config.network.parameter,) if config.network is not None else ()),

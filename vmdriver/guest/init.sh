@@ -13,9 +13,9 @@ read -r parameters < /proc/cmdline
 type=erofs root=/dev/vda flags=ro load=virtio_blk,erofs
 for parameter in $parameters; do
     case $parameter in
-        root=*) root=${parameter#*=} ;;
-        rootfstype=*) type=${parameter#*=} ;;
-        rootflags=*) flags=ro,${parameter#*=} ;;
+        tare.root=*) root=${parameter#*=} ;;
+        tare.fs=*) type=${parameter#*=} ;;
+        tare.flags=*) flags=ro,${parameter#*=} ;;
         tare.load=*) load=${parameter#*=} ;;
     esac
 done

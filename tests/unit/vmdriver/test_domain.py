@@ -121,8 +121,8 @@ def test_an_image_can_be_a_directory_that_the_guest_cannot_write_to(
     assert domain.find("devices/filesystem/readonly") is not None
     assert (domain.find("memoryBacking/access") is not None) == (kind == "virtiofs")
     command_line = kernel_command_line(shared)
-    assert f"root=tare rootfstype={kind}" in command_line
-    assert ("rootflags=trans=virtio" in command_line) == (kind == "9p")
+    assert f"tare.root=tare tare.fs={kind}" in command_line
+    assert ("tare.flags=trans=virtio" in command_line) == (kind == "9p")
 
 
 def test_memory_options_reach_the_domain(config: VmConfig) -> None:
