@@ -190,7 +190,8 @@ class OciSandbox(PeerSandbox):
             name,
         )
         output = os.memfd_create("output", os.MFD_CLOEXEC)
-        null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+        # not the host's /dev/null: crun gives standard input to the container's root
+        null = os.memfd_create("nothing", os.MFD_CLOEXEC)
         try:
             with FirstByte() as first:
                 requested = time.monotonic_ns()
