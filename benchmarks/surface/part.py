@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from benchmarks import metrics, runfolder
-from benchmarks.errors import RunFolderError
+from benchmarks.errors import MeasurementError, RunFolderError
 from benchmarks.parts import sample
 from benchmarks.records import Direction, MetricInfo, Unit
-from benchmarks.surface import calls
+from benchmarks.surface import calls, offline
 from benchmarks.surface.measure import Surface, measure
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ METHODS = {
     "host_call_events": "tracepoint raw_syscalls:sys_enter",
     "calls_entered": "forked scan, watched by the host's tracepoint raw_syscalls:sys_enter",
     "calls_reached": "forked scan, by the errors it got inside",
+    "calls_evaluated": "offline evaluation of the filter's program",
     "capabilities": "/proc/PID/status",
     "capabilities_bounding": "/proc/PID/status",
     "seccomp": "/proc/PID/status",
@@ -82,6 +83,24 @@ def _reached(found: Surface) -> Found:
     return Found(len(names), detail=f"of {len(found.answers)} tried: {', '.join(names)}")
 
 
+def _not_read(_found: Surface) -> Found:
+    """Nothing of it is read from an instance; see ``_evaluated``."""
+    return Found(unsupported=True)
+
+
+def _evaluated(info: RunInfo, sandbox: str) -> Found:
+    """Evaluate the filter that the run says the sandbox has."""
+    box = next((box for box in info.sandboxes if box.name == sandbox), None)
+    profile = None if box is None else offline.profile_of(box.details)
+    if profile is None:
+        return Found(detail="there is no filter whose program is known here", unsupported=True)
+    try:
+        names = offline.passing(profile)
+    except MeasurementError as error:
+        return Found(error=str(error))
+    return Found(len(names), detail=f"the profile {profile}: {', '.join(names)}")
+
+
 def _capabilities(field: str) -> Callable[[Surface], Found]:
     def read(found: Surface) -> Found:
         held = int(found.status[field], 16)
@@ -108,6 +127,9 @@ _METRICS = {
     "calls_entered": _Metric("scan", Unit.COUNT, "system calls the filter lets pass", _entered),
     "calls_reached": _Metric(
         "scan", Unit.COUNT, "system calls answered by more than a refusal", _reached
+    ),
+    "calls_evaluated": _Metric(
+        "", Unit.COUNT, "system calls by name that the filter's program allows", _not_read
     ),
     "capabilities": _Metric(
         "status", Unit.COUNT, "effective capabilities", _capabilities("CapEff")
@@ -139,7 +161,8 @@ class SurfacePart:
         found = self._kept(sandbox)
         made = []
         for metric, known in _METRICS.items():
-            one = _find(found, known)
+            offline_only = metric == "calls_evaluated"
+            one = _evaluated(info, sandbox) if offline_only else _find(found, known)
             method = METHODS[metric]
             made.append(
                 sample(

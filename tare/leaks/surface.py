@@ -22,6 +22,7 @@ _SHORT = {
     "host_call_events": "host calls made, in all",
     "calls_entered": "calls past the filter (traced)",
     "calls_reached": "calls not refused (from inside)",
+    "calls_evaluated": "calls allowed (filter evaluated)",
     "capabilities": "capabilities, effective",
     "capabilities_bounding": "capabilities, bounding",
     "seccomp": "seccomp",

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from benchmarks.errors import MeasurementError, UnsuitableHostError
-from benchmarks.records import Status, Unit
+from benchmarks.records import SandboxInfo, Status, Unit
 from benchmarks.surface import Surface, agent, calls, trace
 from benchmarks.surface.attribution import entered, ioctls, marked
 from benchmarks.surface.part import METHODS, SurfacePart, metric_infos
@@ -142,11 +142,15 @@ FOUND = Surface(
 )
 
 
-def samples(tmp_path: Path, found: Surface | None) -> dict[str, Sample]:
+def samples(
+    tmp_path: Path, found: Surface | None, seccomp: str | None = "default"
+) -> dict[str, Sample]:
     part = SurfacePart(tmp_path)
     if found is not None:
         (tmp_path / "surface-container.json").write_bytes(msgspec.json.encode(found))
-    info: Any = type("Info", (), {"run": "r"})
+    details = {"isolation": {"seccomp": seccomp}}
+    box = SandboxInfo(name="container", kind="container", profile="default", details=details)
+    info: Any = type("Info", (), {"run": "r", "sandboxes": (box,)})
     return {one.metric: one for one in part.samples(info, "container", ["container"])}
 
 
@@ -154,6 +158,9 @@ def test_every_number_names_its_method(tmp_path: Path) -> None:
     made = samples(tmp_path, FOUND)
     assert made.keys() == METHODS.keys() == {info.metric for info in metric_infos()}
     assert all((one.detail or "").startswith(METHODS[name]) for name, one in made.items())
+    evaluated = made.pop("calls_evaluated")
+    assert evaluated.value is not None
+    assert evaluated.value > 200
     counts = {name: one.value for name, one in made.items() if one.unit is Unit.COUNT}
     assert counts == {
         "host_calls": 2,
@@ -184,4 +191,14 @@ def test_what_was_not_measured_is_no_small_surface(tmp_path: Path, found: Surfac
     words = {"seccomp", "no_new_privs", "capabilities", "capabilities_bounding"}
     assert {made[name].status for name in words} == {Status.FAILED}
     if found != Surface():
+        del made["calls_evaluated"]  # that needs no instance
         assert {one.status for one in made.values()} == {Status.FAILED}
+
+
+def test_without_a_filter_there_is_nothing_to_evaluate(tmp_path: Path) -> None:
+    assert samples(tmp_path, FOUND, seccomp=None)["calls_evaluated"].status is Status.UNSUPPORTED
+
+
+def test_a_filter_that_cannot_be_evaluated_is_an_error(tmp_path: Path) -> None:
+    made = samples(tmp_path, FOUND, seccomp="no-such-filter")["calls_evaluated"]
+    assert (made.status, made.value) == (Status.FAILED, None)
