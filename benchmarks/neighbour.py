@@ -26,8 +26,8 @@ def measure(
         ``alone_per_s``, ``beside_per_s`` and ``kept_ratio``, the second over the first.
 
     Raises:
-        MeasurementError: Either run failed, the second instance did not start, or the aggressor
-            failed or ended before the workload did.
+        MeasurementError: Either run failed, the second instance did not start or stop, or the
+            aggressor failed or ended before the workload did.
     """
     assert workload.neighbour is not None  # the caller has looked
     args = workload.args(resources)
@@ -35,13 +35,12 @@ def measure(
     with sandbox.start() as other:
         aggressor = _Aggressor(other, workload.neighbour, resources)
         aggressor.begin()
-        try:
-            completed = victim.run(args, timeout_s=workload.timeout_s)
-            in_time = aggressor.at_work()
-        finally:
-            aggressor.end()
+        completed = victim.run(args, timeout_s=workload.timeout_s)
+        in_time = aggressor.at_work()
+    # Its instance's end has ended it; what it says of that is no failure.
+    failure = aggressor.ended()
     if not in_time:
-        raise MeasurementError(
+        raise failure or MeasurementError(
             f"the neighbour's {workload.neighbour.command[0]} ended before {workload.name} did; "
             "give it more seconds",
         )
@@ -74,15 +73,10 @@ class _Aggressor:
         """Tell whether it has not ended yet."""
         return self._thread.is_alive()
 
-    def end(self) -> None:
-        """Wait for its end.
-
-        Raises:
-            MeasurementError: It could not be run, or failed.
-        """
+    def ended(self) -> MeasurementError | None:
+        """Wait for its end, and return why it could not be run, or failed."""
         self._thread.join()
-        if self._failure is not None:
-            raise self._failure
+        return self._failure
 
     def _work(self) -> None:
         tool = self._args[0]

@@ -55,7 +55,8 @@ class Neighbour(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     Attributes:
         command: Arguments; ``{cpus}`` and ``{seconds}`` are filled in, ``seconds`` by its own.
-        seconds: How long it goes on; longer than the workload takes in the slowest sandbox.
+        seconds: How long it may go on; longer than the workload takes in the slowest sandbox, whose
+            end is followed by that of the other instance.
         lead_s: How long it has been at it when the workload begins.
     """
 
