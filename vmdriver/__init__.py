@@ -32,7 +32,7 @@ from vmdriver.errors import (
 from vmdriver.files import GuestFile
 from vmdriver.memory import QemuMemory
 from vmdriver.network import Network
-from vmdriver.profile import MICRO, PROFILES, STOCK, TUNED, Profile, diff
+from vmdriver.profile import MICRO, PROFILES, STOCK, STOCK_UEFI, TUNED, Profile, diff
 from vmdriver.state import clean, leftovers
 from vmdriver.vm import Vm
 
@@ -40,6 +40,7 @@ __all__ = [
     "MICRO",
     "PROFILES",
     "STOCK",
+    "STOCK_UEFI",
     "TUNED",
     "Accelerator",
     "AgentMissingError",

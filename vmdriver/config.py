@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from vmdriver import uefi
 from vmdriver.errors import ConfigError
 from vmdriver.network import Network
-from vmdriver.profile import PROFILES, Profile, fits_huge_pages, installed
+from vmdriver.profile import PROFILES, UEFI, Profile, fits_huge_pages, installed
 
 ACCELERATORS = ("kvm", "tcg")
 """Hardware virtualization, and QEMU's own translation."""
@@ -130,7 +131,9 @@ class VmConfig:
     def check(self) -> None:
         """Raises ConfigError for what can be seen to fail before anything is started."""
         self._check_names()
-        self.resolved_profile()
+        profile = self.resolved_profile()
+        if profile.firmware == UEFI:
+            uefi.find(profile.machine)
         if self.network is not None:
             self.network.check()
         if platform.machine() != "x86_64":

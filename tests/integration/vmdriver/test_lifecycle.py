@@ -23,6 +23,7 @@ def test_a_graceful_stop_ends_within_a_second(driver: Driver, configure: Configu
         vm.stop(grace_s=1.0)
         assert not vm.forced
         assert (vm.stamps["stopped"] - vm.stamps["stop_asked"]) / 1e9 < 1.0
+        assert vm.stamps["stop_asked"] < vm.stamps["powered_off"] < vm.stamps["stopped"]
         stamps = dict(vm.stamps)
         vm.stop()
         vm.destroy()
