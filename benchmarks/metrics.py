@@ -33,6 +33,12 @@ _BOUNDARY_TITLES = {
     "main": "requested → first instruction of the workload",
 }
 
+_STOP_TITLES = {
+    "stop_s": "stop asked → nothing of the instance left running",
+    "stop_guest_s": "stop asked → the guest has powered off",
+    "stop_host_s": "the guest has powered off → nothing of the instance left running",
+}
+
 _MEMORY_TITLES = {
     "vss_bytes": "address space of all host processes of the instance",
     "rss_bytes": "resident set of all host processes of the instance",
@@ -62,13 +68,16 @@ def catalogue() -> tuple[MetricInfo, ...]:
         )
         for boundary in BOUNDARIES
     ]
-    stop = MetricInfo(
-        workload=STARTUP,
-        metric="stop_s",
-        unit=Unit.SECONDS,
-        direction=Direction.LOWER,
-        title="stop asked → nothing of the instance left running",
-    )
+    stop = [
+        MetricInfo(
+            workload=STARTUP,
+            metric=metric,
+            unit=Unit.SECONDS,
+            direction=Direction.LOWER,
+            title=title,
+        )
+        for metric, title in _STOP_TITLES.items()
+    ]
     memory = [
         MetricInfo(
             workload=MEMORY,
@@ -86,7 +95,7 @@ def catalogue() -> tuple[MetricInfo, ...]:
         direction=Direction.LOWER,
         title="host processes that serve the idle instance",
     )
-    return (*startup, stop, *memory, processes, *_density())
+    return (*startup, *stop, *memory, processes, *_density())
 
 
 def _density() -> tuple[MetricInfo, ...]:
