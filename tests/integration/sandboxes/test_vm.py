@@ -54,6 +54,7 @@ def test_what_limits_a_vm_is_said_and_what_its_profile_lacks_here(setting: Setti
         details = sandbox.info.details
     assert details["libvirt_uri"].startswith("qemu:///embed")
     assert details["libvirt_probing_s"] > 0
+    assert details["libvirt_settings"]["namespaces"] == "[]"
     assert details["limits"]["cpuset"] == [0]
     assert details["limits"]["cpu_quota_cpus"] == 1
     assert details["limits"]["guest_ram_bytes"] == 256 << 20
