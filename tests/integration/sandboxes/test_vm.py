@@ -12,7 +12,6 @@ from benchmarks.sandboxes import open_sandbox
 from benchmarks.sandboxes.base import Setting
 from vmdriver.guest import Modules
 
-
 _LADDER = (
     "vss_bytes", "rss_bytes", "pss_bytes", "uss_bytes", "guest_ram_bytes", "vmm_bytes",
     "translation_bytes", "page_tables_bytes", "guest_used_bytes",
