@@ -5,6 +5,7 @@ It imports nothing of the project. Start with `Driver`.
 
 from vmdriver.accelerator import Accelerator, audit
 from vmdriver.agent import Completed
+from vmdriver.architecture import unsupported
 from vmdriver.clock import ClockOffset
 from vmdriver.config import Deadlines, VmConfig
 from vmdriver.driver import Driver
@@ -76,4 +77,5 @@ __all__ = [
     "clean",
     "diff",
     "leftovers",
+    "unsupported",
 ]

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Literal
 
 from vmdriver import microguest
+from vmdriver.architecture import unsupported
 from vmdriver.microguest import native
 
 Verdict = Literal["accelerates", "emulates", "unusable"]
@@ -74,9 +75,8 @@ def audit(accelerators: tuple[str, ...] = ("kvm", "tcg"), *, qemu: str = QEMU) -
 
     Nothing is raised for an accelerator that does not work: that is its verdict.
     """
-    machine = platform.machine()
-    if machine != "x86_64":
-        reason = f"VMs are driven on x86-64 only so far, not on {machine}"
+    reason = unsupported()
+    if reason is not None:
         return [_unusable(name, None, reason) for name in accelerators]
     own = native_loops_per_s()
     return [_audit_one(name, qemu, own) for name in accelerators]

@@ -1,12 +1,12 @@
 """What a VM is made of: its size, its files, its deadlines. How it is made: `vmdriver.profile`."""
 
-import platform
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from vmdriver import uefi
+from vmdriver.architecture import unsupported
 from vmdriver.errors import ConfigError
 from vmdriver.network import Network
 from vmdriver.profile import PROFILES, UEFI, Profile, fits_huge_pages, installed
@@ -136,8 +136,9 @@ class VmConfig:
             uefi.find(profile.machine)
         if self.network is not None:
             self.network.check()
-        if platform.machine() != "x86_64":
-            raise ConfigError(f"VMs are driven on x86-64 only so far, not on {platform.machine()}")
+        reason = unsupported()
+        if reason is not None:
+            raise ConfigError(reason)
         if self.accelerator not in ACCELERATORS:
             raise ConfigError(
                 f"there is no accelerator {self.accelerator!r}; there are {', '.join(ACCELERATORS)}"
