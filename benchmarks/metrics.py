@@ -46,6 +46,7 @@ _MEMORY_TITLES = {
     "uss_bytes": "unique set of all host processes of the instance",
     "mapped_bytes": "writable mappings of all host processes of the instance (virtual memory)",
     "cgroup_bytes": "charged to the instance's memory cgroup",
+    "cgroup_kernel_bytes": "memory of the host's kernel, a part of what the cgroup is charged",
     "memavailable_delta_bytes": "fall of the host's MemAvailable while the instance runs",
     "guest_ram_bytes": "guest RAM that is resident on the host",
     "vmm_bytes": "resident set of the VMM beyond guest RAM",
