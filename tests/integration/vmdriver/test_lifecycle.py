@@ -9,7 +9,7 @@ import pytest
 from benchmarks.image import Image
 from tests.integration.vmdriver.conftest import Configure
 from tests.integration.vmdriver.faults import told
-from vmdriver import ConfigError, Driver, VmError, audit, leftovers
+from vmdriver import ConfigError, Deadlines, Driver, VmError, audit, leftovers
 
 IO_HELPER = Path("/usr/lib/libvirt/libvirt_iohelper")
 
@@ -77,7 +77,9 @@ def test_a_second_driver_lives_beside_the_first(
 def test_the_stock_profile_boots_the_distribution_s_kernel(
     driver: Driver, configure: Configure, image: Image
 ) -> None:
-    with driver.start(configure(name="stock", profile="stock", kernel=image.kernel)) as vm:
+    patient = Deadlines(kernel_s=60, init_s=120, main_s=60)
+    config = configure(name="stock", profile="stock", kernel=image.kernel, deadlines=patient)
+    with driver.start(config) as vm:
         assert vm.exec(["uname", "-r"]).stdout.decode().strip() == image.kernel_release
         assert any("virtio-vga" in argument for argument in vm.argv)
 
