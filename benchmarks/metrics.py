@@ -33,6 +33,12 @@ _BOUNDARY_TITLES = {
     "main": "requested → first instruction of the workload",
 }
 
+_STOP_TITLES = {
+    "stop_s": "stop asked → nothing of the instance left running",
+    "stop_guest_s": "stop asked → the guest has powered off",
+    "stop_host_s": "the guest has powered off → nothing of the instance left running",
+}
+
 _MEMORY_TITLES = {
     "vss_bytes": "address space of all host processes of the instance",
     "rss_bytes": "resident set of all host processes of the instance",
@@ -40,6 +46,7 @@ _MEMORY_TITLES = {
     "uss_bytes": "unique set of all host processes of the instance",
     "mapped_bytes": "writable mappings of all host processes of the instance (virtual memory)",
     "cgroup_bytes": "charged to the instance's memory cgroup",
+    "cgroup_kernel_bytes": "memory of the host's kernel, a part of what the cgroup is charged",
     "memavailable_delta_bytes": "fall of the host's MemAvailable while the instance runs",
     "guest_ram_bytes": "guest RAM that is resident on the host",
     "vmm_bytes": "resident set of the VMM beyond guest RAM",
@@ -62,13 +69,16 @@ def catalogue() -> tuple[MetricInfo, ...]:
         )
         for boundary in BOUNDARIES
     ]
-    stop = MetricInfo(
-        workload=STARTUP,
-        metric="stop_s",
-        unit=Unit.SECONDS,
-        direction=Direction.LOWER,
-        title="stop asked → nothing of the instance left running",
-    )
+    stop = [
+        MetricInfo(
+            workload=STARTUP,
+            metric=metric,
+            unit=Unit.SECONDS,
+            direction=Direction.LOWER,
+            title=title,
+        )
+        for metric, title in _STOP_TITLES.items()
+    ]
     memory = [
         MetricInfo(
             workload=MEMORY,
@@ -86,7 +96,7 @@ def catalogue() -> tuple[MetricInfo, ...]:
         direction=Direction.LOWER,
         title="host processes that serve the idle instance",
     )
-    return (*startup, stop, *memory, processes, *_density())
+    return (*startup, *stop, *memory, processes, *_density())
 
 
 def _density() -> tuple[MetricInfo, ...]:

@@ -209,8 +209,13 @@ def _record_stop(
     if failure is not None:
         record.failed([_metric("stop_s")], failure)
     elif plan.startup and "stopped" in stamps:
-        seconds = (stamps["stopped"] - stamps["stop_asked"]) * _NANOSECONDS
-        record.add(metrics.STARTUP, "stop_s", Unit.SECONDS, seconds)
+        asked, stopped = stamps["stop_asked"], stamps["stopped"]
+        parts = {"stop_s": stopped - asked}
+        if "powered_off" in stamps:  # only a guest has an end of its own before its process's
+            parts["stop_guest_s"] = stamps["powered_off"] - asked
+            parts["stop_host_s"] = stopped - stamps["powered_off"]
+        for metric, nanoseconds in parts.items():
+            record.add(metrics.STARTUP, metric, Unit.SECONDS, nanoseconds * _NANOSECONDS)
 
 
 def _record_start(record: _Recorder, instance: Instance) -> None:

@@ -5,6 +5,7 @@ It imports nothing of the project. Start with `Driver`.
 
 from vmdriver.accelerator import Accelerator, audit
 from vmdriver.agent import Completed
+from vmdriver.architecture import unsupported
 from vmdriver.clock import ClockOffset
 from vmdriver.config import Deadlines, VmConfig
 from vmdriver.driver import Driver
@@ -32,7 +33,7 @@ from vmdriver.errors import (
 from vmdriver.files import GuestFile
 from vmdriver.memory import QemuMemory
 from vmdriver.network import Network
-from vmdriver.profile import MICRO, PROFILES, STOCK, TUNED, Profile, diff
+from vmdriver.profile import MICRO, PROFILES, STOCK, STOCK_UEFI, TUNED, Profile, diff
 from vmdriver.state import clean, leftovers
 from vmdriver.vm import Vm
 
@@ -40,6 +41,7 @@ __all__ = [
     "MICRO",
     "PROFILES",
     "STOCK",
+    "STOCK_UEFI",
     "TUNED",
     "Accelerator",
     "AgentMissingError",
@@ -75,4 +77,5 @@ __all__ = [
     "clean",
     "diff",
     "leftovers",
+    "unsupported",
 ]

@@ -17,6 +17,7 @@ from vmdriver.errors import (
     StartError,
     VmError,
 )
+from vmdriver.profile import UEFI
 from vmdriver.vm import Vm
 
 _QUIET_END = "exit status 0"
@@ -45,13 +46,16 @@ def await_payload(vm: Vm, boundaries: Container[str] = ("kernel", "init", "main"
                 f"the VM {vm.config.name} did not reach {boundary} within {seconds:g} s: "
                 f"{meaning}; {diagnosis.why(vm.channels.process)} {_evidence(vm)}"
             )
+        if boundary == "init":
+            vm.give_payload()
 
 
 def _missed(vm: Vm, boundary: str) -> tuple[type[StartError], str]:
     """What a boundary that was not reached in time means."""
     if boundary == "kernel":
-        if diagnosis.in_firmware(vm.domain, vm.channels.process):
-            firmware = vm.config.resolved_profile().firmware
+        firmware = vm.config.resolved_profile().firmware
+        # UEFI turns paging on itself, but nobody takes a kernel's words for its.
+        if firmware == UEFI or diagnosis.in_firmware(vm.domain, vm.channels.process):
             return FirmwareStuckError, f"its firmware, {firmware}, started no kernel"
         return KernelSilentError, "its kernel wrote nothing; is it damaged?"
     if boundary == "init":

@@ -41,6 +41,8 @@ class Channels:
         unplaced: why QEMU could not be moved into a cgroup, or None.
         ended: how QEMU ended, in words; None while it runs.
         boots: whether the console's bytes are boundaries; those of a restored guest are not.
+        firmware_speaks: whether the firmware writes to the console, and to the ports as well until
+            a kernel has taken them, as UEFI does.
     """
 
     def __init__(
@@ -69,6 +71,7 @@ class Channels:
         self.unplaced: str | None = None
         self.ended: str | None = None
         self.boots = True
+        self.firmware_speaks = False
         self._console = console
         self._receive = receive
         self._on_end = end
@@ -197,6 +200,8 @@ class Channels:
             return False
         if port == "serial":
             self._on_console(data, now)
+        elif self.firmware_speaks and self.boots and "init" not in self.stamps:
+            pass
         elif port == "stamp":
             self._on_payload(data, now)
         else:
@@ -216,7 +221,7 @@ class Channels:
 
     def _on_console(self, data: bytes, now: int) -> None:
         self._console.feed(data)
-        if self.boots:
+        if self.boots and (self._console.kernel or not self.firmware_speaks):
             self.stamp("kernel", now)
         if self.boots and self._console.init:
             self.stamp("init", now)

@@ -1,14 +1,15 @@
 """What a VM is made of: its size, its files, its deadlines. How it is made: `vmdriver.profile`."""
 
-import platform
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from vmdriver import uefi
+from vmdriver.architecture import unsupported
 from vmdriver.errors import ConfigError
 from vmdriver.network import Network
-from vmdriver.profile import PROFILES, Profile, fits_huge_pages, installed
+from vmdriver.profile import PROFILES, UEFI, Profile, fits_huge_pages, installed
 
 ACCELERATORS = ("kvm", "tcg")
 """Hardware virtualization, and QEMU's own translation."""
@@ -130,11 +131,14 @@ class VmConfig:
     def check(self) -> None:
         """Raises ConfigError for what can be seen to fail before anything is started."""
         self._check_names()
-        self.resolved_profile()
+        profile = self.resolved_profile()
+        if profile.firmware == UEFI:
+            uefi.find(profile.machine)
         if self.network is not None:
             self.network.check()
-        if platform.machine() != "x86_64":
-            raise ConfigError(f"VMs are driven on x86-64 only so far, not on {platform.machine()}")
+        reason = unsupported()
+        if reason is not None:
+            raise ConfigError(reason)
         if self.accelerator not in ACCELERATORS:
             raise ConfigError(
                 f"there is no accelerator {self.accelerator!r}; there are {', '.join(ACCELERATORS)}"

@@ -4,6 +4,8 @@ import re
 from pathlib import Path
 
 _INIT = b"tare: init"
+# Of a kernel that UEFI entered: its stub's own words, which "quiet" would hide, or its first line.
+_KERNEL = (b"EFI stub: ", b"Linux version ")
 _FAIL = re.compile(rb"tare: fail: ([^\r\n]+)[\r\n]")
 _PANIC = re.compile(rb"Kernel panic - not syncing: ([^\r\n]+)[\r\n]")
 _OUT_OF_MEMORY = re.compile(rb"Out of memory[^:]*: Killed process \d+ \((.*?)\) total-vm")
@@ -16,6 +18,7 @@ class Console:
 
     Attributes:
         path: the log.
+        kernel: whether Linux has said that it is one.
         init: whether our init has run.
         failure: what our init says it could not do, or None.
         panic: the reason of a kernel panic, or None.
@@ -24,6 +27,7 @@ class Console:
 
     def __init__(self, path: Path, limit_bytes: int) -> None:
         self.path = path
+        self.kernel = False
         self.init = False
         self.failure: str | None = None
         self.panic: str | None = None
@@ -42,6 +46,7 @@ class Console:
                 self._left = 0
             self._left -= len(data)
         self._tail = (self._tail + data)[-_TAIL:]
+        self.kernel = self.kernel or any(words in self._tail for words in _KERNEL)
         self.init = self.init or _INIT in self._tail
         self.failure = self.failure or _first(_FAIL, self._tail)
         self.panic = self.panic or _first(_PANIC, self._tail)

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+from vmdriver import uefi
 from vmdriver.config import VmConfig
 from vmdriver.devices import DISK, PORTS, SERIAL, SHARE, add_devices
 from vmdriver.numa import nodes_of
-from vmdriver.profile import MICROVM, SEABIOS, Profile
+from vmdriver.profile import MICROVM, SEABIOS, UEFI, Profile
 from vmdriver.tsc import host_khz
 
 __all__ = ["PORTS", "SERIAL", "domain_xml", "kernel_command_line"]
@@ -33,6 +34,7 @@ def domain_xml(
     *,
     knows_ps2: bool = True,
     owner: tuple[int, int] | None = None,
+    variables: Path | None = None,
 ) -> str:
     """The XML of ``config``.
 
@@ -43,6 +45,7 @@ def domain_xml(
         knows_ps2: whether this libvirt can leave the PS/2 controller out.
         owner: user and group a daemon shall run QEMU as, without giving it our files; None leaves
             both to libvirt.
+        variables: the VM's own copy of the variables of its firmware, where that is UEFI.
     """
     profile = config.resolved_profile()
     kvm = config.accelerator == "kvm"
@@ -51,7 +54,7 @@ def domain_xml(
     _text(domain, "memory", str(config.memory_mib), unit="MiB")
     _memory(domain, config, profile)
     _cpus(domain, config, profile)
-    _boot(domain, config, profile)
+    _boot(domain, config, profile, variables)
     _features(domain, config, profile, knows_ps2=knows_ps2)
     mode = profile.cpu_kvm if kvm else profile.cpu_tcg
     if mode:
@@ -155,10 +158,14 @@ def _cpus(domain: ET.Element, config: VmConfig, profile: Profile) -> None:
         ET.SubElement(tune, "iothreadpin", iothread="1", cpuset=cpus)
 
 
-def _boot(domain: ET.Element, config: VmConfig, profile: Profile) -> None:
+def _boot(domain: ET.Element, config: VmConfig, profile: Profile, variables: Path | None) -> None:
     system = ET.SubElement(domain, "os")
     _text(system, "type", "hvm", arch="x86_64", machine=profile.machine)
-    if profile.firmware != SEABIOS:
+    if profile.firmware == UEFI:
+        code = str(uefi.find(profile.machine).code)
+        _text(system, "loader", code, readonly="yes", type="pflash")
+        _text(system, "nvram", str(variables))
+    elif profile.firmware != SEABIOS:
         _text(system, "loader", profile.firmware, readonly="yes", type="rom")
     _text(system, "kernel", str(config.kernel))
     _text(system, "initrd", str(config.initrd))

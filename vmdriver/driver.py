@@ -143,7 +143,11 @@ class Driver:
     def _domain_xml(self, vm: Vm) -> str:
         connection = self.connection
         return domain_xml(
-            vm.config, vm.sockets, knows_ps2=connection.knows_ps2, owner=connection.owner
+            vm.config,
+            vm.sockets,
+            knows_ps2=connection.knows_ps2,
+            owner=connection.owner,
+            variables=vm.variables,
         )
 
     def _admit(self, config: VmConfig) -> Vm:

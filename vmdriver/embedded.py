@@ -26,7 +26,18 @@ cgroup_controllers = []
 max_core = 0
 # Straight from QEMU into a sparse file (mapped-ram): the other formats need libvirt_iohelper.
 save_image_format = "sparse"
+# Else libvirt asks QEMU for each feature of the CPU by a question of its own, some 460 a start, to
+# complete a description that nobody here reads. QEMU's command line is the same without.
+capability_filters = [ "cpu-unavailable-features" ]
 """
+"""libvirt's ``qemu.conf`` in the embedded driver's directory."""
+
+
+def settings() -> dict[str, str]:
+    """What `QEMU_CONF` sets, by name, as it stands there."""
+    lines = (line.partition(" = ") for line in QEMU_CONF.splitlines() if not line.startswith("#"))
+    return {name: value for name, _, value in lines}
+
 
 _loop_lock = threading.Lock()
 _loop_runs = False

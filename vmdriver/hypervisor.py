@@ -7,6 +7,7 @@ import contextlib
 import os
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -25,6 +26,21 @@ _CLOSED = {
     2: "the daemon did not answer any more",
     3: "this process closed it",
 }  # virConnectCloseReason
+
+
+@dataclass(frozen=True)
+class Watch:
+    """What to call when something happens to a domain.
+
+    Attributes:
+        resumed: its CPUs run.
+        powered_off: the guest has ended by itself; QEMU is still there, its CPUs halted.
+        stopped: the domain is gone, or the connection is lost.
+    """
+
+    resumed: Callable[[], None]
+    powered_off: Callable[[], None]
+    stopped: Callable[[], None]
 
 
 class Domain:
@@ -150,8 +166,7 @@ class Connection:
         number = int(self._connection.getLibVersion())
         self.version = f"{number // 1_000_000}.{number // 1000 % 1000}.{number % 1000}"
         self.lost: str | None = None
-        self._resumed: dict[str, Callable[[], None]] = {}
-        self._stopped: dict[str, Callable[[], None]] = {}
+        self._watched: dict[str, Watch] = {}
         self._lifecycle = self._connection.domainEventRegisterAny(
             None, self._libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, self._on_event, None
         )
@@ -161,33 +176,31 @@ class Connection:
                 self._connection.setKeepAlive(*KEEPALIVE)
 
     def _on_event(self, _conn: Any, domain: Any, event: int, _detail: int, _opaque: Any) -> None:
-        name = str(domain.name())
-        callbacks = {
-            self._libvirt.VIR_DOMAIN_EVENT_RESUMED: self._resumed,
-            self._libvirt.VIR_DOMAIN_EVENT_STARTED: self._resumed,
-            self._libvirt.VIR_DOMAIN_EVENT_STOPPED: self._stopped,
-        }.get(event, {})
-        callback = callbacks.get(name)
-        if callback is not None:
-            callback()
+        watch = self._watched.get(str(domain.name()))
+        if watch is None:
+            return
+        if event in {
+            self._libvirt.VIR_DOMAIN_EVENT_RESUMED,
+            self._libvirt.VIR_DOMAIN_EVENT_STARTED,
+        }:
+            watch.resumed()
+        elif event == self._libvirt.VIR_DOMAIN_EVENT_SHUTDOWN:
+            watch.powered_off()
+        elif event == self._libvirt.VIR_DOMAIN_EVENT_STOPPED:
+            watch.stopped()
 
     def _on_close(self, _conn: Any, reason: int, _opaque: Any) -> None:
         self.lost = _CLOSED.get(reason, f"reason {reason}")
-        for callback in list(self._stopped.values()):
-            callback()  # no event will come any more: nobody shall wait for one
+        for watch in list(self._watched.values()):
+            watch.stopped()  # no event will come any more: nobody shall wait for one
 
-    def watch(self, name: str, resumed: Callable[[], None], stopped: Callable[[], None]) -> None:
-        """Calls back, on libvirt's thread, when the domain's CPUs first run and when it is gone.
-
-        A lost connection counts as gone.
-        """
-        self._resumed[name] = resumed
-        self._stopped[name] = stopped
+    def watch(self, name: str, watch: Watch) -> None:
+        """Calls back, on libvirt's thread, when something happens to the domain."""
+        self._watched[name] = watch
 
     def unwatch(self, name: str) -> None:
         """Ends `watch`."""
-        self._resumed.pop(name, None)
-        self._stopped.pop(name, None)
+        self._watched.pop(name, None)
 
     def start(self, xml: str, what: str) -> Domain:
         """Starts a transient domain; ``what`` names it in a message.

@@ -93,12 +93,17 @@ class Process:
         return Path(f"/proc/{self.pid}/cmdline").read_bytes().decode().rstrip("\0").split("\0")
 
     def cpu_time_s(self) -> float:
-        """CPU seconds of all its threads, ended ones included.
+        """CPU seconds of all its threads, ended ones included; see `cpu_time_s`."""
+        return cpu_time_s(self.pid)
 
-        The process's CPU clock has nanosecond resolution where ``/proc/PID/stat`` counts ticks of
-        10 ms. Its number is made as ``clock_getcpuclockid(3)`` does in glibc.
-        """
-        return time.clock_gettime_ns(~self.pid << 3 | _CPUCLOCK_SCHED) / 1e9
+
+def cpu_time_s(pid: int) -> float:
+    """CPU seconds of all threads of the process ``pid``, ended ones included. Raises OSError.
+
+    The process's CPU clock has nanosecond resolution where ``/proc/PID/stat`` counts ticks of
+    10 ms. Its number is made as ``clock_getcpuclockid(3)`` does in glibc.
+    """
+    return time.clock_gettime_ns(~pid << 3 | _CPUCLOCK_SCHED) / 1e9
 
 
 def _in_words(status: int) -> str:

@@ -16,6 +16,9 @@ from pathlib import Path
 SEABIOS = "seabios"
 """QEMU's own default firmware."""
 
+UEFI = "uefi"
+"""OVMF, where it is installed (`vmdriver.uefi`)."""
+
 MICROVM = "microvm"
 """QEMU's machine type without PCI, ISA slots or option ROMs (QEMU docs/system/i386/microvm)."""
 
@@ -28,7 +31,8 @@ class Profile:
         name: what reports call it.
         machine: QEMU's machine type, as libvirt spells it: ``q35``, ``pc``, ``microvm``, or one
             with a version.
-        firmware: ``seabios`` (QEMU's default) or the path of another ROM, such as qboot's.
+        firmware: ``seabios`` (QEMU's default), ``uefi`` (OVMF), or the path of another ROM, such as
+            qboot's.
         kernel: ``vmlinux`` (uncompressed, entered by PVH) or ``bzimage`` (as packaged): which of
             the two a `VmConfig` gives; it decides which early console is asked for.
         init: what the guest boots, given likewise: ``tare``, the driver's own initramfs and init,
@@ -82,7 +86,7 @@ class Profile:
 
 def installed(profile: Profile) -> Profile:
     """The profile with SeaBIOS in place of a firmware that this host does not have."""
-    if profile.firmware == SEABIOS or Path(profile.firmware).is_file():
+    if profile.firmware in {SEABIOS, UEFI} or Path(profile.firmware).is_file():
         return profile
     return replace(profile, firmware=SEABIOS)
 
@@ -147,7 +151,12 @@ STOCK = Profile(
 )
 """What a user gets untuned: SeaBIOS, the devices of virt-install, the distribution's own boot."""
 
-PROFILES: Mapping[str, Profile] = {profile.name: profile for profile in (TUNED, MICRO, STOCK)}
+STOCK_UEFI = replace(STOCK, name="uefi", firmware=UEFI)
+"""The same with OVMF in place of SeaBIOS."""
+
+PROFILES: Mapping[str, Profile] = {
+    profile.name: profile for profile in (TUNED, MICRO, STOCK, STOCK_UEFI)
+}
 
 
 def diff(profile: Profile, base: Profile) -> list[str]:

@@ -53,6 +53,11 @@ class Layout:
         return self.state / "console"
 
     @property
+    def variables(self) -> Path:
+        """Directory of the VMs' UEFI variables: each has a copy of its own to write to."""
+        return self.state / "uefi"
+
+    @property
     def saved(self) -> Path:
         """Directory of saved VMs that are of no use once their driver has ended."""
         return self.state / "saved"
@@ -70,7 +75,10 @@ class Layout:
     def make(self) -> None:
         """Makes the directories. Raises VmError."""
         try:
-            for directory in (self.state, self.consoles, self.saved, self.root, self.sockets):
+            for directory in (
+                *(self.state, self.consoles, self.saved, self.variables),
+                *(self.root, self.sockets),
+            ):
                 directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         except OSError as error:
             raise VmError(
@@ -78,12 +86,12 @@ class Layout:
             ) from error
 
     def admit(self) -> None:
-        """Lets another user pass through to a socket of its own, and list nothing. Raises VmError.
+        """Lets another user pass through to files of its own, and list nothing. Raises VmError.
 
         For a daemon's QEMU, which runs as that user; directories above the state are not ours.
         """
         try:
-            for directory in (self.state, self.root, self.sockets):
+            for directory in (self.state, self.variables, self.root, self.sockets):
                 directory.chmod(0o711)
         except OSError as error:
             raise VmError(
@@ -123,6 +131,7 @@ def leftovers(state: Path) -> list[str]:
         os.close(pidfd)
         found.append(f"QEMU process {pid}")
     found += [f"socket {path}" for path in sorted(layout.sockets.glob("*"))]
+    found += [f"UEFI variables {path}" for path in sorted(layout.variables.glob("*"))]
     found += [f"libvirt file {path}" for path in _libvirt_files(layout)]
     if not _in_use(layout):
         found += [f"saved VM {path}" for path in sorted(layout.saved.glob("*"))]
@@ -170,9 +179,10 @@ def clean_locked(layout: Layout) -> list[str]:
     for path in sorted(layout.sockets.glob("*")):
         path.unlink(missing_ok=True)
         removed.append(f"socket {path}")
-    for path in sorted(layout.saved.glob("*")):
-        path.unlink(missing_ok=True)
-        removed.append(f"saved VM {path}")
+    for what, folder in (("saved VM", layout.saved), ("UEFI variables", layout.variables)):
+        for path in sorted(folder.glob("*")):
+            path.unlink(missing_ok=True)
+            removed.append(f"{what} {path}")
     for path in _libvirt_files(layout):
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)

@@ -1,19 +1,20 @@
 """One running VM: its start, usage and end."""
 
 import contextlib
+import os
+import shutil
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from vmdriver import diagnosis, helpers
+from vmdriver import diagnosis, helpers, uefi
 from vmdriver.agent import Agent
 from vmdriver.channels import Channels
 from vmdriver.commands import Commands
 from vmdriver.config import VmConfig
 from vmdriver.console import Console
-from vmdriver.devices import DISK, PORTS, SERIAL
+from vmdriver.devices import PORTS, SERIAL
 from vmdriver.errors import (
     ConnectError,
     QemuStuckError,
@@ -21,18 +22,17 @@ from vmdriver.errors import (
     VmError,
     VmGoneError,
 )
-from vmdriver.hypervisor import Connection, Domain
-from vmdriver.patience import limited
+from vmdriver.hypervisor import Connection, Domain, Watch
+from vmdriver.profile import UEFI
+from vmdriver.saving import Saving
 from vmdriver.shellwords import PATH, words
 from vmdriver.state import Layout
-from vmdriver.usage import Usage
 
 _TICK_S = 0.02
 _LIBVIRT_TIDY_S = 10.0
-_SAVED_MIB_PER_S = 10
 
 
-class Vm(Commands, Usage):
+class Vm(Commands, Saving):
     """A VM that `vmdriver.Driver.start` made. A context manager: leaving it destroys the VM.
 
     Attributes:
@@ -51,6 +51,7 @@ class Vm(Commands, Usage):
             ``output``: the first byte of its standard output;
             ``payload_ended``: the payload's exit status arrived;
             ``stop_asked``: `stop` or `destroy` was called;
+            ``powered_off``: the guest is done: its CPUs are halted (libvirt's event);
             ``stopped``: QEMU has ended (its pidfd became readable).
         console: the guest's console, as a file.
         forced: whether it had to be killed.
@@ -63,6 +64,9 @@ class Vm(Commands, Usage):
         self.console = layout.consoles / f"{config.name}.log"
         self.console_state = Console(self.console, config.console_limit_bytes)
         self.forced = False
+        self._uefi = config.resolved_profile().firmware == UEFI
+        self.variables = layout.variables / f"{config.name}.fd" if self._uefi else None
+        self._payload_line = b""
         self._connection = connection
         self._domain: Domain | None = None
         self._xml = ""
@@ -84,6 +88,7 @@ class Vm(Commands, Usage):
             cgroups=config.cgroups,
             owner=connection.owner,
         )
+        self.channels.firmware_speaks = self._uefi
 
     @property
     def stamps(self) -> dict[str, int]:
@@ -102,87 +107,62 @@ class Vm(Commands, Usage):
 
     def launch(self, xml: str) -> None:
         """Starts the domain; the driver's part of a start."""
-        payload = self._payload_words()
+        self._payload_line = f"payload {self._payload_words()}\n".encode()
         self._watch()
         profile = self.config.resolved_profile()
+        self._copy_variables(profile.machine)
         with self._patience(self.config.deadlines.vmm_s, QemuStuckError, "get ready"):
             self._domain = self._connection.start(
                 xml,
                 f"the VM {self.config.name} (machine {profile.machine}, firmware "
                 f"{profile.firmware}, accelerator {self.config.accelerator})",
             )
-        self._send_payload(f"payload {payload}\n")
+        self._await_ports()
+        if not self._uefi:
+            self.give_payload()
 
     def relaunch(self, saved: Path) -> None:
         """Resumes the guest in ``saved`` and starts the payload in it; the driver's part."""
-        payload = self._payload_words()
+        self._payload_line = f"payload 0 0 0 {self._payload_words()}\n".encode()
         self.channels.boots = False
         self._watch()
         with self._patience(self.config.deadlines.vmm_s, QemuStuckError, "get ready"):
             self._domain = self._connection.restore(saved, self.config.name)
         self._agent.ready.set()  # it said so before it was saved
-        self._send_payload(f"payload 0 0 0 {payload}\n")
+        self._await_ports()
+        self.give_payload()
 
-    def save(self, path: Path) -> None:
-        """Writes RAM and devices to ``path`` and ends the VM.
+    def give_payload(self) -> None:
+        """Tells the guest's agent what to run; the driver's part, and only the first call counts.
 
-        Args:
-            path: of `Driver.restore`; holds at most the guest's RAM.
-
-        Raises:
-            VmError: libvirt could not save it; it goes on running.
-            VmGoneError: QEMU did not answer and was killed, or had ended before.
+        At once where nobody but the agent reads its port. OVMF drives virtio ports, too, and takes
+        what comes on them for keys: there it waits until our init has spoken, by when the kernel
+        has reset them.
         """
-        with self._writing(path) as domain:
-            domain.save(path)
-        self.channels.stamp("stop_asked")
-        self._end()
+        line, self._payload_line = self._payload_line, b""
+        # A QEMU that has ended already is named by who waits for the next boundary.
+        with contextlib.suppress(VmGoneError, TimeoutError):
+            self._send_control(line, self.config.deadlines.vmm_s)
 
-    def snapshot(self, path: Path) -> None:
-        """Writes RAM and devices to ``path`` and lets the VM go on.
-
-        The guest stands still meanwhile. What it has written to is RAM alone, so this is all of it.
-
-        Args:
-            path: of `Driver.restore`, once this VM has ended: it takes the same name and ports.
-
-        Raises:
-            VmError: libvirt could not write it, as without its libvirt_iohelper.
-            VmGoneError: QEMU did not answer and was killed, or had ended before.
-        """
-        with self._writing(path) as domain:
-            domain.snapshot(path, () if self.config.shared else (DISK,))
-
-    @contextlib.contextmanager
-    def _writing(self, path: Path) -> Iterator[Domain]:
-        if self._domain is None or not self.running():
-            raise VmGoneError(f"QEMU of {self.config.name} has ended")
-        seconds = self.config.deadlines.vmm_s + self.config.memory_mib / _SAVED_MIB_PER_S
-        with self._patience(seconds, VmGoneError, f"write {path}"):
-            yield self._domain
-
-    def _patience(
-        self, seconds: float, error: type[VmError], what: str
-    ) -> contextlib.AbstractContextManager[None]:
-        return limited(
-            seconds,
-            self._kill_qemu,
-            error(
-                f"QEMU of the VM {self.config.name} did not {what} within {seconds:g} s and was "
-                "killed; is it stopped, or the host's disk stuck?"
-            ),
-        )
-
-    def _kill_qemu(self) -> None:
-        if self.channels.process is not None:
-            self.channels.process.kill()
+    def _copy_variables(self, machine: str) -> None:
+        if self.variables is None:
+            return
+        try:
+            shutil.copyfile(uefi.find(machine).variables, self.variables)
+            if self._connection.owner is not None:
+                os.chown(self.variables, *self._connection.owner)
+        except OSError as error:
+            raise VmError(
+                f"cannot write the UEFI variables of the VM {self.config.name} to "
+                f"{self.variables}: {error.strerror}"
+            ) from error
 
     def _payload_words(self) -> str:
         return words(
             self.config.payload, {"PATH": PATH, **self.config.environment}, self.config.directory
         )
 
-    def _send_payload(self, line: str) -> None:
+    def _await_ports(self) -> None:
         channels, limit = self.channels, self.config.deadlines.vmm_s
         channels.stamp("returned")
         channels.stamp("vmm_ready")  # the event came before, unless libvirt's thread is late
@@ -193,16 +173,22 @@ class Vm(Commands, Usage):
             )
         if channels.unplaced:
             raise RefusedError(f"the VM {self.config.name} was refused: {channels.unplaced}")
-        # A QEMU that has ended already is named by who waits for the next boundary.
-        with contextlib.suppress(VmGoneError, TimeoutError):
-            self._send_control(line.encode(), limit)
 
     def _watch(self) -> None:
         self._connection.watch(
             self.config.name,
-            resumed=lambda: self.channels.stamp("vmm_ready"),
-            stopped=self._gone_from_libvirt.set,
+            Watch(
+                resumed=lambda: self.channels.stamp("vmm_ready"),
+                powered_off=self._powered_off,
+                stopped=self._gone_from_libvirt.set,
+            ),
         )
+
+    def _powered_off(self) -> None:
+        with self.channels.changed:
+            # An event that comes later than QEMU's end says nothing of when the guest was done.
+            if "stopped" not in self.stamps:
+                self.channels.stamp("powered_off")
 
     def describe(self) -> None:
         """Keeps XML and command line, which are gone when QEMU is."""
@@ -287,6 +273,8 @@ class Vm(Commands, Usage):
             helpers.reap()
         self._agent.abandon()
         self.channels.close()
+        if self.variables is not None:
+            self.variables.unlink(missing_ok=True)
         if self.channels.process is not None:
             self.channels.process.close()
 

@@ -11,11 +11,12 @@ import msgspec
 
 from benchmarks.image import block, boot, kernel, own_kernel, store, tools, tree
 from benchmarks.image.digest import tree_digest
-from benchmarks.image.errors import DiskFullError, NotRootError
+from benchmarks.image.errors import DiskFullError, NotRootError, WrongHostError
 from benchmarks.image.model import SCHEMA, Image, Manifest
 from benchmarks.image.scratch import interruptible, scratch
 from benchmarks.image.sources import Host, Source, read_host, read_sources
 from benchmarks.image.store import Progress
+from vmdriver import unsupported
 
 NEEDED_BYTES = 800 * 2**20
 """What a build takes at its widest: tree, packages on their way into it, block image, kernel."""
@@ -49,6 +50,9 @@ def build(
         cached = _cached(recipe, cache)
         if cached and cached.manifest.boot_key == boot.key(cached.manifest.kernel_version):
             return cached
+    reason = unsupported()
+    if reason is not None:
+        raise WrongHostError(f"an image holds a kernel for VMs as well, and {reason}")
     if os.geteuid() != 0:
         raise NotRootError(
             "building an image needs root (device files and owners); run it with sudo"

@@ -2,6 +2,7 @@
 
 ImageError
 ├── BuildError
+│   ├── WrongHostError          the host's architecture is one for which none is made
 │   ├── NotRootError            the build makes device files and foreign owners
 │   ├── MissingToolError        a program the build calls is not installed
 │   ├── NoSourcesError          the host's apt sources name no usable mirror
@@ -24,6 +25,10 @@ class ImageError(Exception):
 
 class BuildError(ImageError):
     """The image could not be built; nothing of it was left in the cache."""
+
+
+class WrongHostError(BuildError):
+    """No image is made for the host's architecture."""
 
 
 class NotRootError(BuildError):

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.probes.model import Case, Judgement, Kind, UnreadableError, Verdict
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from benchmarks.probes.model import Decide
 
 SANDWICHED = 0.5
@@ -127,30 +129,43 @@ def agreement(before: str, sandbox: str, after: str, *, strict: bool = False) ->
     Telling are numbers that changed on the host, and numbers too large to agree by chance that
     are no limit every kernel has. Since many are gauges and not counters, and the agent itself
     uses memory meanwhile, each may stray by its own change or by a twentieth. Readings whose
-    numbers do not correspond one to one are compared as far as the shortest goes.
+    numbers do not correspond one to one are compared as far as the shortest goes; strictly, only
+    in lines that say the same but for their numbers.
 
     Args:
         before: The host's text before.
         sandbox: The sandbox's text.
         after: The host's text after.
-        strict: Leave small numbers out even if they changed: on another kernel they may well be
-            the same by chance.
+        strict: Leave out what another kernel meets by chance: small numbers even if they changed,
+            and rows of which the host's readings differ by more than the number itself. Lists
+            whose entries come and go, such as pending timers, pair one entry with another, and
+            between two entries lies almost anything.
 
     Returns:
         0 to 1; None where the texts hold no number that tells.
     """
-    numbers = [[float(n) for n in _NUMBER.findall(text)] for text in (before, sandbox, after)]
     inside, rows = 0, 0
-    for one, found, two in zip(*numbers, strict=False):
+    for one, found, two in _rows(before, sandbox, after, strict=strict):
         low, high = min(one, two), max(one, two)
         limit = low >= LIMIT or low % ROUND == 0
         telling = low >= TELLING and (low != high or not limit)
-        if not telling and (strict or low == high):
+        if strict and (not telling or high > 2 * low):
+            continue
+        if not telling and low == high:
             continue
         rows += 1
         slack = max(high - low, STRAY * high)
         inside += low - slack <= found <= high + slack
     return inside / rows if rows else None
+
+
+def _rows(*texts: str, strict: bool) -> Iterator[tuple[float, ...]]:
+    """Yield the numbers of texts that stand at the same place; strictly, in like lines alone."""
+    parts = zip(*(text.splitlines() for text in texts), strict=False) if strict else [texts]
+    for part in parts:
+        if not strict or len({_NUMBER.sub("0", text) for text in part}) == 1:
+            numbers = ([float(n) for n in _NUMBER.findall(text)] for text in part)
+            yield from zip(*numbers, strict=False)
 
 
 def blanked(host: str, sandbox: str) -> bool:

@@ -27,6 +27,7 @@ NAMES = (
     "vm",
     "vm:tuned",
     "vm:stock",
+    "vm:uefi",
     "vm:microvm",
     "vm:lean",
     "vm:virtiofs",

@@ -103,8 +103,7 @@ class ContainerInstance:
             pids = self._container.pids()
         except runtime.ContainerError as error:
             raise MeasurementError(f"cannot read the container's memory: {error}") from error
-        usage = charged.usage_bytes if charged is not None else None
-        return {**processes.ladder(pids), "cgroup_bytes": usage}
+        return {**processes.ladder(pids), **processes.charges(charged)}
 
     def stop(self) -> None:
         """Stop and delete it."""

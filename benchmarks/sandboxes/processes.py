@@ -1,4 +1,4 @@
-"""The memory ladder of a set of host processes."""
+"""The memory ladder of a set of host processes, and of the control group they are in."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import psutil
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from runtime.usage import CgroupMemory
 
 
 def ladder(pids: Iterable[int]) -> dict[str, float | None]:
@@ -38,6 +40,14 @@ def ladder(pids: Iterable[int]) -> dict[str, float | None]:
     if totals["processes"] == 0:
         return dict.fromkeys(totals)
     return dict(totals)
+
+
+def charges(charged: CgroupMemory | None) -> dict[str, float | None]:
+    """Return what a control group is charged: ``cgroup_bytes``, and the kernel's part of it."""
+    return {
+        "cgroup_bytes": None if charged is None else charged.usage_bytes,
+        "cgroup_kernel_bytes": None if charged is None else charged.kernel_bytes,
+    }
 
 
 def _writable(pid: int) -> int:

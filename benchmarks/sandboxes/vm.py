@@ -24,6 +24,7 @@ from benchmarks.sandboxes.vm_accelerator import choose
 from benchmarks.sandboxes.vm_groups import VmGroups
 from benchmarks.sandboxes.vm_instance import VmInstance
 from benchmarks.sandboxes.vm_variants import VARIANTS, files
+from vmdriver import embedded
 from vmdriver.domain import kernel_command_line
 
 if TYPE_CHECKING:
@@ -170,6 +171,9 @@ class VmSandbox:
                 "limits": self._limits(config),
                 "libvirt": self._driver.connection.version,
                 "libvirt_uri": self._driver.connection.uri,
+                "libvirt_settings": embedded.settings()
+                if self._driver.connection.embedded
+                else None,
                 # Paid once, when the connection is opened; no start holds any of it.
                 "libvirt_probing_s": round(self._driver.connection.probing_s, 3),
                 "audit": self._accelerator.audit,

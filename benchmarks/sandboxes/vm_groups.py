@@ -98,12 +98,11 @@ class VmGroups:
             self._manager = None
 
 
-def charged_bytes(group: Group | None) -> float | None:
-    """Return what the kernel has charged to a VM's group, in bytes; None where nothing tells."""
+def charged(group: Group | None) -> usage.CgroupMemory | None:
+    """Return what the kernel has charged to a VM's group; None where nothing tells."""
     if group is None:
         return None
-    charged = usage.memory({name: Path(path) for name, path in group.paths.items()})
-    return None if charged is None else charged.usage_bytes
+    return usage.memory({name: Path(path) for name, path in group.paths.items()})
 
 
 def remove(group: Group | None) -> None:

@@ -87,7 +87,7 @@ class VmInstance:
         return {
             **processes.ladder([self._vm.pid, *helpers]),
             **served,
-            "cgroup_bytes": vm_groups.charged_bytes(self._group),
+            **processes.charges(vm_groups.charged(self._group)),
             "guest_ram_bytes": parts.guest_ram_bytes,
             "vmm_bytes": parts.rss_bytes - parts.guest_ram_bytes,
             "translation_bytes": parts.translation_bytes,

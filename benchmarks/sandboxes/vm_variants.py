@@ -52,6 +52,14 @@ VARIANTS = {
         sentence="It boots a whole distribution with systemd: the image's packages and Debian's "
         "base system. Its workload starts as a service that waits for the network's.",
     ),
+    "uefi": Variant(
+        vmdriver.STOCK_UEFI,
+        # an emulated CPU takes its time for this firmware, too
+        deadlines=vmdriver.Deadlines(kernel_s=180, init_s=180, main_s=300, agent_s=60, gone_s=60),
+        sentence="It is vm:stock, booted by UEFI (OVMF without secure boot) in place of SeaBIOS. "
+        "Its kernel boundary is the first word of the kernel's EFI stub, which it says once it has "
+        "decompressed itself.",
+    ),
     "lean": Variant(
         replace(vmdriver.TUNED, name="lean", balloon=True, free_page_reporting=True),
         sentence="Its guest gives memory that it frees back to the host (free page reporting).",

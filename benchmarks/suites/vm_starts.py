@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.image import distribution
 from benchmarks.suites.libvirt_share import start_directly, without_libvirt
-from vmdriver import MICRO, STOCK, TUNED, Deadlines, Driver, VmConfig
+from vmdriver import MICRO, STOCK, STOCK_UEFI, TUNED, Deadlines, Driver, VmConfig
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -31,13 +31,15 @@ if TYPE_CHECKING:
     Measured = dict[str, list[Stamps]]
 
 DIRECTLY = "tuned, without libvirt"
-WAYS = ("tuned", DIRECTLY, "microvm", "restored", "stock, own init", "stock")
+WAYS = ("tuned", DIRECTLY, "microvm", "restored", "stock, own init", "stock", "uefi")
 BOUNDARIES = (
-    "exec", "spawned", "vmm_ready", "returned", "kernel", "init", "main", "stopped",
+    "exec", "spawned", "vmm_ready", "returned", "kernel", "init", "main",
+    "powered_off", "stopped",
 )  # fmt: skip
+_ENDS = {"powered_off", "stopped"}
 _PAYLOAD = ("sh", "-c", "echo m >&3; exec sleep 600")
 _MEMORY_MIB = 512
-_PATIENT = Deadlines(init_s=180, main_s=300, gone_s=60)
+_PATIENT = Deadlines(kernel_s=180, init_s=180, main_s=300, gone_s=60)
 
 
 def measure(
@@ -111,11 +113,11 @@ class _Starts:
             return replace(config, profile=MICRO)
         if way == "stock, own init":
             return replace(config, profile=STOCK, kernel=image.kernel)
-        if way == "stock":
+        if way in {"stock", "uefi"}:
             whole = distribution.build(image, progress=lambda words: print(words, file=sys.stderr))  # noqa: T201  # a minute of silence otherwise
             return replace(
                 config,
-                profile=STOCK,
+                profile=STOCK if way == "stock" else STOCK_UEFI,
                 kernel=image.kernel,
                 initrd=whole.initrd,
                 disk=whole.block,
@@ -138,8 +140,8 @@ def _stopped(vm: Vm) -> Stamps:
 
 
 def seconds(stamps: Stamps, boundary: str) -> float:
-    """From the request (for ``stopped``, to stop) to a boundary, in seconds."""
-    begin = "stop_asked" if boundary == "stopped" else "requested"
+    """From the request (for an end, to stop) to a boundary, in seconds."""
+    begin = "stop_asked" if boundary in _ENDS else "requested"
     return (stamps[boundary] - stamps[begin]) / 1e9
 
 
@@ -153,7 +155,7 @@ def ladder(starts: list[Stamps]) -> dict[str, float]:
 
 
 def _begun(stamps: Stamps, boundary: str) -> bool:
-    return boundary != "stopped" or "stop_asked" in stamps
+    return boundary not in _ENDS or "stop_asked" in stamps
 
 
 def table(measured: Measured) -> str:

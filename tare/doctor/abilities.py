@@ -182,6 +182,11 @@ def seccomp(tried: Mapping[str, str], library: str | None) -> Check:
 def qemu(path: str | None) -> Check:
     """Check the virtual machine monitor by running it."""
     how = "ran qemu-system-x86_64 --version"
+    import vmdriver
+
+    reason = vmdriver.unsupported()
+    if reason is not None:  # installing it would help nobody
+        return Check(id="qemu", title="QEMU", state=State.FAIL, found=reason, how="uname(2)")
     if path is None:
         return _missing("qemu", "QEMU", "qemu-system-x86_64 is not installed", how)
     try:
@@ -216,11 +221,10 @@ def accelerator() -> Check:
     how = "a tiny guest counted a loop under each, against the same loop natively"
     import vmdriver
 
-    audit = getattr(vmdriver, "audit", None)
-    if audit is None or shutil.which("qemu-system-x86_64") is None:
+    if vmdriver.unsupported() is None and shutil.which("qemu-system-x86_64") is None:
         return _missing("accelerator", "accelerator", "not measured: no QEMU", how)
     try:
-        audited: list[Any] = audit()
+        audited: list[Any] = vmdriver.audit()
     except Exception as error:  # noqa: BLE001  # whatever the audit meets is the finding
         return _missing("accelerator", "accelerator", f"cannot be measured: {error}", how)
     return judge_accelerators(audited, how)

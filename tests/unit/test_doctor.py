@@ -102,6 +102,13 @@ def test_missing_programs_are_failures_with_advice() -> None:
     assert found.advice
 
 
+def test_an_architecture_without_vms_is_said_to_be_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("platform.machine", lambda: "aarch64")
+    for found in (abilities.qemu(None), abilities.accelerator()):
+        assert found.state is State.FAIL
+        assert "VMs are driven on x86-64 only so far, not on aarch64" in found.found
+
+
 def test_missing_root_is_a_failure() -> None:
     assert abilities.root(1000).state is State.FAIL
     assert abilities.root(0).state is State.OK

@@ -105,6 +105,34 @@ def test_a_hanging_workload_is_a_timeout_and_the_rest_is_kept(
     assert by_workload["sysbench-cpu"] == {Status.OK}
 
 
+def test_a_guest_s_own_share_of_a_stop_is_told_apart(
+    tmp_path: Path,
+    measure: Measure,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stop = FakeInstance.stop
+
+    def power_off(self: FakeInstance) -> None:
+        stop(self)
+        self._stamps["powered_off"] = (self._stamps["stop_asked"] + self._stamps["stopped"]) // 2
+
+    measure(tmp_path / "plain")
+    monkeypatch.setattr(FakeInstance, "stop", power_off)
+    measure(tmp_path / "guests")
+    plain, guests = (runfolder.load(tmp_path / name).samples for name in ("plain", "guests"))
+    stops = {"stop_s", "stop_guest_s", "stop_host_s"}
+    assert {s.metric for s in plain} & stops == {"stop_s"}
+    assert {s.metric for s in guests} & stops == stops
+    for block in {s.block for s in guests}:
+        found = {
+            s.metric: s.value or 0
+            for s in guests
+            if s.block == block and s.sandbox == "fake" and s.metric in stops
+        }
+        assert found["stop_guest_s"] + found["stop_host_s"] == pytest.approx(found["stop_s"])
+        assert min(found.values()) > 0
+
+
 def test_two_campaigns_at_once_are_refused_by_name(tmp_path: Path, measure: Measure) -> None:
     lock = tmp_path / "state" / "campaign.lock"
     with (

@@ -10,10 +10,13 @@ import hashlib
 from importlib import resources
 from pathlib import Path
 
+from vmdriver.guest import carry
+
 PACKAGES = ("systemd-sysv", "udev", "dbus", "initramfs-tools", "zstd")
 """What the agent's service and the initrd need, in a distribution's base system or beside it."""
 
 AGENT = "usr/lib/tare/agent.sh"
+CARRY = "usr/lib/tare/carry"
 
 _SERVICE = """\
 [Unit]
@@ -54,7 +57,7 @@ _WANTS = "etc/systemd/system/multi-user.target.wants"
 def key() -> str:
     """SHA-256 over what `prepare` adds and how, in hex."""
     package = resources.files("vmdriver.guest")
-    files = (package.joinpath("agent.sh"), package.joinpath("distribution.py"))
+    files = [package.joinpath(name) for name in ("agent.sh", "carry.py", "distribution.py")]
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
@@ -68,6 +71,10 @@ def prepare(root: Path, machine_id: str) -> None:
     Raises:
         OSError: the tree lacks something or cannot be written.
     """
+    program = root / CARRY
+    program.parent.mkdir(parents=True, exist_ok=True)
+    program.write_bytes(carry.program())
+    program.chmod(_EXECUTABLE)
     agent = resources.files("vmdriver.guest").joinpath("agent.sh").read_text()
     files = {
         AGENT: (agent, _PLAIN),

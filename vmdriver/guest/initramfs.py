@@ -13,7 +13,7 @@ from importlib import resources
 from pathlib import Path
 
 from vmdriver.errors import GuestBuildError
-from vmdriver.guest import cpio
+from vmdriver.guest import carry, cpio
 from vmdriver.guest.modules import NEEDED, Modules
 
 ON_DEMAND: Mapping[str, tuple[str, ...]] = {
@@ -96,6 +96,7 @@ def build_initramfs(modules: Path, busybox: Path, out: Path) -> None:
         cpio.pipe("pipe.out"),
         cpio.pipe("pipe.err"),
         cpio.file("bin/busybox", _static(busybox), 0o755),
+        cpio.file("carry", carry.program(), 0o755),
         cpio.file("init", _script("init.sh"), 0o755),
         cpio.file("agent.sh", _script("agent.sh"), 0o644),
         cpio.file("etc/fstab.kernel", _FSTAB_KERNEL.encode()),

@@ -39,7 +39,7 @@ def test_a_vm_gets_the_limits_of_a_container(tmp_path: Path) -> None:
         assert text(group, ("pids", "pids.max"), "pids.max") == "512"
         with subprocess.Popen(["sleep", "60"]) as process:
             group.attach(process.pid)
-            charged = vm_groups.charged_bytes(group)
+            charged = vm_groups.charged(group)
             process.kill()
         assert charged is not None
         vm_groups.remove(group)
@@ -75,4 +75,4 @@ def test_a_host_without_control_groups_is_said(
     with VmGroups(tmp_path, 1) as groups:
         assert groups.create("vm-0") is None
         assert groups.unavailable == "this host gives no cgroup controller"
-        assert vm_groups.charged_bytes(None) is None
+        assert vm_groups.charged(None) is None

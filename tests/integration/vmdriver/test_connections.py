@@ -16,8 +16,11 @@ from tests.integration.vmdriver.conftest import Configure, when
 from tests.integration.vmdriver.daemon import Daemon
 from tests.integration.vmdriver.faults import told
 from vmdriver import (
+    STOCK_UEFI,
     TUNED,
+    Deadlines,
     Driver,
+    FirmwareStuckError,
     QemuDiedError,
     RefusedError,
     VmConfig,
@@ -81,8 +84,18 @@ def test_a_daemon_s_own_words_are_kept(through: Driver, config: VmConfig) -> Non
     assert nothing_stays(through)
 
 
+def test_a_daemon_s_user_can_write_the_variables_of_its_uefi(
+    through: Driver, config: VmConfig
+) -> None:
+    profile = replace(STOCK_UEFI, init="tare")
+    # QEMU runs, which it would not without them; half a second is too short for the firmware.
+    with pytest.raises(FirmwareStuckError, match="its firmware, uefi, started no kernel"):
+        through.start(replace(config, profile=profile, deadlines=Deadlines(kernel_s=0.5)))
+    assert nothing_stays(through)
+
+
 def test_a_daemon_s_qemu_that_is_killed(through: Driver, config: VmConfig) -> None:
-    thread = when(through, "killed", "vmm_ready", lambda pid: os.kill(pid, signal.SIGKILL))
+    thread = when(through, "killed", "returned", lambda pid: os.kill(pid, signal.SIGKILL))
     with pytest.raises(QemuDiedError, match="ended with signal SIGKILL before"):
         through.start(replace(config, name="killed"))
     thread.join()

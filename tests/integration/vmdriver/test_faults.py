@@ -16,7 +16,7 @@ from benchmarks.image import Image
 from tests.integration.vmdriver.conftest import Configure, when
 from tests.integration.vmdriver.faults import table, told
 from tests.integration.vmdriver.small import mute_kernel
-from vmdriver import TUNED, Deadlines, Driver, clean, leftovers, microguest
+from vmdriver import MICRO, TUNED, Deadlines, Driver, clean, leftovers, microguest
 from vmdriver.guest import cpio
 
 Cut = Callable[[Path, int], Path]
@@ -32,6 +32,8 @@ def nothing_stays(driver: Driver) -> object:
 def test_a_configuration_that_cannot_work(driver: Driver, configure: Configure) -> None:
     with told("configuration cannot work"):
         driver.start(configure(disk=Path("/nowhere")))
+    with told("no UEFI firmware"):
+        driver.start(configure(profile=replace(MICRO, firmware="uefi")))
     with told("cgroup missing"):
         driver.start(configure(cgroups=(Path("/nowhere"),)))
 

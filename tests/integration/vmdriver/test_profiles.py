@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.image import Image
 from tests.integration.vmdriver.conftest import Configure
-from vmdriver import MICRO, TUNED, ConfigError, Driver, Vm, leftovers
+from vmdriver import MICRO, STOCK_UEFI, TUNED, ConfigError, Deadlines, Driver, Vm, leftovers
 
 MIB = 1 << 20
 
@@ -67,6 +67,32 @@ def test_the_translation_cache_is_as_large_as_asked_for(lean: Vm) -> None:
 def test_a_microvm_stops_by_itself(lean: Vm) -> None:
     lean.stop(grace_s=0)
     assert not lean.forced
+
+
+def test_uefi_enters_the_kernel_and_its_variables_go_with_the_vm(
+    driver: Driver, configure: Configure, image: Image
+) -> None:
+    # The disk past the host's page cache and served by a thread of its own in the same boot.
+    profile = replace(
+        STOCK_UEFI, init="tare", disk_cache="none", disk_io="native", io_thread=True, queues=1
+    )
+    patient = Deadlines(kernel_s=120, init_s=60, main_s=60)
+    config = configure(name="uefi", profile=profile, kernel=image.kernel, deadlines=patient)
+    with driver.start(config) as vm:
+        names = ["spawned", "vmm_ready", "kernel", "init", "main"]
+        stamps = [vm.stamps[name] for name in names]
+        assert stamps == sorted(stamps)
+        assert len(set(stamps)) == len(stamps)
+        assert vm.exec(["ls", "-d", "/sys/firmware/efi"]).exit_code == 0
+        firmware = [argument for argument in vm.argv if "pflash" in argument]
+        assert len(firmware) >= 2
+        assert any('"aio":"native"' in argument for argument in vm.argv)
+        assert any('"iothread":"iothread1"' in argument for argument in vm.argv)
+        written = list((driver.state / "uefi").iterdir())
+        assert [path.name for path in written] == ["uefi.fd"]
+        vm.stop(grace_s=0)
+        assert not vm.forced
+    assert leftovers(driver.state) == []
 
 
 def test_a_shared_directory_is_served_read_only_and_leaves_no_process(

@@ -21,6 +21,7 @@ from benchmarks.image.errors import (
     NetworkDownError,
     NotRootError,
     ToolFailedError,
+    WrongHostError,
 )
 from benchmarks.image.sources import Host, Source
 
@@ -121,6 +122,14 @@ def test_missing_tool_names_its_package(
     monkeypatch.setenv("PATH", str(programs))
     with pytest.raises(MissingToolError, match=r"mkfs\.erofs not found; .* erofs-utils$"):
         build(tmp_path)
+
+
+@pytest.mark.usefixtures("programs")
+def test_a_host_of_another_architecture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("platform.machine", lambda: "aarch64")
+    with pytest.raises(WrongHostError, match="on x86-64 only so far, not on aarch64"):
+        build(tmp_path / "cache")
+    assert not (tmp_path / "cache").exists()
 
 
 @pytest.mark.usefixtures("programs")

@@ -241,6 +241,30 @@ def test_agreement_of_numbers(before: str, sandbox: str, after: str, share: floa
     assert agreement(before, sandbox, after) == share
 
 
+def timers(now_ns: int, *addresses: str) -> str:
+    """``/proc/timer_list`` with a timer at each address."""
+    lines = [f"now at {now_ns} nsecs"]
+    for number, address in enumerate(addresses):
+        wait = 1_054_025 * (number + 2)
+        lines += [
+            f" #{number}: <{address}>, hrtimer_wakeup, S:01",
+            f" # expires at {now_ns + wait}-{now_ns + wait} nsecs [in {wait} to {wait} nsecs]",
+        ]
+    return "\n".join(lines)
+
+
+def test_a_list_whose_entries_come_and_go_tells_nothing_of_another_kernel() -> None:
+    # Digits of a hexadecimal address are as many numbers as letters part them into.
+    addresses = ("000000007ea655e5", "0000000083296694", "000000002063912b", "0000000011223344")
+    before = timers(13 * 10**12, *addresses)
+    after = timers(13 * 10**12 + 9 * 10**9, *addresses[1:], "0000000044332211")
+    guest = timers(20 * 10**9, *addresses)
+    found = agreement(before, guest, after, strict=True)
+    assert found is not None
+    assert found < 0.5
+    assert agreement(before, timers(13 * 10**12 + 10**9, *addresses), after, strict=True) == 1.0
+
+
 def test_addresses_blanked_by_the_kernel_are_recognised() -> None:
     assert blanked("ffffffff81000000 T start", "0000000000000000 T start")
     assert not blanked("ffffffff81000000 T start", "ffffffff81000000 T start")

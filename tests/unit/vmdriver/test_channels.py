@@ -73,6 +73,24 @@ def test_output_before_the_payload_s_first_byte_is_not_taken_for_it(vm: Fixture)
     assert vm.console.last_line() == "damned"
 
 
+def test_what_firmware_says_on_console_and_ports_is_neither_kernel_nor_guest(vm: Fixture) -> None:
+    vm.channels.firmware_speaks = True
+    vm.qemu(
+        "import time\n"
+        "ports['serial'].send(b'\\x1b[2JBdsDxe: loading')\n"
+        "ports['stamp'].send(b'mess'); ports['control'].send(b'\\x1b[2Jready\\n')\n"
+        "time.sleep(0.05); ports['serial'].send(b'\\r\\nEFI stub: Loaded'); time.sleep(0.05)\n"
+        "ports['serial'].send(b'\\r\\ntare: init\\r\\n'); time.sleep(0.05)\n"
+        "ports['stamp'].send(b'm'); ports['control'].send(b'ready\\n'); time.sleep(0.05)\n"
+    )
+    vm.wait_for("stopped")
+    stamps = [vm.channels.stamps[name] for name in ("connected", "kernel", "init", "main")]
+    assert stamps == sorted(stamps)
+    assert stamps[1] - stamps[0] > 25_000_000
+    assert "output" not in vm.channels.stamps
+    assert vm.received == [("control", b"ready\n")]
+
+
 def test_a_first_byte_alone_is_no_output(vm: Fixture) -> None:
     vm.qemu("ports['stamp'].send(b'm'); ports['stamp'].send(b'\\n')")
     vm.wait_for("stopped")

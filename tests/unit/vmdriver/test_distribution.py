@@ -25,6 +25,8 @@ def test_the_agent_is_a_service_that_is_wanted_at_boot(root: Path) -> None:
     assert wanted.resolve() == root / "etc/systemd/system/tare.service"
     assert f"/{distribution.AGENT}" in unit
     assert (root / distribution.AGENT).read_text().startswith("# Process 1 of the guest")
+    assert os.access(root / distribution.CARRY, os.X_OK)
+    assert f"carry=/{distribution.CARRY}\n" in (root / distribution.AGENT).read_text()
     assert (root / "etc/machine-id").read_text() == f"{MACHINE_ID}\n"
 
 
@@ -50,7 +52,7 @@ def test_another_agent_makes_another_distribution(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = distribution.key()
-    for name in ("agent.sh", "distribution.py"):
+    for name in ("agent.sh", "carry.py", "distribution.py"):
         shutil.copy(Path(distribution.__file__).with_name(name), tmp_path)
     monkeypatch.setattr("vmdriver.guest.distribution.resources.files", lambda _: tmp_path)
     assert distribution.key() == before

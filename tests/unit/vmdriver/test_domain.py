@@ -4,7 +4,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from vmdriver import MICRO, TUNED, ConfigError, VmConfig
+from vmdriver import MICRO, STOCK_UEFI, TUNED, ConfigError, VmConfig, uefi
 from vmdriver.domain import PORTS, SERIAL, domain_xml, kernel_command_line
 
 
@@ -123,6 +123,40 @@ def test_an_image_can_be_a_directory_that_the_guest_cannot_write_to(
     command_line = kernel_command_line(shared)
     assert f"tare.root=tare tare.fs={kind}" in command_line
     assert ("tare.flags=trans=virtio" in command_line) == (kind == "9p")
+
+
+def test_uefi_has_its_code_read_only_and_variables_of_its_own(
+    config: VmConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    firmware = uefi.Firmware(Path("/usr/code.fd"), Path("/usr/vars.fd"))
+    monkeypatch.setattr("vmdriver.uefi.find", lambda _machine: firmware)
+    sockets = {port: Path(f"/s/{port}") for port in (SERIAL, *PORTS)}
+    own = replace(config, profile=STOCK_UEFI)
+    system = ET.fromstring(domain_xml(own, sockets, variables=Path("/state/one.fd"))).find("os")
+    assert system is not None
+    loader = system.find("loader")
+    assert loader is not None
+    assert (loader.text, loader.attrib) == ("/usr/code.fd", {"readonly": "yes", "type": "pflash"})
+    assert system.findtext("nvram") == "/state/one.fd"
+    assert system.findtext("kernel") == str(config.kernel)
+
+
+def test_guest_ram_lies_on_huge_pages_and_near_its_cpus_where_there_are_any(
+    config: VmConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "meminfo").write_text("HugePages_Free: 128\nHugepagesize: 2048 kB\n")
+    (tmp_path / "mounts").write_text("hugetlbfs /dev/hugepages hugetlbfs rw 0 0\n")
+    monkeypatch.setattr("vmdriver.config._MEMINFO", tmp_path / "meminfo")
+    monkeypatch.setattr("vmdriver.config._MOUNTS", tmp_path / "mounts")
+    monkeypatch.setattr("vmdriver.domain.nodes_of", lambda _cpus: (0, 1))
+    domain = parsed(config)
+    assert domain.find("memoryBacking/hugepages") is not None
+    nodes = domain.find("numatune/memory")
+    assert nodes is not None
+    assert nodes.attrib == {"mode": "strict", "nodeset": "0,1"}
+    plain = parsed(replace(config, profile=replace(TUNED, hugepages=False, pin=False)))
+    assert plain.find("memoryBacking") is None
+    assert plain.find("numatune") is None
 
 
 def test_memory_options_reach_the_domain(config: VmConfig) -> None:

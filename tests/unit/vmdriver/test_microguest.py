@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from vmdriver import microguest
-from vmdriver.accelerator import _speed, audit, native_loops_per_s
+from vmdriver.accelerator import _audit_one, _Run, _speed, audit, native_loops_per_s
 from vmdriver.tsc import host_khz
 
 
@@ -39,6 +39,16 @@ def test_the_host_counts_faster_than_an_interpreter() -> None:
     speed = native_loops_per_s()
     assert speed is not None
     assert speed > 1e8
+
+
+@pytest.mark.parametrize(("name", "verdict"), [("tcg", "emulates"), ("kvm", "accelerates")])
+def test_translation_never_accelerates_however_fast_it_seems(
+    name: str, verdict: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vmdriver.accelerator._run", lambda *_: _Run(2e9, 20, ""))
+    monkeypatch.setattr("vmdriver.accelerator.shutil.which", lambda _: "/usr/bin/qemu")
+    monkeypatch.setattr("vmdriver.accelerator.os.access", lambda *_: True)
+    assert _audit_one(name, "qemu", 3e9).verdict == verdict
 
 
 def test_a_qemu_that_is_not_there_is_a_verdict() -> None:

@@ -85,3 +85,11 @@ def test_why_a_guest_is_silent_is_told_apart(
 
 def test_a_qemu_that_never_came_is_said_to_have_not() -> None:
     assert diagnosis.why(None) == "QEMU has not connected"
+
+
+def test_who_waits_for_a_turn_on_a_busy_host_is_busy(monkeypatch: pytest.MonkeyPatch) -> None:
+    with others_child("exec sleep 60", "wait") as process:
+        assert diagnosis.why(process).endswith("the guest waits, for its disk perhaps")
+        queued = iter([0.0, 0.2])
+        monkeypatch.setattr(diagnosis, "_queued_s", lambda _pid: next(queued))
+        assert diagnosis.why(process).endswith("a vCPU is busy")

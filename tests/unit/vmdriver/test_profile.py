@@ -4,7 +4,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from vmdriver import MICRO, PROFILES, STOCK, TUNED, VmConfig, diff
+from vmdriver import MICRO, PROFILES, STOCK, STOCK_UEFI, TUNED, VmConfig, diff
 from vmdriver.domain import PORTS, SERIAL, domain_xml
 from vmdriver.numa import cpu_list, nodes_of
 from vmdriver.profile import fits_huge_pages
@@ -22,12 +22,13 @@ def parsed(profile: str) -> ET.Element:
 def test_profiles_are_read_and_not_written() -> None:
     with pytest.raises(FrozenInstanceError):
         TUNED.machine = "pc"  # type: ignore[misc]
-    assert list(PROFILES) == ["tuned", "microvm", "stock"]
+    assert list(PROFILES) == ["tuned", "microvm", "stock", "uefi"]
 
 
 def test_profiles_differ_where_they_say() -> None:
     assert diff(MICRO, TUNED) == ["machine: 'q35' -> 'microvm'"]
     assert diff(TUNED, TUNED) == []
+    assert diff(STOCK_UEFI, STOCK) == ["firmware: 'seabios' -> 'uefi'"]
     fields = {line.partition(":")[0] for line in diff(STOCK, TUNED)}
     assert {"firmware", "kernel", "init", "bare", "pin", "video", "network"} <= fields
 

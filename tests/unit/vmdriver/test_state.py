@@ -42,12 +42,14 @@ def test_what_a_crash_left_is_named_and_removed(tmp_path: Path, fake_qemu: list[
     (layout.root / "run" / "qemu").mkdir(parents=True)
     (layout.root / "run" / "qemu" / "one.pid").touch()
     (layout.root / "run" / "qemu" / "driver.pid").touch()
+    (layout.variables / "one.fd").touch()
     process = start(fake_qemu)
-    assert len(leftovers(tmp_path / "state")) == 4
+    assert len(leftovers(tmp_path / "state")) == 5
     # Its parent must reap it before it is gone from /proc's command lines.
     removed = clean(tmp_path / "state")
     assert process.wait(5) == -9
-    assert [words.split()[0] for words in removed] == ["QEMU", "socket", "libvirt", "libvirt"]
+    kinds = [words.split()[0] for words in removed]
+    assert kinds == ["QEMU", "socket", "UEFI", "libvirt", "libvirt"]
     assert leftovers(tmp_path / "state") == []
 
 
