@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+import click
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -51,7 +52,9 @@ def show(head: str, columns: Sequence[str], rows: Sequence[Row], *, right: bool 
                 table.add_row(Text(row.label), *(Text(row.cells[place]) for place in places))
             else:
                 table.add_row(Text(row.label, style="bold"))
-        console.print(table)
+        with console.capture() as drawn:
+            console.print(table)
+        click.echo("\n".join(line.rstrip() for line in drawn.get().splitlines()))
 
 
 def _fitting(columns: Sequence[str], rows: Sequence[Row], room: int) -> list[list[int]]:
