@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING, NamedTuple
 
 import click
@@ -55,6 +56,19 @@ def show(head: str, columns: Sequence[str], rows: Sequence[Row], *, right: bool 
         with console.capture() as drawn:
             console.print(table)
         click.echo("\n".join(line.rstrip() for line in drawn.get().splitlines()))
+
+
+def say(text: str, indent: str = "") -> None:
+    """Print a paragraph of at most 80 columns on standard output; words are never broken."""
+    lines = textwrap.wrap(
+        text,
+        WIDTH,
+        initial_indent=indent,
+        subsequent_indent=indent or "  ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    click.echo("\n".join(lines))
 
 
 def _fitting(columns: Sequence[str], rows: Sequence[Row], room: int) -> list[list[int]]:
