@@ -169,6 +169,27 @@ def test_an_agent_that_breaks_is_an_error_and_no_slowdown(refuses: bool, why: st
     assert account.uncharged_s == ()
 
 
+class Late:
+    """An instance whose agent is late until it is given four times the time."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def run(self, args: list[str], *, timeout_s: float, stdin: bytes = b"") -> Completed:
+        del args, timeout_s, stdin
+        self.asked += 1
+        told = b"late" if self.asked <= 4 else b"10 5"  # two ends a try
+        return Completed(0, told, b"", 0.1)
+
+
+def test_an_end_that_is_late_is_given_more_time() -> None:
+    instance: Any = Late()
+    end = channels.End("vm", instance, 0.0, 0.0, 0.0)
+    (ordeal,) = measure.ordeals(end, end, 1, victims=["cpu"], aggressors=["cpu"], pairs=1)
+    assert ordeal.error is None
+    assert instance.asked == 6
+
+
 def test_what_is_kept_is_read_again_and_damage_is_named(tmp_path: Path) -> None:
     account = Account(sandbox="vm", aggressor="cpu", charged_s=(None,), uncharged_s=(0.1,))
     found = Interference(accounts=(account,))
