@@ -91,13 +91,23 @@ def _cell(row: ChannelRow | None) -> ChannelCell:
     if not row.carries:
         bound = units.quantity(row.high, Unit.BITS_PER_SECOND)
         return ChannelCell("nothing", f"below {bound}", "kept", row.admissible)
-    ends = [units.quantity(end, Unit.BITS_PER_SECOND) for end in (row.low, row.high)]
-    shown = units.quantity(row.bits_per_s, Unit.BITS_PER_SECOND)
-    return ChannelCell(shown, f"{ends[0]} to {ends[1]}; {row.band}", "leak", row.admissible)
+    return ChannelCell(
+        units.quantity(row.bits_per_s, Unit.BITS_PER_SECOND),
+        f"{_range(row.low, row.high, row.bits_per_s)}; {row.band}",
+        "leak",
+        row.admissible,
+    )
+
+
+def _range(low: float, high: float, like: float) -> str:
+    """Return two ends in the unit in which ``like`` is shown."""
+    factor = units.scale(like, Unit.BITS_PER_SECOND).factor
+    return " to ".join(units.digits(end / factor) for end in (low, high))
 
 
 def _published(published: tuple[float, float] | None) -> str:
     if published is None:
         return units.MISSING
-    low, high = (units.quantity(end, Unit.BITS_PER_SECOND) for end in published)
-    return f"{low} to {high}"
+    low, high = published
+    factor = units.scale(high, Unit.BITS_PER_SECOND).factor
+    return f"{units.digits(low / factor)} to {units.quantity(high, Unit.BITS_PER_SECOND)}"

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runtime import capabilities, lxcfs
+from runtime import capabilities, lxcfs, masks
 from runtime.ablation import TECHNOLOGIES, without
 from runtime.cgroups import layout
 from runtime.difference import diff
@@ -80,20 +80,6 @@ MOUNTS = (
 CGROUP_MOUNT = Mount(
     destination="/sys/fs/cgroup", type="cgroup2", options=("ro", "nosuid", "noexec", "nodev")
 )
-MASKED = (
-    *(
-        f"/proc/{name}"
-        for name in (
-            "acpi", "asound", "interrupts", "kcore", "keys", "latency_stats", "sched_debug",
-            "scsi", "timer_list", "timer_stats",
-        )
-    ),
-    "/sys/firmware",
-    "/sys/devices/virtual/powercap",
-    "/sys/fs/selinux",
-    "/sys/devices/system/cpu/cpu*/thermal_throttle",
-)  # fmt: skip
-READONLY = tuple(f"/proc/{name}" for name in ("bus", "fs", "irq", "sys", "sysrq-trigger"))
 
 
 @cache
@@ -129,8 +115,8 @@ def default(
             uid_mappings=_MAPPING,
             gid_mappings=_MAPPING,
             resources=resources,
-            masked_paths=MASKED,
-            readonly_paths=READONLY,
+            masked_paths=masks.DEFAULT,
+            readonly_paths=masks.READONLY,
             seccomp="default",
         ),
     )
@@ -195,6 +181,8 @@ def docker_like(
     linux = replace(
         spec.linux,
         seccomp="docker-like",
+        masked_paths=masks.DOCKER,
+        readonly_paths=masks.DOCKER_READONLY,
         resources=resources or Resources(),
     )
     return replace(spec, profile="docker-like", process=process, linux=linux)
@@ -208,19 +196,21 @@ def hardened(
     resources: Resources | None = None,
     cwd: str = "/",
 ) -> Spec:
-    """Default, and: read-only root, no capabilities, a tighter filter, clocks of its own.
+    """Default, and: read-only root, no capabilities, a tighter filter, more masks, own clocks.
 
     Where the host runs lxcfs, /proc shows the container's own memory, CPUs, load and uptime.
     """
     spec = default(rootfs=rootfs, args=args, env=env, resources=resources, cwd=cwd)
     options = ("nosuid", "nodev", "mode=1777")
     scratch = Mount(destination="/tmp", type="tmpfs", options=options)  # noqa: S108  # inside
+    views = lxcfs.mounts()
+    shown = {view.destination for view in views}
     return replace(
         spec,
         profile="hardened",
         root=replace(spec.root, readonly=True),
         process=replace(spec.process, capabilities=()),
-        mounts=(*spec.mounts, *lxcfs.mounts(), scratch),
+        mounts=(*spec.mounts, *views, scratch),
         linux=replace(
             spec.linux,
             namespaces=(*spec.linux.namespaces, Namespace("time")),
@@ -230,6 +220,7 @@ def hardened(
                 "boottime": -time.clock_gettime_ns(time.CLOCK_BOOTTIME),
             },
             seccomp="hardened",
+            masked_paths=tuple(path for path in masks.HARDENED if path not in shown),
         ),
     )
 
@@ -265,11 +256,9 @@ def describe(name: str) -> list[str]:
 
 __all__ = [
     "CGROUP_MOUNT",
-    "MASKED",
     "MOUNTS",
     "PIDS_LIMIT",
     "PROFILES",
-    "READONLY",
     "TECHNOLOGIES",
     "bare",
     "default",

@@ -29,9 +29,16 @@ _REASONS = {
 class CampaignProgress:
     """Shows what is being measured, how far it is, and the time left."""
 
-    def __init__(self, campaign: Campaign) -> None:
-        """Prepare for a campaign; nothing is shown before the context is entered."""
+    def __init__(self, campaign: Campaign, *, once: bool = False) -> None:
+        """Prepare for a campaign; nothing is shown before the context is entered.
+
+        Args:
+            campaign: The campaign.
+            once: Whether each sandbox is looked at once and no median is sought: then nothing is
+                said of blocks, budgets and precision.
+        """
         self._campaign = campaign
+        self._once = once
         self._console = Console(file=sys.stderr, highlight=False)
         self._live = self._console.is_terminal
         self._progress = Progress(
@@ -43,7 +50,8 @@ class CampaignProgress:
             transient=True,
             disable=not self._live,
         )
-        self._task = self._progress.add_task("opening", total=campaign.budget_s, left="")
+        total = None if once else campaign.budget_s  # without one the bar only moves
+        self._task = self._progress.add_task("opening", total=total, left="")
         self._failed: set[str] = set()
 
     def note(self, line: str) -> None:
@@ -58,16 +66,17 @@ class CampaignProgress:
 
     def visiting(self, block: int, sandbox: str, remaining_s: float) -> None:
         """Say which visit begins."""
-        left = f"about {remaining_s:.0f} s left"
+        left = "" if self._once else f"about {remaining_s:.0f} s left"
+        what = f"looking at {sandbox}" if self._once else f"block {block + 1}: {sandbox}"
         if self._live:
             self._progress.update(
                 self._task,
-                description=f"block {block + 1}: {sandbox}",
-                completed=self._campaign.budget_s - remaining_s,
+                description=what,
+                completed=None if self._once else self._campaign.budget_s - remaining_s,
                 left=left,
             )
         else:
-            self._print(f"block {block + 1}: {sandbox} ({left})")
+            self._print(f"{what} ({left})" if left else what)
 
     def visited(self, samples: Sequence[Sample]) -> None:
         """Say each new failure once; the rest is in the journal."""
@@ -80,6 +89,8 @@ class CampaignProgress:
 
     def stopped(self, stop: Stop) -> None:
         """Say why the campaign ended, and the precision it reached."""
+        if self._once:
+            return
         reached = ", ".join(
             f"{name} ±{width:.1%}" if width is not None else f"{name} unknown"
             for name, width in stop.reached.items()

@@ -115,8 +115,11 @@ def said(attempt: Attempt) -> str:
         f"the host {attempt.busy or 0:.0%} busy"
     )
     if not found.carries:
-        return f"carries nothing; below {found.high:.3g} bit/s ({found.band.value}): {how}"
-    return (
-        f"{found.bits_per_s:.3g} bit/s ({found.low:.3g} to {found.high:.3g}), "
-        f"{found.band.value}: {how}"
-    )
+        return f"carries nothing; below {_told(found.high)} bit/s ({found.band.value}): {how}"
+    low, value, high = map(_told, (found.low, found.bits_per_s, found.high))
+    return f"{value} bit/s ({low} to {high}), {found.band.value}: {how}"
+
+
+def _told(bits_per_s: float) -> str:
+    """Return three digits, and never an exponent."""
+    return f"{bits_per_s:.0f}" if bits_per_s >= 1000 else f"{bits_per_s:.3g}"  # noqa: PLR2004  # three digits

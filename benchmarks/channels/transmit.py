@@ -23,7 +23,8 @@ _INTERPRETER = "/usr/bin/python3"
 _GRACE_S = 30.0
 _MARGIN_SLOTS = 4
 _LATE = "began too late: the host is too busy"
-"""Tried once more, with twice the time to begin."""
+PATIENCE = (1, 2, 4)
+"""How often the time to begin is given in each try; the next follows where an end is late."""
 BITS = 64
 """Bits of a serial channel's payload; a parallel one, which is faster, sends more."""
 PARALLEL_SYMBOLS = 32
@@ -92,10 +93,11 @@ def attempts(
     """
     word = f"{seed}/{sender.sandbox}"
     for channel in channels:
-        made = _attempt(channel, sender, receiver, word, bits)
-        if made.error is not None and made.error.endswith(_LATE):
-            one, two = (end._replace(lead_s=2 * end.lead_s) for end in (sender, receiver))
+        for times in PATIENCE:
+            one, two = (end._replace(lead_s=times * end.lead_s) for end in (sender, receiver))
             made = _attempt(channel, one, two, word, bits)
+            if made.error is None or not made.error.endswith(_LATE):
+                break
         yield made
 
 

@@ -131,11 +131,14 @@ READERS: dict[str, Callable[..., dict[str, Any]]] = {
 }
 
 
-def collect(wants: list[tuple[Any, ...]]) -> dict[str, Any]:
+def collect(
+    wants: list[tuple[Any, ...]], readers: dict[str, Callable[..., dict[str, Any]]] = READERS
+) -> dict[str, Any]:
     """Read everything asked for.
 
     Args:
         wants: Each (key, reader, arguments…).
+        readers: Word to the reader it stands for.
 
     Returns:
         Key to what the reader found, to ``{"errno": name}`` where the kernel refused, or to
@@ -144,7 +147,7 @@ def collect(wants: list[tuple[Any, ...]]) -> dict[str, Any]:
     values = {}
     for key, reader, *arguments in wants:
         try:
-            values[key] = READERS[reader](*arguments)
+            values[key] = readers[reader](*arguments)
         except OSError as error:
             values[key] = {"errno": errno_name(error)}
         except Exception as error:  # noqa: BLE001  # one broken reading must not hide the others
@@ -219,10 +222,17 @@ def below_each(directory: str, name: str, flags: int) -> int:
     return open_first(paths + [directory + "/" + f + "/" + name for f in folders], flags)
 
 
-def open_made_block_device() -> int:
-    """Make a node for the first block device the kernel lists, open it for reading, remove it."""
+def open_made_block_device(of_host: list[str]) -> int:
+    """Make a node for the kernel's first block device, open it for reading, remove it.
+
+    Args:
+        of_host: Major and minor number of the host's first, for where the list is masked.
+    """
     lines = read_file("/proc/partitions")["text"].split("\n")[2:]
-    numbers = [line.split()[:2] for line in lines if line.split()]
+    numbers = [
+        *[line.split()[:2] for line in lines if line.split()],
+        *([of_host] if of_host else []),
+    ]
     if not numbers:
         return -errno.ENXIO
     worst = errno.EROFS

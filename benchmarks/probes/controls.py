@@ -13,6 +13,7 @@ import os
 import platform
 import signal
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -101,6 +102,15 @@ _FILTER = "No permission is checked before the arguments, so only a filter refus
 _AT_FDCWD = -100
 
 
+def _first_block_device() -> list[str]:
+    """Return the numbers of the host's first block device; empty where it has none."""
+    try:
+        lines = Path("/proc/partitions").read_text(encoding="ascii").splitlines()[2:]
+    except OSError:
+        return []
+    return lines[0].split()[:2] if lines else []
+
+
 def controls(markers: Mapping[str, str] | None = None) -> tuple[Control, ...]:
     """Return the controls this machine's architecture has.
 
@@ -158,7 +168,7 @@ def controls(markers: Mapping[str, str] | None = None) -> tuple[Control, ...]:
         Control(
             id="block-device",
             how="block-device",
-            arguments=(),
+            arguments=(_first_block_device(),),
             held=NO_FILE | {errno.ENODEV},
             nothing=frozenset({errno.ENXIO}),
             why="Makes a node for the kernel's first disk, opens it for reading, removes it.",

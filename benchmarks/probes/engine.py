@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from benchmarks.probes import agent, files, objects
+from benchmarks.probes import agent, files, machine, machine_agent, network, objects
 from benchmarks.probes.controls import Control, ControlFinding, Outcome, controls, judge_attempt
 from benchmarks.probes.markers import planted
 from benchmarks.probes.model import Case, Examination, Finding, Probe, Reading, UnreadableError
@@ -15,8 +15,13 @@ from benchmarks.probes.model import Case, Examination, Finding, Probe, Reading, 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-PROBES: tuple[Probe, ...] = (*objects.PROBES, *files.PROBES)
-"""Every probe, in the order of reports."""
+PROBES: tuple[Probe, ...] = (
+    *objects.PROBES,
+    *network.PROBES,
+    *files.PROBES,
+    *machine.PROBES,
+)
+"""Every probe, in the order of reports; what takes the agent long is read last."""
 
 INTERPRETER = "/usr/bin/python3"
 
@@ -45,13 +50,17 @@ def script(markers: Mapping[str, str] | None = None) -> list[str]:
     """
     wants = _wants(writing=True)
     attempts = [(c.id, c.how, *c.arguments) for c in controls(markers)]
-    source = f"{inspect.getsource(agent)}\nmain({wants!r}, {attempts!r})\n"
-    return [INTERPRETER, "-I", "-S", "-c", source]
+    # That sentence has to be the first of a program, and the agent's begins with it already.
+    more = inspect.getsource(machine_agent).replace("from __future__ import annotations\n", "", 1)
+    source = f"{inspect.getsource(agent)}\n{more}\nREADERS |= MORE_READERS\n"
+    call = f"main({wants!r}, {attempts!r})\n"
+    return [INTERPRETER, "-I", "-S", "-c", source + call]
 
 
 def read_host() -> Reading:
     """Read what the probes want on the host; nothing is opened for writing, nothing attempted."""
-    return Reading(format=agent.FORMAT, values=agent.collect(_wants(writing=False)))
+    values = agent.collect(_wants(writing=False), agent.READERS | machine_agent.MORE_READERS)
+    return Reading(format=agent.FORMAT, values=values)
 
 
 def parse(stdout: bytes | str) -> Reading:

@@ -22,6 +22,9 @@ _ABOUT = (
 )
 
 
+_IFPRIOMAP = "/sys/fs/cgroup/net_prio/net_prio.ifpriomap"
+
+
 def _averages(text: str) -> str:
     """Keep the three averages of /proc/loadavg; the last pid is the reader's namespace's."""
     return " ".join(text.split()[:3])
@@ -57,6 +60,9 @@ PROBES: tuple[Probe, ...] = (
     _file("boot-id", "identifier of the boot", "/proc/sys/kernel/random/boot_id", Kind.IDENTITY),
     _file("uptime", "time since the boot", "/proc/uptime", Kind.IDENTITY),
     _file("partitions", "disks and partitions", "/proc/partitions", Kind.IDENTITY),
+    _file("dmi", "maker and model by the firmware", "/sys/class/dmi/id/modalias", Kind.CONSTANT),
+    _file("dmi-uuid", "firmware's identifier", "/sys/class/dmi/id/product_uuid", Kind.IDENTITY),
+    _file("ifpriomap", "links by net_prio", _IFPRIOMAP, Kind.IDENTITY),
     _file("cmdline", "the kernel's command line", "/proc/cmdline", Kind.CONSTANT),
     _file("kernel", "release and build of the kernel", "/proc/version", Kind.CONSTANT),
     _file("cpuinfo", "model and features of the CPUs", "/proc/cpuinfo", Kind.CONSTANT),
@@ -70,6 +76,7 @@ PROBES: tuple[Probe, ...] = (
     _file("loadavg", "load average", "/proc/loadavg", Kind.ACTIVITY),
     _file("vmstat", "paging counters", "/proc/vmstat", Kind.ACTIVITY),
     _file("zoneinfo", "memory zones", "/proc/zoneinfo", Kind.ACTIVITY),
+    _file("pagetypeinfo", "free memory by mobility", "/proc/pagetypeinfo", Kind.ACTIVITY),
     _file("buddyinfo", "free memory by size", "/proc/buddyinfo", Kind.ACTIVITY),
     _file("slabinfo", "kernel objects in use", "/proc/slabinfo", Kind.ACTIVITY),
     _file("softirqs", "deferred interrupts", "/proc/softirqs", Kind.ACTIVITY),
@@ -77,6 +84,9 @@ PROBES: tuple[Probe, ...] = (
     _file("diskstats", "disk traffic", "/proc/diskstats", Kind.ACTIVITY),
     _file("pressure-cpu", "pressure on the CPUs", "/proc/pressure/cpu", Kind.ACTIVITY),
     _file("pressure-io", "pressure on the disks", "/proc/pressure/io", Kind.ACTIVITY),
+    _file("pressure-memory", "pressure on memory", "/proc/pressure/memory", Kind.ACTIVITY),
+    _file("entropy", "entropy at hand", "/proc/sys/kernel/random/entropy_avail", Kind.CONSTANT),
+    _folder("ext4", "disks with ext4", "/proc/fs/ext4", Kind.IDENTITY),
     _file("cgroups", "number of control groups", "/proc/cgroups", Kind.ACTIVITY),
     _file("file-nr", "open files", "/proc/sys/fs/file-nr", Kind.ACTIVITY),
     _file("inode-nr", "inodes in use", "/proc/sys/fs/inode-nr", Kind.ACTIVITY),

@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING
 
 from benchmarks.probes.model import KEPT, Case, Judgement, Kind, Probe, UnreadableError, Verdict
-from benchmarks.probes.rules import content, judged, marked, refusal, same_namespace, writable
+from benchmarks.probes.rules import content, marked, refusal, same_namespace, writable
 
 if TYPE_CHECKING:
     from benchmarks.probes.model import Decide, Want
@@ -41,6 +41,23 @@ ALLOWED = sum(1 << number for number in PODMAN.values())
 _STANDARD_DEVICES = frozenset(
     {"null", "zero", "full", "random", "urandom", "tty", "ptmx", "console"}
 )
+_CONVENTIONAL = frozenset(
+    {
+        "PATH",
+        "HOME",
+        "LANG",
+        "LANGUAGE",
+        "TERM",
+        "PWD",
+        "SHLVL",
+        "USER",
+        "LOGNAME",
+        "SHELL",
+        "TZ",
+        "_",
+    }
+)
+"""Variables that are alike everywhere."""
 
 _WRITE = os.O_WRONLY
 _SYSCTLS = (
@@ -92,19 +109,6 @@ def _mount_paths(case: Case) -> Judgement:
     if paths and not case.own_kernel:
         return Judgement(Verdict.SHARED_LIVE, f"sandbox: mount options name {paths[0]}")
     return Judgement(Verdict.NAMESPACED, "sandbox: no path of the host in the mount options")
-
-
-def _links(case: Case) -> Judgement:
-    if found := refusal(case):
-        return found
-    host, sandbox = case.get("before"), case.get("sandbox")
-    if case.own_kernel:
-        return judged(Verdict.NAMESPACED, host, sandbox, "of another kernel")
-    same = content(case.get("before", 1)) == content(case.get("sandbox", 1))
-    # A sysfs of the host shows its links even to a process in another network namespace.
-    strangers = (set(host.get("names", [])) & set(sandbox["names"])) - {"lo", "eth0"}
-    verdict = Verdict.SHARED_LIVE if same or strangers else Verdict.NAMESPACED
-    return judged(verdict, host, sandbox)
 
 
 def _uid_map(case: Case) -> Judgement:
@@ -184,6 +188,18 @@ def _descriptors(case: Case) -> Judgement:
     return Judgement(verdict, f"sandbox: {text}")
 
 
+def _environment(case: Case) -> Judgement:
+    """Judge variables by name and checksum; only names are told, for values may be secrets."""
+    if found := refusal(case):
+        return found
+    host, sandbox = (case.get(side)["variables"] for side in ("before", "sandbox"))
+    same = {name for name, value in sandbox.items() if host.get(name) == value}
+    inherited = sorted(n for n in same - _CONVENTIONAL if not n.startswith("LC_"))
+    if inherited:
+        return Judgement(Verdict.SHARED_LIVE, f"sandbox: inherits {', '.join(inherited)}")
+    return Judgement(Verdict.NAMESPACED, f"sandbox: {len(sandbox)} variables, none of the host's")
+
+
 def _probe(  # noqa: PLR0917  # a table below reads best by columns
     probe: str, title: str, kind: Kind, wants: tuple[Want, ...], decide: Decide, about: str
 ) -> Probe:
@@ -255,14 +271,6 @@ PROBES: tuple[Probe, ...] = (
         "Looks for host paths in the options of overlay mounts.",
     ),
     _probe(
-        "links",
-        "network links",
-        Kind.OBJECTS,
-        (("/sys/class/net", "list", "/sys/class/net"), _link("net")),
-        _links,
-        "Same network namespace, or the host's links in sysfs.",
-    ),
-    _probe(
         "uid-map",
         "mapping of user ids",
         Kind.POWER,
@@ -318,6 +326,15 @@ PROBES: tuple[Probe, ...] = (
         (("/proc/self/fd", "descriptors", "/proc/self/fd"),),
         _descriptors,
         "Any descriptor above standard error was left open by the runtime.",
+    ),
+    _probe(
+        "environment",
+        "inherited environment",
+        Kind.OBJECTS,
+        (("environment", "variables"),),
+        _environment,
+        "A variable with a name and value of the harness's own, beside those that every system "
+        "has. Values are compared by checksum and never kept.",
     ),
     _openable("sysctls", "the kernel's settings", tuple(f"/proc/sys/{n}" for n in _SYSCTLS)),
     _openable("sysrq", "the kernel's emergency keys", ("/proc/sysrq-trigger",)),

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.probes.model import Case, Judgement, Kind, UnreadableError, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from benchmarks.probes.model import Decide
 
@@ -35,6 +35,8 @@ REFUSED = frozenset({"EACCES", "EPERM"})
 MISSING = frozenset({"ENOENT", "ENOTDIR", "ENXIO", "ENODEV", "EOPNOTSUPP", "ENOSYS", "EINVAL"})
 """Errors that mean there is no such thing."""
 _SHOWN = 60
+_PLACE = 4
+"""Field of a mount point in a line of mountinfo, from 0 (proc_pid_mountinfo(5))."""
 
 
 def refusal(case: Case, index: int = 0) -> Judgement | None:
@@ -44,7 +46,9 @@ def refusal(case: Case, index: int = 0) -> Judgement | None:
     if errno in REFUSED:
         return judged(Verdict.DENIED, host, sandbox)
     if errno in MISSING:
-        return judged(Verdict.ABSENT, host, sandbox)
+        path = "".join(case.probe.wants[index][2:3])
+        hidden = under_a_mask(path, _masks(case))
+        return judged(Verdict.MASKED if hidden else Verdict.ABSENT, host, sandbox)
     if errno is not None:
         raise UnreadableError(f"the sandbox answered {errno}, which says neither yes nor no")
     if content(host) and not content(sandbox):
@@ -54,9 +58,35 @@ def refusal(case: Case, index: int = 0) -> Judgement | None:
     return None
 
 
+def _masks(case: Case) -> dict[str, str]:
+    """Return what the sandbox has mounted below /proc and /sys: path to file system type."""
+    found = {}
+    for line in case.sandbox.get("/proc/self/mountinfo", {}).get("text", "").splitlines():
+        left, _, right = line.partition(" - ")
+        words = left.split(" ")
+        if len(words) > _PLACE and words[_PLACE].startswith(("/proc/", "/sys/")):
+            found[words[_PLACE]] = right.partition(" ")[0]
+    return found
+
+
+def under_a_mask(path: str, mounts: Mapping[str, str]) -> bool:
+    """Whether the nearest mount above a path is an empty tmpfs, as runtimes put over folders."""
+    above = [place for place in mounts if path.startswith(f"{place}/")]
+    return bool(above) and mounts[max(above, key=len)] == "tmpfs"
+
+
 def content(reading: dict[str, Any]) -> Any:
     """Return what was read, whatever the reader; empty or None where there was nothing."""
-    for key in ("text", "names", "processes", "descriptors", "devices", "opened"):
+    for key in (
+        "text",
+        "names",
+        "processes",
+        "descriptors",
+        "devices",
+        "opened",
+        "addresses",
+        "variables",
+    ):
         if key in reading:
             return reading[key]
     return None

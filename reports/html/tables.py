@@ -117,7 +117,10 @@ def sweep_totals(report: Document) -> list[tuple[str, list[str]]]:
 
 
 def _counted(swept: SweptSandbox, metric: str) -> str:
-    return "error" if swept.error is not None else units.digits(swept.totals[metric])
+    """Return a count with all its digits: it was counted, not estimated."""
+    if swept.error is not None:
+        return "error"
+    return f"{swept.totals[metric]:,}".replace(",", "\u2009")
 
 
 def host(report: Document) -> list[tuple[str, str]]:

@@ -48,7 +48,7 @@ def ablation(report: Document) -> svg.Picture | None:
         return svg.picture(
             figure,
             "ablation",
-            "What each technology buys and costs",
+            "What opens without each technology, and what each costs",
             "For each technology of the container: how many probes and controls open without it, "
             "and by how many milliseconds a start and by how many KiB an instance grow with it. "
             + "; ".join(
@@ -56,6 +56,11 @@ def ablation(report: Document) -> svg.Picture | None:
                 + (
                     f", costs {units.estimate(row.cost_s, Unit.SECONDS)}"
                     if row.cost_s is not None
+                    else ""
+                )
+                + (
+                    f" and {units.estimate(row.cost_bytes, Unit.BYTES)}"
+                    if row.cost_bytes is not None
                     else ""
                 )
                 for row in rows

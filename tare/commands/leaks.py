@@ -135,7 +135,7 @@ def _measure(campaign: Campaign, folder: Path) -> Run:
     from tare.progress import CampaignProgress
 
     fake = all(name.partition(":")[0] == "fake" for name in campaign.sandboxes)
-    with CampaignProgress(campaign) as progress:
+    with CampaignProgress(campaign, once=True) as progress:
         runner.run(
             campaign,
             folder,

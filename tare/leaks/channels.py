@@ -35,7 +35,7 @@ def show(run: Run) -> None:
     ]
     heads = ("published", *(f"{sender}→{receiver}" for sender, receiver in pairs))
     grid.show("covert channel, bit/s", heads, rows, right=True)
-    click.echo(f"<: nothing arrived, and no more could have; published: {PUBLISHED_IN}")
+    grid.say(f"<: nothing arrived, and no more could have; published: {PUBLISHED_IN}")
     for one in tried:
         if one.error is not None:
             click.echo(f"tare: {one.channel} {one.sender}→{one.receiver}: {one.error}", err=True)
@@ -47,7 +47,7 @@ def explain(run: Run, channel: str) -> None:
     click.echo(f"{known.title}; {known.rate:g} bit/s are sent")
     for one in channels_part.read(run.path / "logs"):
         if one.channel == channel:
-            click.echo(f"{one.sender}→{one.receiver}: {channels_part.said(one)}")
+            grid.say(f"{one.sender}→{one.receiver}: {channels_part.said(one)}")
 
 
 def rows(run: Run) -> list[dict[str, Any]]:
@@ -82,7 +82,12 @@ def _cell(one: Attempt) -> str:
         return "error"
     if one.closed is not None:
         return "closed"
-    return f"{found.bits_per_s:.3g}" if found.carries else f"<{found.high:.2g}"
+    return _number(found.bits_per_s, 3) if found.carries else f"<{_number(found.high, 2)}"
+
+
+def _number(value: float, digits: int) -> str:
+    """Return a number with so many digits that say something, never in exponent form."""
+    return f"{value:.0f}" if value >= 10**digits else f"{value:.{digits}g}"
 
 
 def _range(published: tuple[float, float] | None) -> str:

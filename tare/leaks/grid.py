@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING, NamedTuple
 
+import click
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -51,7 +53,22 @@ def show(head: str, columns: Sequence[str], rows: Sequence[Row], *, right: bool 
                 table.add_row(Text(row.label), *(Text(row.cells[place]) for place in places))
             else:
                 table.add_row(Text(row.label, style="bold"))
-        console.print(table)
+        with console.capture() as drawn:
+            console.print(table)
+        click.echo("\n".join(line.rstrip() for line in drawn.get().splitlines()))
+
+
+def say(text: str, indent: str = "") -> None:
+    """Print a paragraph of at most 80 columns on standard output; words are never broken."""
+    lines = textwrap.wrap(
+        text,
+        WIDTH,
+        initial_indent=indent,
+        subsequent_indent=indent or "  ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    click.echo("\n".join(lines))
 
 
 def _fitting(columns: Sequence[str], rows: Sequence[Row], room: int) -> list[list[int]]:

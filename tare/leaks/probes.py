@@ -81,7 +81,8 @@ def explain(run: Run, probe: str) -> None:
     """Print what a probe does and what it found in each sandbox."""
     about = {known.id: known.about for known in probes.PROBES}
     about |= {known.id: known.why for known in probes.controls()}
-    click.echo(about[probe])
+    grid.say(about[probe])
     for sample in run.samples:
         if sample.metric == probe and sample.workload in WORKLOADS:
-            click.echo(f"{sample.sandbox}: {word(sample)}\n  {sample.detail or ''}")
+            click.echo(f"{sample.sandbox}: {word(sample)}")
+            grid.say(sample.detail or "", "  ")

@@ -51,7 +51,8 @@ def explain(run: Run, metric: str) -> None:
     """Print how one number was found, and what lies behind it in each sandbox."""
     for sample in run.samples:
         if sample.workload == metrics.SURFACE and sample.metric == metric:
-            click.echo(f"{sample.sandbox}: {_cell(sample)}\n  {sample.detail or ''}")
+            click.echo(f"{sample.sandbox}: {_cell(sample)}")
+            grid.say(sample.detail or "", "  ")
 
 
 def _cell(sample: Sample | None) -> str:

@@ -76,7 +76,7 @@ def explain(run: Run, path: str) -> bool:
                 traits = ", ".join(one.traits)
                 word = "error" if one.verdict is None else one.verdict.value
                 click.echo(f"{box.name}: {word}{f' ({traits})' if traits else ''}")
-                click.echo(f"  {one.error or one.evidence}")
+                grid.say(one.error or one.evidence, "  ")
     return told
 
 
@@ -85,7 +85,8 @@ def _count(value: float | None) -> str:
 
 
 def _short(title: str) -> str:
-    return title.removeprefix("files that are ").replace("; no verdict", "")
+    """Shorten a title to what stands before its reason."""
+    return title.removeprefix("files that are ").partition(", for ")[0].partition(";")[0]
 
 
 def _show_places(found: dict[str, list[FileFinding]]) -> None:

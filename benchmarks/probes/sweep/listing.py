@@ -26,6 +26,7 @@ LEFT_OUT = {
     r"/proc/fs/(ext4|jbd2)/.*/mb_groups$": (
         "loads the bitmap of every block group: half a second for 256 GiB, and input from disk"
     ),
+    r"/proc/sys/kernel/random/uuid$": "a number drawn anew for each reader (random(4))",
     r"/proc/sys/vm/stat_refresh$": "reading acts: it collects every CPU's counters (admin-guide)",
     r"/proc/bus/pci/\d.*/": "configuration space of a device; some hang when it is read (lspci(8))",
     r"/sys/devices/.*/(config|rom|vpd|resource\d+(_wc)?)$": (

@@ -6,12 +6,18 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from benchmarks.probes.model import Verdict
-from benchmarks.probes.rules import MISSING, REFUSED, SANDWICHED, SURE, agreement, blanked
+from benchmarks.probes.rules import (
+    MISSING,
+    REFUSED,
+    SANDWICHED,
+    SURE,
+    agreement,
+    blanked,
+    under_a_mask,
+)
 from benchmarks.probes.sweep.model import FileFinding, Trait
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from benchmarks.probes.sweep.model import Quartet, Response, Sweep
 
 _SHOWN = 48
@@ -43,7 +49,6 @@ def judge(sweep: Sweep, third: Sweep | None = None) -> list[FileFinding]:
             for path in sweep.paths
         ]
     unrelated = {} if third is None or sweep.own_kernel else _readings(third)
-    places = sorted(sweep.masks, key=len, reverse=True)
     found = []
     for row in zip(sweep.paths, *sweep.host, *sweep.sandbox, strict=True):
         path, *lines = row
@@ -54,7 +59,7 @@ def judge(sweep: Sweep, third: Sweep | None = None) -> list[FileFinding]:
             sweep.again.get(path, ()),
             unrelated.get(path),
             sweep.own_kernel,
-            _lies_under_a_mask(path, places, sweep.masks),
+            under_a_mask(path, sweep.masks),
             sweep.responses.get(path, ()),
         )
         found.append(_with_traits(_decide(one), one, sweep))
@@ -65,12 +70,6 @@ def _readings(third: Sweep) -> dict[str, str]:
     if third.error is not None or not third.own_kernel:
         return {}
     return dict(zip(third.paths, third.sandbox[0], strict=True))
-
-
-def _lies_under_a_mask(path: str, places: list[str], masks: Mapping[str, str]) -> bool:
-    """Whether the nearest mount above a path is an empty tmpfs, as runtimes put over folders."""
-    place = next((place for place in places if path.startswith(f"{place}/")), None)
-    return place is not None and masks[place] == "tmpfs"
 
 
 def _decide(file: _File) -> FileFinding:

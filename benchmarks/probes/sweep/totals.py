@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 TITLES = {
     **{f"files_{verdict.replace('-', '_')}": f"files that are {verdict}" for verdict in Verdict},
-    "files_unconfirmed": "of the constants: no unrelated kernel had such a file",
+    "files_unconfirmed": "of the constants: unconfirmed, for no unrelated kernel had such a file",
     **{f"files_{trait}": f"of the shared-live: {trait}" for trait in Trait},
     "files_in_error": "files whose reading broke",
     "files_unreadable": "files the host cannot read itself; no verdict",

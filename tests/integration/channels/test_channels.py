@@ -12,6 +12,7 @@ import pytest
 
 import runtime
 from benchmarks import channels
+from benchmarks.errors import MeasurementError
 from benchmarks.sandboxes.container import ContainerInstance
 from runtime import profiles
 
@@ -24,14 +25,18 @@ FEW = ("locks", "page-cache", "inodes")
 
 
 def attempts(
-    stack: ExitStack, engine: runtime.Engine, one: runtime.Spec, two: runtime.Spec
+    stack: ExitStack,
+    engine: runtime.Engine,
+    one: runtime.Spec,
+    two: runtime.Spec,
+    names: tuple[str, ...] = FEW,
 ) -> dict[str, channels.Attempt]:
     ends = []
     for spec in (one, two):
         container = stack.enter_context(engine.run(spec))
         stack.callback(container.kill)
         ends.append(channels.end("container", ContainerInstance(container, {})))
-    few = [channel for channel in channels.CHANNELS if channel.name in FEW]
+    few = [channel for channel in channels.CHANNELS if channel.name in names]
     return {one.channel: one for one in channels.attempts(*ends, 7, few)}
 
 
@@ -47,27 +52,48 @@ def engine(stack: ExitStack) -> runtime.Engine:
     return stack.enter_context(runtime.Engine(state=Path(folder)))
 
 
-def test_containers_of_one_host_talk_behind_its_back(
-    stack: ExitStack, engine: runtime.Engine, image: Image
+@pytest.fixture
+def default(image: Image) -> runtime.Spec:
+    return profiles.default(rootfs=image.root, args=["/bin/busybox", "sleep", "1000"])
+
+
+def test_a_mask_removed_opens_the_channel_of_its_source(
+    stack: ExitStack, engine: runtime.Engine, default: runtime.Spec
 ) -> None:
-    default = profiles.default(rootfs=image.root, args=["/bin/busybox", "sleep", "1000"])
-    found = attempts(stack, engine, default, default)
+    fewer = tuple(path for path in default.linux.masked_paths if path != "/proc/locks")
+    planted = replace(default, linux=replace(default.linux, masked_paths=fewer))
+    found = attempts(stack, engine, planted, planted)
     assert {one.error for one in found.values()} == {None}
     carrying = {
         name for name, one in found.items() if (seen := channels.capacity(one)) and seen.carries
     }
     assert "locks" in carrying
     assert found["locks"].bits > 1000
+    assert found["inodes"].closed == "container: masked /proc/sys/fs/inode-nr"
 
 
-def test_a_mask_over_its_source_shuts_a_channel(
-    stack: ExitStack, engine: runtime.Engine, image: Image
+def test_the_default_container_shuts_the_fastest_channels(
+    stack: ExitStack, engine: runtime.Engine, default: runtime.Spec
 ) -> None:
-    default = profiles.default(rootfs=image.root, args=["/bin/busybox", "sleep", "1000"])
-    masked = (*default.linux.masked_paths, "/proc/locks")
-    shut = replace(default, linux=replace(default.linux, masked_paths=masked))
-    found = attempts(stack, engine, default, shut)
-    seen = channels.capacity(found["locks"])
-    assert seen is not None
-    assert not seen.carries
-    assert found["locks"].closed == "container: masked /proc/locks"
+    found = attempts(stack, engine, default, default, ("locks", "pressure", "dentries", "inodes"))
+    closed = {
+        "locks": "masked /proc/locks",
+        "pressure": "ENOENT /proc/pressure/cpu",
+        "dentries": "masked /proc/sys/fs/dentry-state",
+        "inodes": "masked /proc/sys/fs/inode-nr",
+    }
+    assert {name: one.closed for name, one in found.items()} == {
+        name: f"container: {why}" for name, why in closed.items()
+    }
+    assert not any(seen.carries for one in found.values() if (seen := channels.capacity(one)))
+
+
+def test_an_end_without_an_interpreter_is_an_error_and_no_closed_channel(
+    stack: ExitStack, engine: runtime.Engine, default: runtime.Spec
+) -> None:
+    hidden = (*default.linux.masked_paths, "/usr/bin/python3")
+    planted = replace(default, linux=replace(default.linux, masked_paths=hidden))
+    container = stack.enter_context(engine.run(planted))
+    stack.callback(container.kill)
+    with pytest.raises(MeasurementError, match="python3"):
+        channels.end("container", ContainerInstance(container, {}))

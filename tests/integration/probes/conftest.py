@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
@@ -20,7 +20,18 @@ if TYPE_CHECKING:
     from benchmarks.image import Image
 
 type Inside = Callable[[runtime.Spec], AbstractContextManager[sweep.Run]]
-type Examine = Callable[[runtime.Spec], probes.Examination]
+
+
+class Examine(Protocol):
+    """Examines a container; a start and an exec may be given what a careless runtime would."""
+
+    def __call__(
+        self,
+        spec: runtime.Spec,
+        *,
+        descriptor: int | None = None,
+        attach: bool = False,
+    ) -> probes.Examination: ...
 
 
 @pytest.fixture(scope="package")
@@ -51,12 +62,21 @@ def inside(engine: runtime.Engine) -> Inside:
 
 @pytest.fixture(scope="package")
 def examine(engine: runtime.Engine) -> Examine:
-    def run(spec: runtime.Spec) -> probes.Examination:
+    def run(
+        spec: runtime.Spec,
+        *,
+        descriptor: int | None = None,
+        attach: bool = False,
+    ) -> probes.Examination:
         def inside(argv: list[str]) -> bytes:
-            with engine.run(spec) as container, tempfile.TemporaryFile() as output:
+            with (
+                engine.run(spec, attach=attach) as container,
+                tempfile.TemporaryFile() as output,
+            ):
                 with Path("/dev/null").open("r+b", buffering=0) as null:
                     streams = (null.fileno(), output.fileno(), null.fileno())
-                    process = container.exec(argv, stdio=streams)
+                    leaked = None if descriptor is None else {7: descriptor}
+                    process = container.exec(argv, stdio=streams, extra_fds=leaked)
                     assert process.wait(30) == 0
                 container.kill()
                 output.seek(0)

@@ -30,6 +30,13 @@ def swept(inside: Inside, spec: runtime.Spec, held: tuple[Stimulus, ...] = ()) -
         return sweep.collect(run, few(), held)
 
 
+def unmasked(spec: runtime.Spec, path: str) -> runtime.Spec:
+    """Plant a leak: the same container with one mask less."""
+    assert path in spec.linux.masked_paths
+    fewer = tuple(other for other in spec.linux.masked_paths if other != path)
+    return replace(spec, linux=replace(spec.linux, masked_paths=fewer))
+
+
 @pytest.fixture(scope="module")
 def hardly(inside: Inside, default: runtime.Spec) -> sweep.Sweep:
     return swept(inside, default, LOCKS)
@@ -49,30 +56,32 @@ def test_every_file_of_the_default_container_has_a_verdict(hardly: sweep.Sweep) 
     assert found["/proc/sys/kernel/hostname"].verdict is Verdict.NAMESPACED
 
 
-def test_locks_of_no_process_are_seen_both_ways(hardly: sweep.Sweep) -> None:
+def test_locks_of_no_process_are_seen_both_ways_where_nothing_masks_them(
+    inside: Inside, default: runtime.Spec, hardly: sweep.Sweep
+) -> None:
     """No pid namespace hides a lock of an open file description."""
-    locks = by_path(hardly)["/proc/locks"]
-    assert locks.verdict is Verdict.SHARED_LIVE
-    assert locks.follows == ("lock",)
-    assert sweep.Trait.CONTROLLABLE in locks.traits
+    assert by_path(hardly)["/proc/locks"].verdict is Verdict.MASKED
+    with inside(unmasked(default, "/proc/locks")) as run:
+        found = sweep.judge(sweep.collect(run, ["/proc/locks"], LOCKS))
+    assert [one.verdict for one in found] == [Verdict.SHARED_LIVE]
+    assert found[0].follows == ("lock",)
+    assert sweep.Trait.CONTROLLABLE in found[0].traits
 
 
 def test_one_mask_removed_is_found_and_nothing_else(
     inside: Inside, default: runtime.Spec, hardly: sweep.Sweep
 ) -> None:
-    assert "/proc/interrupts" in default.linux.masked_paths
-    fewer = tuple(path for path in default.linux.masked_paths if path != "/proc/interrupts")
-    spec = replace(default, linux=replace(default.linux, masked_paths=fewer))
+    spec = unmasked(default, "/proc/interrupts")
     before, after = by_path(hardly), by_path(swept(inside, spec))
     assert after["/proc/interrupts"].verdict is Verdict.SHARED_LIVE
-    unmasked = {
+    seen = {
         path
         for path, one in after.items()
         if path in before
         and before[path].verdict is Verdict.MASKED
         and one.verdict is not Verdict.MASKED
     }
-    assert unmasked == {"/proc/interrupts"}
+    assert seen == {"/proc/interrupts"}
 
 
 def test_a_shared_network_namespace_is_found(inside: Inside, default: runtime.Spec) -> None:

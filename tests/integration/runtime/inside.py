@@ -68,12 +68,17 @@ DEVICES = {
     "fuse": (0o20600, 10, 229), "kvm": (0o20600, 10, 232), "loop": (0o60600, 7, 0),
     "disk": (0o60600, 254, 0), "another null": (0o20600, 1, 3),
 }  # fmt: skip
-PRESSURES = ("cpu", "io", "irq", "memory")
 MASKED = (
     "/proc/asound", "/proc/timer_stats", "/sys/fs/selinux",
     "/proc/interrupts", "/proc/kcore", "/proc/keys", "/proc/sched_debug", "/proc/timer_list",
     "/proc/latency_stats", "/proc/acpi", "/proc/scsi", "/sys/firmware",
     "/sys/devices/virtual/powercap",
+    "/proc/locks", "/proc/pressure", "/proc/buddyinfo", "/proc/schedstat", "/proc/softirqs",
+    "/proc/zoneinfo", "/proc/sys/fs/dentry-state", "/proc/sys/fs/file-nr",
+    "/proc/sys/fs/inode-nr", "/proc/sys/fs/inode-state", "/proc/fs", "/proc/irq", "/proc/bus",
+    "/sys/devices/virtual/bdi", "/sys/devices/virtual/thermal", "/sys/devices/virtual/workqueue",
+    "/sys/devices/LNXSYSTM:00", "/sys/devices/pnp0", "/sys/fs/btrfs", "/sys/fs/ext4", "/sys/fs/xfs",
+    "/sys/kernel/irq", "/sys/kernel/mm/ksm",
 )  # fmt: skip
 
 

@@ -19,7 +19,7 @@ import runtime
 from benchmarks import surface
 from benchmarks.sandboxes.container import ContainerInstance
 from benchmarks.surface import offline, trace
-from runtime import profiles
+from runtime import profiles, seccomp
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -91,6 +91,20 @@ def test_a_filter_left_out_is_noticed(
     assert (found.status["Seccomp"], without.status["Seccomp"]) == ("2", "0")
     assert without.entered is not None
     assert {"mount", "bpf", "keyctl"} <= set(without.entered)
+
+
+def test_one_call_that_a_filter_lets_pass_is_counted(
+    engine: runtime.Engine, default: runtime.Spec, found: surface.Surface
+) -> None:
+    looser = seccomp.to_object("default")
+    looser["syscalls"].append({"names": ["add_key"], "action": "SCMP_ACT_ALLOW"})
+    linux = replace(default.linux, seccomp=None, seccomp_object=looser)
+    with started(engine, replace(default, linux=linux)) as instance:
+        more = surface.measure(instance)
+    assert found.entered is not None
+    assert more.entered is not None
+    assert {*more.entered} - {*found.entered} == {"add_key"}
+    assert (found.answers["add_key"], more.answers["add_key"]) == ("EPERM", "EFAULT")
 
 
 def test_one_more_capability_is_noticed(

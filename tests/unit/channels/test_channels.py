@@ -7,17 +7,20 @@ import random
 import subprocess
 import sys
 import time
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks import channels
 from benchmarks.channels import CHANNELS, Attempt, Band, capacity
 from benchmarks.channels import part as channels_part
 from benchmarks.channels.agent import ACTS, LOOKS, PAGES
 from benchmarks.channels.capacity import entropy, error_interval
 from benchmarks.channels.coding import Look, decode, levels, message
 from benchmarks.channels.model import Channel
+from benchmarks.sandboxes.base import Completed
 
 from benchmarks.channels import agent  # isort: skip
 
@@ -160,6 +163,20 @@ def test_a_closed_source_has_no_capacity_and_a_failed_attempt_none_at_all() -> N
     assert (closed.high, closed.carries) == (0, False)
     assert capacity(attempt(0, 0, error="broke")) is None
     assert channels_part.said(attempt(0, 0, error="broke")).startswith("error")
+
+
+def test_an_end_that_breaks_is_an_error_and_no_closed_channel() -> None:
+    class Broken:
+        def run(self, args: list[str], *, timeout_s: float) -> Completed:
+            del args, timeout_s
+            return Completed(1, b"", b"Traceback\nMemoryError", 0.1)
+
+    instance: Any = Broken()
+    end = channels.End("container", instance, 0.0, 0.0, 0.0)
+    (tried,) = channels.attempts(end, end, 1, [LOCKS])
+    assert tried.closed is None
+    assert "broke: MemoryError" in (tried.error or "")
+    assert capacity(tried) is None
 
 
 @given(st.integers(1, 400).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))

@@ -14,12 +14,21 @@ import msgspec
 import psutil
 import pytest
 
-from benchmarks import metrics
-from benchmarks.errors import RunFolderError
-from benchmarks.interference import AGGRESSORS, VICTIMS, Account, Interference, Ordeal, agent
+from benchmarks import channels, metrics
+from benchmarks.errors import MeasurementError, RunFolderError
+from benchmarks.interference import (
+    AGGRESSORS,
+    VICTIMS,
+    Account,
+    Interference,
+    Ordeal,
+    agent,
+    measure,
+)
 from benchmarks.interference import part as interference_part
 from benchmarks.interference.accounts import uncharged_s
 from benchmarks.records import Status
+from benchmarks.sandboxes.base import Completed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -128,6 +137,57 @@ def test_what_failed_is_a_failed_sample_for_each_ordeal_and_account() -> None:
     known = {info.metric for info in interference_part.metric_infos()}
     assert {s.metric for s in made} == known
     assert {s.workload for s in made} == {metrics.INTERFERENCE}
+
+
+class Breaking:
+    """An instance in which every command ends badly, or cannot be run at all."""
+
+    def __init__(self, *, refuses: bool) -> None:
+        self.refuses = refuses
+
+    def run(self, args: list[str], *, timeout_s: float, stdin: bytes = b"") -> Completed:
+        del args, timeout_s, stdin
+        if self.refuses:
+            raise MeasurementError("no such program")
+        return Completed(1, b"", b"Traceback\nMemoryError", 0.1)
+
+    def cpu_seconds(self) -> float | None:
+        return None
+
+
+@pytest.mark.parametrize(
+    ("refuses", "why"), [(True, "no such program"), (False, "broke: MemoryError")]
+)
+def test_an_agent_that_breaks_is_an_error_and_no_slowdown(refuses: bool, why: str) -> None:  # noqa: FBT001  # a table's column
+    instance: Any = Breaking(refuses=refuses)
+    end = channels.End("container", instance, 0.0, 0.0, 0.0)
+    (ordeal,) = measure.ordeals(end, end, 1, victims=["cpu"], aggressors=["fork"], pairs=1)
+    assert why in (ordeal.error or "")
+    assert ordeal.pairs == ()
+    (account,) = measure.accounts(end, ["fork"], rounds=1)
+    assert why in (account.error or "")
+    assert account.uncharged_s == ()
+
+
+class Late:
+    """An instance whose agent is late until it is given four times the time."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def run(self, args: list[str], *, timeout_s: float, stdin: bytes = b"") -> Completed:
+        del args, timeout_s, stdin
+        self.asked += 1
+        told = b"late" if self.asked <= 4 else b"10 5"  # two ends a try
+        return Completed(0, told, b"", 0.1)
+
+
+def test_an_end_that_is_late_is_given_more_time() -> None:
+    instance: Any = Late()
+    end = channels.End("vm", instance, 0.0, 0.0, 0.0)
+    (ordeal,) = measure.ordeals(end, end, 1, victims=["cpu"], aggressors=["cpu"], pairs=1)
+    assert ordeal.error is None
+    assert instance.asked == 6
 
 
 def test_what_is_kept_is_read_again_and_damage_is_named(tmp_path: Path) -> None:

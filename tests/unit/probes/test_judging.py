@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from benchmarks import probes
-from benchmarks.probes import Verdict, files
-from benchmarks.probes.rules import agreement, blanked
+from benchmarks.probes import Verdict
+from benchmarks.probes.rules import agreement, blanked, readable
 from tests.unit.probes import world
 
-FILES = files.PROBES
+FILES = tuple(probe for probe in probes.PROBES if probe.decide is readable)
 IDS = {probe.id for probe in probes.PROBES}
 
 
@@ -51,6 +51,11 @@ OBJECTS: dict[str, world.Values] = {
     "no-new-privs": status(nnp=0),
     "seccomp": status(mode=0),
     "devices": {"/dev": {"devices": {"sda": ["b", 8, 0, True]}}},
+    "mac": {"addresses": {"addresses": {"eth0": world.HOST_MAC}}},
+    "neighbours": {"/proc/self/net/arp": {"text": world.ARP.format(mac=world.HOST_MAC)}},
+    "environment": {"environment": {"variables": {"PATH": 1, "SECRET": 2}}},
+    "steal": {"/proc/stat": {"text": "cpu 9 9 0 0 0 0 0 401 0 0\nctxt 8"}},
+    "tsc": {"tsc": {"text": "2000.0 MHz", "ticks": 10**12 + 1, "hertz": 2.0003e9}},
     "descriptors": {"/proc/self/fd": {"descriptors": {"5": "/var/lib"}}},
     "sysctls": write("/proc/sys/kernel/modprobe"),
     "sysrq": write("/proc/sysrq-trigger"),
@@ -141,7 +146,7 @@ def test_without_an_unrelated_kernel_the_evidence_says_so() -> None:
 def test_evidence_shows_both_sides() -> None:
     found = probes.judge(world.examination(world.hardened()))
     stat = next(finding for finding in found if finding.probe == "stat")
-    assert stat.evidence.startswith("host: cpu 70000 3 ctxt")
+    assert stat.evidence.startswith("host: cpu 70000 3 0 0 0 0 0 400 0 0 ctxt")
     assert stat.evidence.endswith("sandbox: ENOENT")
 
 

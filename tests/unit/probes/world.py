@@ -25,6 +25,11 @@ ALL_CAPABILITIES = "000001ffffffffff"
 ELEVEN = "00000000800405fb"
 IDENTITY_MAP = "         0          0 4294967295\n"
 OVERLAY = "90 80 0:50 / / rw - overlay overlay rw,lowerdir=/var/lib/images/1,upperdir=/var/up\n"
+HOST_MAC = "3c:ec:ef:00:00:01"
+ARP = (
+    "IP address       HW type     Flags       HW address            Mask     Device\n"
+    "192.0.2.1        0x1         0x2         {mac}     *        eth0\n"
+)
 
 _SEEN_BY_MARK = {
     "/proc": {"processes": {"1": "init", "9": "sh\0tare-mark-1"}},
@@ -50,7 +55,14 @@ def _host_reading(want: tuple[Any, ...], moved: int) -> dict[str, Any]:
         "/sys/class/net": {"names": ["enp3s0", "lo"]},
         "/proc/sys/kernel/random/boot_id": {"text": "boot-of-the-host"},
         "/proc/uptime": {"text": f"{5000 + moved}.5 {9000 + moved}.5"},
-        "/proc/stat": {"text": f"cpu {70000 + moved} 3\nctxt {900000 + moved}\nbtime 1700000001"},
+        "/proc/stat": {
+            "text": f"cpu {70000 + moved} 3 0 0 0 0 0 {400 + moved} 0 0\n"
+            f"ctxt {900000 + moved}\nbtime 1700000001"
+        },
+        "addresses": {"addresses": {"enp3s0": HOST_MAC}},
+        "/proc/self/net/arp": {"text": ARP.format(mac="3c:ec:ef:00:00:09")},
+        "environment": {"variables": {"PATH": 1, "SECRET": 2}},
+        "tsc": {"text": "2000.0 MHz", "ticks": 10**12 + moved, "hertz": 2e9},
     }
     if key in special:
         return dict(special[key])
@@ -88,6 +100,8 @@ def hardened() -> Values:
         "/proc/self/status": {"text": STATUS.format(caps=ELEVEN, nnp=1, mode=2)},
         "/dev": {"devices": {"null": ["c", 1, 3, None]}},
         "/proc/self/fd": {"descriptors": {}},
+        "environment": {"variables": {"PATH": 1}},
+        "addresses": {"addresses": {}},
         "/sys/class/net": {"names": ["lo"]},
         "/proc/sys/kernel/random/boot_id": {"errno": "EACCES"},
     }
