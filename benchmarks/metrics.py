@@ -50,6 +50,15 @@ _MEMORY_TITLES = {
 }
 
 
+STOP = MetricInfo(
+    workload=STARTUP,
+    metric="stop_s",
+    unit=Unit.SECONDS,
+    direction=Direction.LOWER,
+    title="stop asked → nothing of the instance left running",
+)
+
+
 def catalogue() -> tuple[MetricInfo, ...]:
     """Return every metric that does not come from a workload file, in reporting order."""
     startup = [
@@ -62,13 +71,6 @@ def catalogue() -> tuple[MetricInfo, ...]:
         )
         for boundary in BOUNDARIES
     ]
-    stop = MetricInfo(
-        workload=STARTUP,
-        metric="stop_s",
-        unit=Unit.SECONDS,
-        direction=Direction.LOWER,
-        title="stop asked → nothing of the instance left running",
-    )
     memory = [
         MetricInfo(
             workload=MEMORY,
@@ -86,7 +88,7 @@ def catalogue() -> tuple[MetricInfo, ...]:
         direction=Direction.LOWER,
         title="host processes that serve the idle instance",
     )
-    return (*startup, stop, *memory, processes, *_density())
+    return (*startup, STOP, *memory, processes, *_density())
 
 
 def _density() -> tuple[MetricInfo, ...]:
