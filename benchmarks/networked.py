@@ -52,7 +52,7 @@ def measure(sandbox: Sandbox, testbed: Testbed, plan: Plan) -> list[Sample]:
         _unmeasured(record, waiting, error)
         if not waiting:
             record.failed([metrics.STOP], error)
-    if left := [*left_for_good(sandbox), *testbed.leftovers()]:
+    if left := left_for_good(lambda: [*sandbox.leftovers(), *testbed.leftovers()]):
         record.flag("leftover")
         said = MeasurementError(f"left behind on the host: {'; '.join(left)}")
         record.failed([metrics.STOP], said)

@@ -185,17 +185,21 @@ def crowd(sandbox: Sandbox, plan: Plan, ceiling: density.Ceiling) -> list[Sample
     for info in told:
         value = float(getattr(found, info.metric.removeprefix("density_")))
         record.add(info.workload, info.metric, info.unit, value, detail=said)
-    if left := left_for_good(sandbox):
+    if left := left_for_good(sandbox.leftovers):
         record.samples = []
         said = "; ".join(left)
         record.failed(told, MeasurementError(f"left behind on the host: {said}"))
     return record.samples
 
 
-def left_for_good(sandbox: Sandbox) -> list[str]:
-    """Return what is left of many instances, once the last of their processes had time to go."""
+def left_for_good(look: Callable[[], list[str]]) -> list[str]:
+    """Return what is left of many instances, once the last of their processes had time to go.
+
+    Args:
+        look: Names what is there now.
+    """
     until = time.monotonic() + _GONE_WITHIN_S
-    while (left := sandbox.leftovers()) and time.monotonic() < until:
+    while (left := look()) and time.monotonic() < until:
         time.sleep(0.1)
     return left
 

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Self
 
 import pytest
 
-from benchmarks import opening, runfolder, runner
-from benchmarks.errors import MeasurementError, UnsuitableHostError
-from benchmarks.records import Status
-from benchmarks.sandboxes.base import Completed
+from benchmarks import opening, runfolder, runner, visit
+from benchmarks.errors import MeasurementError, NotSupportedError, UnsuitableHostError
+from benchmarks.records import Resources, Status
+from benchmarks.sandboxes.base import Completed, Setting
 from benchmarks.sandboxes.fake import FakeInstance, FakeTestbed
+from benchmarks.sandboxes.vm_restored import RestoredSandbox
 from tests.unit.conftest import fake_campaign
 
 if TYPE_CHECKING:
@@ -168,6 +169,21 @@ def test_a_sandbox_that_cannot_be_connected_is_unsupported_in_one_sentence(
     assert {s.dimensions["path"] for s in found} == {"host", "peer"}
 
 
+def test_a_restored_guest_says_why_it_has_no_network(tmp_path: Path) -> None:
+    sandbox = RestoredSandbox.__new__(RestoredSandbox)  # another would audit the accelerators
+    sandbox._name = "vm:restored"
+    setting = Setting(
+        resources=Resources(cpus=1, cpuset=(0,), memory_bytes=1 << 29),
+        image_root=None,
+        image=None,
+        state=tmp_path,
+        logs=tmp_path,
+        seed=1,
+    )
+    with pytest.raises(NotSupportedError, match="saved without an interface"):
+        sandbox.networked(FakeTestbed(setting))
+
+
 def test_a_host_without_a_testbed_measures_the_rest(
     tmp_path: Path, measure: Measure, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -194,6 +210,7 @@ def test_what_is_left_on_the_bridge_fails_the_stop(
     tmp_path: Path, measure: Measure, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(FakeTestbed, "leftovers", lambda _: ["interface tv0 of the testbed"])
+    monkeypatch.setattr(visit, "_GONE_WITHIN_S", 0.0)
     measure(tmp_path / "run", CAMPAIGN)
     samples = runfolder.load(tmp_path / "run").samples
     stops = [s for s in samples if s.metric == "stop_s" and s.status is Status.FAILED]
