@@ -9,6 +9,7 @@ BenchmarkError
 │   ├── UnknownSandboxError  no sandbox of that name exists
 │   └── UnsuitableHostError  the host lacks what the sandbox needs
 └── MeasurementError   one measurement failed; it becomes a sample's status
+    └── NotSupportedError    this sandbox cannot be measured so at all
 
 Every message is one plain sentence saying what failed, where, and what to do.
 """
@@ -53,3 +54,7 @@ class MeasurementError(BenchmarkError):
         """Keep whether the failure was a time limit."""
         super().__init__(message)
         self.timed_out = timed_out
+
+
+class NotSupportedError(MeasurementError):
+    """A sandbox cannot be measured so at all, which is no failure of it."""

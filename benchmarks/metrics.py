@@ -34,7 +34,6 @@ _BOUNDARY_TITLES = {
 }
 
 _STOP_TITLES = {
-    "stop_s": "stop asked → nothing of the instance left running",
     "stop_guest_s": "stop asked → the guest has powered off",
     "stop_host_s": "the guest has powered off → nothing of the instance left running",
 }
@@ -57,6 +56,15 @@ _MEMORY_TITLES = {
 }
 
 
+STOP = MetricInfo(
+    workload=STARTUP,
+    metric="stop_s",
+    unit=Unit.SECONDS,
+    direction=Direction.LOWER,
+    title="stop asked → nothing of the instance left running",
+)
+
+
 def catalogue() -> tuple[MetricInfo, ...]:
     """Return every metric that does not come from a workload file, in reporting order."""
     startup = [
@@ -69,7 +77,7 @@ def catalogue() -> tuple[MetricInfo, ...]:
         )
         for boundary in BOUNDARIES
     ]
-    stop = [
+    stop_parts = [
         MetricInfo(
             workload=STARTUP,
             metric=metric,
@@ -96,7 +104,7 @@ def catalogue() -> tuple[MetricInfo, ...]:
         direction=Direction.LOWER,
         title="host processes that serve the idle instance",
     )
-    return (*startup, *stop, *memory, processes, *_density())
+    return (*startup, STOP, *stop_parts, *memory, processes, *_density())
 
 
 def _density() -> tuple[MetricInfo, ...]:

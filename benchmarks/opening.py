@@ -11,17 +11,19 @@ import msgspec
 from benchmarks import harness, metrics, probing, workloads
 from benchmarks.campaign import BUILT_IN, Campaign
 from benchmarks.errors import RunFolderError, UnsuitableHostError
-from benchmarks.records import SCHEMA_VERSION, Resources, RunInfo
-from benchmarks.sandboxes import open_sandbox
+from benchmarks.records import SCHEMA_VERSION, Resources, RunInfo, SandboxInfo
+from benchmarks.sandboxes import make_testbed, open_sandbox
 from benchmarks.sandboxes.base import Setting
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from contextlib import ExitStack
     from pathlib import Path
 
     from benchmarks.image import Image
     from benchmarks.sandboxes.base import Sandbox
+    from benchmarks.sandboxes.testbed import Testbed
+    from benchmarks.workloads import Workload
 
 _ENFORCED = {
     "native": "CPU affinity and the memory cgroup of the process that starts it",
@@ -32,6 +34,12 @@ _ENFORCED = {
     "vm": "number of vCPUs, bound to the same CPUs, size of guest RAM, CFS quota and pids limit of "
     "QEMU's own cgroup",
     "fake": "not at all: nothing runs",
+}
+_CONNECTED = {
+    "native": "none of its own: it shares its server's namespace and reaches it over loopback",
+    "container": "a veth pair, one end a port of the testbed's bridge",
+    "oci": "as the container",
+    "vm": "a virtio card whose tap device is a port of the testbed's bridge",
 }
 _UNLIMITED = "CPU affinity alone: this variant has no control group"
 
@@ -113,6 +121,30 @@ def open_all(
     return opened, absent
 
 
+def networked(loaded: Sequence[Workload]) -> list[Workload]:
+    """Return the workloads whose server is in another place than they are."""
+    return [workload for workload in loaded if workload.server is not None]
+
+
+def testbed(
+    stack: ExitStack,
+    loaded: Sequence[Workload],
+    opened: Mapping[str, Sandbox],
+    setting: Setting,
+) -> tuple[Testbed | None, str]:
+    """Make the network of a campaign's network workloads, on ``stack``; none where there are none.
+
+    Returns:
+        It, and why it is not there although a workload wants it.
+    """
+    if not networked(loaded):
+        return None, ""
+    try:
+        return stack.enter_context(make_testbed(opened, setting)), ""
+    except UnsuitableHostError as error:
+        return None, str(error)
+
+
 def describe(
     campaign: Campaign,
     setting: Setting,
@@ -133,7 +165,7 @@ def describe(
         host=harness.host_fingerprint(),
         image=harness.image_summary(setting.image),
         resources=setting.resources,
-        sandboxes=tuple(sandbox.info for sandbox in opened.values()),
+        sandboxes=tuple(_described(sandbox.info, loaded) for sandbox in opened.values()),
         absent=dict(absent),
         metrics=(
             *(info for info in metrics.catalogue() if info.workload in campaign.workloads),
@@ -143,6 +175,14 @@ def describe(
         harness=harness.perturbation(opened),
         tools=harness.tool_versions(),
     )
+
+
+def _described(info: SandboxInfo, loaded: Sequence[Workload]) -> SandboxInfo:
+    """Add how a sandbox is connected, where a workload wants it to be."""
+    how = _CONNECTED.get(info.kind)
+    if not networked(loaded) or how is None:
+        return info
+    return msgspec.structs.replace(info, details={**info.details, "network": how})
 
 
 def refuse_used_folder(out: Path) -> None:

@@ -5,15 +5,25 @@ from __future__ import annotations
 import os
 import time
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from benchmarks import harness, metrics, opening, probing, runfolder, schedule, workloads
+from benchmarks import (
+    harness,
+    metrics,
+    networked,
+    opening,
+    probing,
+    runfolder,
+    schedule,
+    workloads,
+)
 from benchmarks.campaign import BUILT_IN
 from benchmarks.density import Ceiling
 from benchmarks.journal import JournalWriter, Visit
-from benchmarks.tally import DENSITY, START, Tally
+from benchmarks.tally import DENSITY, NETWORK, START, Tally
 from benchmarks.visit import Plan, crowd, visit
 
 if TYPE_CHECKING:
@@ -24,6 +34,7 @@ if TYPE_CHECKING:
     from benchmarks.image import Image
     from benchmarks.records import RunInfo, Sample
     from benchmarks.sandboxes.base import Sandbox
+    from benchmarks.sandboxes.testbed import Testbed
     from benchmarks.schedule import Stop
     from benchmarks.workloads import Workload
 
@@ -90,8 +101,11 @@ def run(
             opening.check_same(info, campaign, setting, opened, out)
         journal = stack.enter_context(JournalWriter(out / "samples.jsonl"))
         tally = Tally(info, previous)
+        loaded = workloads.load_all([name for name in campaign.workloads if name not in BUILT_IN])
         runner = _Runner(
             campaign=campaign,
+            loaded=loaded,
+            testbed=opening.testbed(stack, loaded, opened, setting),
             info=info,
             opened=opened,
             journal=journal,
@@ -107,6 +121,8 @@ class _Runner:
         self,
         *,
         campaign: Campaign,
+        loaded: Sequence[Workload],
+        testbed: tuple[Testbed | None, str],
         info: RunInfo,
         opened: Mapping[str, Sandbox],
         journal: JournalWriter,
@@ -120,9 +136,9 @@ class _Runner:
         self._journal = journal
         self._observer = observer
         self._tally = tally
-        self._workloads: list[Workload] = workloads.load_all(
-            [name for name in campaign.workloads if name not in BUILT_IN],
-        )
+        self._networked = opening.networked(loaded)
+        self._workloads = [one for one in loaded if one not in self._networked]
+        self._testbed, self._no_testbed = testbed
         self._probing = probing.Probing(campaign, logs)
         self._ceiling = Ceiling(campaign.density_max, campaign.density_available)
 
@@ -135,6 +151,8 @@ class _Runner:
                     self._visit(block, position, name)
                 if self._wants_density(block, name):
                     self._crowd(block, position, name)
+                if self._wants_network(block, name):
+                    self._connect(block, position, name)
             if block == 0:
                 self._judge_probes()
                 self._act_together()
@@ -192,7 +210,9 @@ class _Runner:
         part: str,
     ) -> None:
         if watched.flags:
-            samples = [msgspec.structs.replace(s, flags=watched.flags) for s in samples]
+            samples = [
+                msgspec.structs.replace(s, flags=(*s.flags, *watched.flags)) for s in samples
+            ]
         self._close(samples, block, name, time.monotonic() - began, part=part)
 
     def _wants_density(self, block: int, name: str) -> bool:
@@ -208,6 +228,22 @@ class _Runner:
         with harness.watch() as watched:
             samples = crowd(self._opened[name], self._plan(block, position, name), self._ceiling)
         self._close_watched(samples, watched, block, name, began, part=DENSITY)
+
+    def _wants_network(self, block: int, name: str) -> bool:
+        done = (block, name, NETWORK) in self._tally.done
+        return bool(self._networked) and not done and not self._tally.given_up(name)
+
+    def _connect(self, block: int, position: int, name: str) -> None:
+        """Run what asks a server in another place, in a part of its own: no start has a network."""
+        began = time.monotonic()
+        sandbox = self._opened[name]
+        plan = replace(self._plan(block, position, name), workloads=self._networked)
+        with harness.watch() as watched:
+            if self._testbed is None:
+                samples = networked.absent(sandbox, plan, self._no_testbed)
+            else:
+                samples = networked.measure(sandbox, self._testbed, plan)
+        self._close_watched(samples, watched, block, name, began, part=NETWORK)
 
     def _judge_probes(self) -> None:
         """Add what was looked at once in every sandbox, which needs the readings of all of them."""

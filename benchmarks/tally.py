@@ -21,7 +21,10 @@ START = "start"
 DENSITY = "density"
 """Name of the journal's part that holds what many instances at once came to."""
 
-_EVERY_BLOCK = (START, DENSITY)
+NETWORK = "network"
+"""Name of the journal's part that holds the workloads whose server is in another place."""
+
+_EVERY_BLOCK = (START, DENSITY, NETWORK)
 """Parts that the next block has, too; others are looked at once."""
 
 _HEADLINE = (metrics.STARTUP, "startup_main_s")

@@ -14,11 +14,11 @@ import msgspec
 import psutil
 
 from benchmarks import density, metrics, neighbour
-from benchmarks.errors import MeasurementError
+from benchmarks.errors import MeasurementError, NotSupportedError
 from benchmarks.records import MetricInfo, Sample, Status, Unit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from benchmarks.records import Resources
     from benchmarks.sandboxes.base import Instance, Sandbox
@@ -61,12 +61,19 @@ class Plan:
     last_act: LastAct | None = None
 
 
-class _Recorder:
-    """Collects the samples of one visit."""
+class Recorder:
+    """Collects the samples of one visit.
+
+    Attributes:
+        sandbox: Name of the sandbox.
+        samples: What was recorded.
+        further: Dimensions of what is recorded from now on, beside the visit's position.
+    """
 
     def __init__(self, plan: Plan, sandbox: str) -> None:
         self._plan = plan
         self.sandbox = sandbox
+        self.further: dict[str, str] = {}
         self._started_at = time.time()
         self.samples: list[Sample] = []
 
@@ -98,7 +105,7 @@ class _Recorder:
                 value=None if isinstance(value, str) else value,
                 text=value if isinstance(value, str) else None,
                 detail=detail,
-                dimensions={"position": str(self._plan.position)},
+                dimensions={"position": str(self._plan.position), **self.further},
             ),
         )
 
@@ -112,8 +119,25 @@ class _Recorder:
     def failed(self, headlines: Sequence[MetricInfo], error: MeasurementError) -> None:
         """Record that these metrics could not be measured, and why."""
         status = Status.TIMEOUT if error.timed_out else Status.FAILED
+        if isinstance(error, NotSupportedError):
+            status = Status.UNSUPPORTED
         for info in headlines:
             self.add(info.workload, info.metric, info.unit, None, status=status, detail=str(error))
+
+    def results(self, workload: Workload, results: Mapping[str, float | str]) -> None:
+        """Record what a workload gave; host CPU time that is missing is nobody's to account for."""
+        for info in workload.metrics():
+            if info.metric in _CPU_METRICS and info.metric not in results:
+                self.add(
+                    workload.name,
+                    info.metric,
+                    info.unit,
+                    None,
+                    status=Status.UNSUPPORTED,
+                    detail="nothing accounts for this sandbox's CPU time: it has no control group",
+                )
+            else:
+                self.add(workload.name, info.metric, info.unit, results[info.metric])
 
 
 def visit(sandbox: Sandbox, plan: Plan) -> list[Sample]:
@@ -122,7 +146,7 @@ def visit(sandbox: Sandbox, plan: Plan) -> list[Sample]:
     A start that failed is always recorded, also where starts were not asked for. Whatever is left
     behind fails the stop, and flags everything else the visit measured.
     """
-    record = _Recorder(plan, sandbox.info.name)
+    record = Recorder(plan, sandbox.info.name)
     available_before = psutil.virtual_memory().available
     try:
         instance = sandbox.start()
@@ -147,7 +171,7 @@ def visit(sandbox: Sandbox, plan: Plan) -> list[Sample]:
 
 def crowd(sandbox: Sandbox, plan: Plan, ceiling: density.Ceiling) -> list[Sample]:
     """Start many instances at once and return what they came to; a failure is its status."""
-    record = _Recorder(plan, sandbox.info.name)
+    record = Recorder(plan, sandbox.info.name)
     told = [info for info in metrics.catalogue() if info.workload == metrics.DENSITY]
     try:
         found = density.measure(sandbox, ceiling, plan.settle_s)
@@ -161,23 +185,27 @@ def crowd(sandbox: Sandbox, plan: Plan, ceiling: density.Ceiling) -> list[Sample
     for info in told:
         value = float(getattr(found, info.metric.removeprefix("density_")))
         record.add(info.workload, info.metric, info.unit, value, detail=said)
-    if left := _left_for_good(sandbox):
+    if left := left_for_good(sandbox.leftovers):
         record.samples = []
         said = "; ".join(left)
         record.failed(told, MeasurementError(f"left behind on the host: {said}"))
     return record.samples
 
 
-def _left_for_good(sandbox: Sandbox) -> list[str]:
-    """Return what is left of many instances, once the last of their processes had time to go."""
+def left_for_good(look: Callable[[], list[str]]) -> list[str]:
+    """Return what is left of many instances, once the last of their processes had time to go.
+
+    Args:
+        look: Names what is there now.
+    """
     until = time.monotonic() + _GONE_WITHIN_S
-    while (left := sandbox.leftovers()) and time.monotonic() < until:
+    while (left := look()) and time.monotonic() < until:
         time.sleep(0.1)
     return left
 
 
 def _measure(
-    record: _Recorder,
+    record: Recorder,
     plan: Plan,
     sandbox: Sandbox,
     instance: Instance,
@@ -200,7 +228,7 @@ def _measure(
 
 
 def _record_stop(
-    record: _Recorder,
+    record: Recorder,
     plan: Plan,
     instance: Instance,
     failure: MeasurementError | None,
@@ -218,7 +246,7 @@ def _record_stop(
             record.add(metrics.STARTUP, metric, Unit.SECONDS, nanoseconds * _NANOSECONDS)
 
 
-def _record_start(record: _Recorder, instance: Instance) -> None:
+def _record_start(record: Recorder, instance: Instance) -> None:
     stamps = instance.stamps
     for boundary in metrics.BOUNDARIES:
         if boundary in stamps:
@@ -227,7 +255,7 @@ def _record_start(record: _Recorder, instance: Instance) -> None:
 
 
 def _record_memory(
-    record: _Recorder,
+    record: Recorder,
     plan: Plan,
     instance: Instance,
     available_before: int,
@@ -249,37 +277,42 @@ def _record_memory(
 
 
 def _record_workload(
-    record: _Recorder,
+    record: Recorder,
     plan: Plan,
     instance: Instance,
     workload: Workload,
 ) -> None:
     record.begin()
     try:
-        before = instance.cpu_seconds()
-        completed = instance.run(workload.args(plan.resources), timeout_s=workload.timeout_s)
-        after = instance.cpu_seconds()
-        accounted = before is not None and after is not None
-        results = workload.read(completed, (after or 0.0) - (before or 0.0))
+        results = run_workload(instance, workload, workload.args(plan.resources))
     except MeasurementError as error:
         record.failed(workload.metrics(), error)
-        return
-    for info in workload.metrics():
-        if info.metric in _CPU_METRICS and not accounted:
-            record.add(
-                workload.name,
-                info.metric,
-                info.unit,
-                None,
-                status=Status.UNSUPPORTED,
-                detail="nothing accounts for this sandbox's CPU time: it has no control group",
-            )
-        else:
-            record.add(workload.name, info.metric, info.unit, results[info.metric])
+    else:
+        record.results(workload, results)
+
+
+def run_workload(
+    instance: Instance, workload: Workload, args: Sequence[str]
+) -> dict[str, float | str]:
+    """Run a workload's command in an instance and read its results.
+
+    Returns:
+        Metric name to number or word; without those of host CPU time where nothing accounts for it.
+
+    Raises:
+        MeasurementError: It could not be run, failed, or wrote what cannot be read.
+    """
+    before = instance.cpu_seconds()
+    completed = instance.run(args, timeout_s=workload.timeout_s)
+    after = instance.cpu_seconds()
+    if before is not None and after is not None:
+        return workload.read(completed, after - before)
+    results = workload.read(completed, 0.0)
+    return {name: value for name, value in results.items() if name not in _CPU_METRICS}
 
 
 def _record_neighboured(
-    record: _Recorder,
+    record: Recorder,
     plan: Plan,
     sandbox: Sandbox,
     instance: Instance,

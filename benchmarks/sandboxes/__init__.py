@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING
 from benchmarks.errors import UnknownSandboxError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from benchmarks.sandboxes.base import Sandbox, Setting
+    from benchmarks.sandboxes.testbed import Testbed
 
 ABLATED = (
     "pid", "uts", "mnt", "ipc", "net", "user", "cgroup",
@@ -94,6 +97,21 @@ def open_sandbox(name: str, setting: Setting) -> Sandbox:
     from benchmarks.sandboxes.container import ContainerSandbox
 
     return ContainerSandbox(name, setting)
+
+
+def make_testbed(names: Iterable[str], setting: Setting) -> Testbed:
+    """Return the testbed of these sandboxes; nothing is made before it is entered.
+
+    Raises:
+        UnsuitableHostError: The host lacks what it needs.
+    """
+    if all(kind_of(name) == "fake" for name in names):
+        from benchmarks.sandboxes.fake import FakeTestbed
+
+        return FakeTestbed(setting)
+    from benchmarks.sandboxes.testbed import Testbed
+
+    return Testbed(setting)
 
 
 def _open_peer(name: str, setting: Setting) -> Sandbox:

@@ -8,14 +8,16 @@ A ``Sandbox`` is opened once per campaign and started once per visit. Starting r
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
     from types import TracebackType
 
     from benchmarks.records import Resources, SandboxInfo
+    from benchmarks.sandboxes.testbed import Testbed
 
 STAMP_DESCRIPTOR = 3
 """Descriptor on which the payload reports its first instruction."""
@@ -147,3 +149,29 @@ class Sandbox(Protocol):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None: ...
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """An instance that others reach over a network.
+
+    Attributes:
+        instance: It; whoever made the endpoint stops it.
+        address: Its IPv4 address.
+    """
+
+    instance: Instance
+    address: str
+
+
+@runtime_checkable
+class Networked(Protocol):
+    """A sandbox whose instances can be connected to a testbed."""
+
+    def networked(self, testbed: Testbed) -> AbstractContextManager[Endpoint]:
+        """Start an instance that is connected to a testbed; leaving the context stops it.
+
+        Raises:
+            MeasurementError: It did not start, could not be connected, or did not stop.
+            NotSupportedError: This variant has no such network, with the reason.
+        """

@@ -10,7 +10,7 @@ import contextlib
 import itertools
 import os
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Self
 
 import msgspec
@@ -27,15 +27,18 @@ from benchmarks.sandboxes.base import (
     START_TIMEOUT_S,
     STOP_GRACE_S,
     Completed,
+    Endpoint,
 )
 from benchmarks.sandboxes.capture import FirstByte, Pipes
+from runtime import networking
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
 
     from benchmarks.sandboxes.base import Setting
+    from benchmarks.sandboxes.testbed import Testbed
 
 _PIDS_LIMIT = 512
 
@@ -81,6 +84,11 @@ class ContainerInstance:
                         timed_out=True,
                     )
         return Completed(code, out, err, (ended - started) / 1e9)
+
+    @property
+    def pid(self) -> int:
+        """Host pid of its first process."""
+        return self._container.pid
 
     def pids(self) -> list[int]:
         """Return the host processes of the instance."""
@@ -160,6 +168,7 @@ class ContainerSandbox:
         self._numbers = itertools.count()
         self._stack = ExitStack()
         self._opened = False
+        self._joins: dict[Path, runtime.Spec] = {}
         variant = name.partition(":")[2] or "default"
         self._profile = "native" if self._native else variant
         resources = setting.resources
@@ -200,12 +209,34 @@ class ContainerSandbox:
 
     def start(self) -> ContainerInstance:
         """Start one and wait for its first instruction."""
+        return self._start(self._spec)
+
+    @contextmanager
+    def networked(self, testbed: Testbed) -> Iterator[Endpoint]:
+        """Start one on a testbed: by a veth pair, or in its namespace where it has none of its own.
+
+        Without a network of its own a sandbox is in its host's, whose part the testbed takes.
+        """
+        if self._spec.linux.namespace("network") is None:
+            with self._start(self._joined(testbed.path)) as instance:
+                yield Endpoint(instance, testbed.host_address)
+        else:
+            with self.start() as instance, testbed.attached(instance.pid) as address:
+                yield Endpoint(instance, address)
+
+    def _joined(self, namespace: Path) -> runtime.Spec:
+        """Return the specification with a network namespace to join; the engine knows it again."""
+        if namespace not in self._joins:
+            self._joins[namespace] = networking.join(self._spec, namespace)
+        return self._joins[namespace]
+
+    def _start(self, spec: runtime.Spec) -> ContainerInstance:
         number = next(self._numbers)
         identifier = f"{self._name.replace(':', '.')}-{os.getpid()}-{number}"
         with FirstByte() as first, Pipes() as pipes:
             try:
                 container = self._engine.run(
-                    self._spec,
+                    spec,
                     id=identifier,
                     stdio=pipes.stdio,
                     extra_fds={STAMP_DESCRIPTOR: first.child},

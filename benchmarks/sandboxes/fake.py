@@ -5,16 +5,19 @@ Its figures are drawn from a seeded generator and mean nothing; a run made with 
 
 from __future__ import annotations
 
+import json
 import random
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
 
 from benchmarks.errors import MeasurementError
 from benchmarks.records import SandboxInfo
-from benchmarks.sandboxes.base import Completed
+from benchmarks.sandboxes.base import Completed, Endpoint
+from benchmarks.sandboxes.testbed import Testbed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from types import TracebackType
 
     from benchmarks.sandboxes.base import Setting
@@ -55,6 +58,11 @@ class FakeInstance:
             return Completed(0, b"", err.encode(), seconds)
         if tool == "sha256sum":
             return Completed(0, f"{'0' * 64}  {args[-1]}\n".encode(), b"", seconds)
+        if tool == "iperf3":
+            received = {"bytes": int(1e9 * seconds / self._speed), "seconds": seconds}
+            return Completed(0, json.dumps({"end": {"sum_received": received}}).encode(), b"", 0.1)
+        if tool == "busybox":  # a server is started or ended
+            return Completed(0, b"4711 /tmp/log\n", b"", seconds)
         raise MeasurementError(f"the fake sandbox has no {args[0]}")
 
     def cpu_seconds(self) -> float:
@@ -119,6 +127,42 @@ class FakeSandbox:
         if self._variant == "broken":
             raise MeasurementError("the fake sandbox is told not to start")
         return FakeInstance(self._random, self._speed)
+
+    @contextmanager
+    def networked(self, testbed: Testbed) -> Iterator[Endpoint]:
+        """Return an instance with an address set aside for documentation (RFC 5737)."""
+        del testbed
+        with self.start() as instance:
+            yield Endpoint(instance, "192.0.2.2")
+
+    def leftovers(self) -> list[str]:
+        """Nothing is ever there."""
+        return []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Nothing to release."""
+
+
+class FakeTestbed(Testbed):
+    """A testbed without any network, for fakes."""
+
+    def __init__(self, setting: Setting) -> None:
+        """Take the host's end from a fake sandbox."""
+        self._fake = FakeSandbox("fake", setting)
+
+    @contextmanager
+    def host(self) -> Iterator[Endpoint]:
+        """Return a fake instance."""
+        with self._fake.start() as instance:
+            yield Endpoint(instance, "192.0.2.1")
 
     def leftovers(self) -> list[str]:
         """Nothing is ever there."""

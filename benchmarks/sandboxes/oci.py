@@ -10,12 +10,13 @@ import json
 import os
 import shutil
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import runtime
-from benchmarks.errors import MeasurementError, UnsuitableHostError
+from benchmarks.errors import MeasurementError, NotSupportedError, UnsuitableHostError
 from benchmarks.records import SandboxInfo
 from benchmarks.sandboxes import oci_bundle
 from benchmarks.sandboxes.base import (
@@ -24,6 +25,7 @@ from benchmarks.sandboxes.base import (
     STAMP_DESCRIPTOR,
     START_TIMEOUT_S,
     Completed,
+    Endpoint,
 )
 from benchmarks.sandboxes.capture import FirstByte, Pipes
 from benchmarks.sandboxes.peer_client import Command, Helper, version
@@ -32,9 +34,10 @@ from runtime.cgroups import layout
 from runtime.spawner.init import CANDIDATES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from benchmarks.sandboxes.base import Setting
+    from benchmarks.sandboxes.testbed import Testbed
 
 KNOWN = ("crun", "runc", "youki", "runsc", "kata-runtime")
 """Runtimes that help texts name; any other program with the same command line will do."""
@@ -53,12 +56,15 @@ class Dialect:
         options: Options before the verb.
         no_cgroup: Options before the verb that leave control groups alone; None where impossible.
         hides_unified: Whether it refuses the hybrid layout unless the v2 hierarchy is out of sight.
+        own_stack: Whether it has a network stack of its own, which takes over the interfaces that
+            are there when it starts and sees no later ones.
     """
 
     keep: tuple[str, ...] = ("--preserve-fds", "1")
     options: tuple[str, ...] = ()
     no_cgroup: tuple[str, ...] | None = None
     hides_unified: bool = False
+    own_stack: bool = False
 
 
 _DIALECTS = {
@@ -67,7 +73,10 @@ _DIALECTS = {
         no_cgroup=("--cgroup-manager=disabled",),
         hides_unified=True,
     ),
-    "runsc": Dialect(keep=("--pass-fd", f"{STAMP_DESCRIPTOR}:{STAMP_DESCRIPTOR}")),
+    "runsc": Dialect(
+        keep=("--pass-fd", f"{STAMP_DESCRIPTOR}:{STAMP_DESCRIPTOR}"),
+        own_stack=True,
+    ),
 }
 
 
@@ -221,6 +230,17 @@ class OciSandbox(PeerSandbox):
         stamps = {"requested": requested, "spawned": answer["spawned"], "main": main}
         groups = _groups_of(answer["pid"]) if self._limited else {}
         return Started(name, answer["pid"], (fds[0],), stamps, groups)
+
+    @contextmanager
+    def networked(self, testbed: Testbed) -> Iterator[Endpoint]:
+        """Start one and connect the network namespace that its runtime has made, as ours is."""
+        if self._dialect.own_stack:
+            raise NotSupportedError(
+                f"{self.name} has no network between sandboxes: its own network stack takes no "
+                "interface that comes after its start",
+            )
+        with self.start() as instance, testbed.attached(instance.started.pid) as address:
+            yield Endpoint(instance, address)
 
     def terminate(self, started: Started) -> None:
         """Send SIGTERM by the runtime's ``kill``."""

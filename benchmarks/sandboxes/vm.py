@@ -6,8 +6,8 @@ import itertools
 import os
 import sys
 import time
-from contextlib import ExitStack
-from dataclasses import asdict
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -15,11 +15,11 @@ import msgspec
 
 import vmdriver
 from benchmarks import audit
-from benchmarks.errors import MeasurementError, UnsuitableHostError
+from benchmarks.errors import MeasurementError, NotSupportedError, UnsuitableHostError
 from benchmarks.image import Image
 from benchmarks.records import SandboxInfo
 from benchmarks.sandboxes import vm_groups
-from benchmarks.sandboxes.base import PAYLOAD
+from benchmarks.sandboxes.base import PAYLOAD, Endpoint
 from benchmarks.sandboxes.vm_accelerator import choose
 from benchmarks.sandboxes.vm_groups import VmGroups
 from benchmarks.sandboxes.vm_instance import VmInstance
@@ -28,9 +28,11 @@ from vmdriver import embedded
 from vmdriver.domain import kernel_command_line
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import TracebackType
 
     from benchmarks.sandboxes.base import Setting
+    from benchmarks.sandboxes.testbed import Testbed
     from runtime.cgroups import Group
 
 
@@ -58,6 +60,7 @@ class VmSandbox:
         self._kind = name.partition(":")[2] or "tuned"
         self._variant = VARIANTS[self._kind]
         self._numbers = itertools.count()
+        self._kept: set[str] = set()
         self._state = setting.state / name.replace(":", ".")
         self._groups = VmGroups(self._state, setting.resources.cpus)
         self._accelerator = choose()
@@ -78,6 +81,26 @@ class VmSandbox:
 
     def start(self) -> VmInstance:
         """Start one and wait for its workload's first instruction."""
+        return self._start(None)
+
+    @contextmanager
+    def networked(self, testbed: Testbed) -> Iterator[Endpoint]:
+        """Start one whose tap device is a port of the testbed's bridge."""
+        if self._setting.libvirt_uri is not None:
+            raise NotSupportedError(
+                f"{self._name} has no network between sandboxes: the daemon at "
+                f"{self._setting.libvirt_uri} makes its tap device in another network namespace",
+            )
+        with testbed.reserved() as place:
+            network = vmdriver.Network(
+                str(place.address), bridge=testbed.bridge.name, mac=place.mac
+            )
+            with testbed.entered():  # libvirt makes the tap device where its caller is
+                instance = self._start(network)
+            with instance:
+                yield Endpoint(instance, str(place.address.ip))
+
+    def _start(self, network: vmdriver.Network | None) -> VmInstance:
         number = next(self._numbers)
         requested = time.monotonic_ns()
         try:
@@ -85,15 +108,16 @@ class VmSandbox:
         except OSError as error:
             raise MeasurementError(f"cannot limit a VM: {error.strerror}") from error
         try:
-            vm = self._run(self._config(number, group))
+            vm = self._run(replace(self._config(number, group), network=network))
         except BaseException as error:
             vm_groups.remove(group)
             if isinstance(error, vmdriver.VmError):
                 late = isinstance(error, _LATE)
                 raise MeasurementError(str(error), timed_out=late) from error
             raise
-        if number == 0:
-            self._keep_configuration(vm)
+        label = self._name.replace(":", ".") + ("-network" if network else "")
+        if label not in self._kept:
+            self._keep_configuration(vm, label)
         return VmInstance(vm, requested, group)
 
     def _run(self, config: vmdriver.VmConfig) -> vmdriver.Vm:
@@ -118,8 +142,8 @@ class VmSandbox:
             deadlines=self._variant.deadlines,
         )
 
-    def _keep_configuration(self, vm: vmdriver.Vm) -> None:
-        label = self._name.replace(":", ".")
+    def _keep_configuration(self, vm: vmdriver.Vm, label: str) -> None:
+        self._kept.add(label)
         (self._setting.logs / f"{label}-domain.xml").write_text(vm.domain_xml, encoding="utf-8")
         argv = "\n".join(vm.argv)
         (self._setting.logs / f"{label}-qemu-argv.txt").write_text(f"{argv}\n", encoding="utf-8")

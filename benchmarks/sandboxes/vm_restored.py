@@ -6,10 +6,11 @@ import ctypes
 import mmap
 import os
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import msgspec
 
+from benchmarks.errors import NotSupportedError
 from benchmarks.sandboxes.vm import VmSandbox
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     import vmdriver
     from benchmarks.records import SandboxInfo
+    from benchmarks.sandboxes.testbed import Testbed
     from runtime.cgroups import Group
 
 _CACHESTAT = 451  # the same number on every architecture
@@ -49,6 +51,14 @@ class RestoredSandbox(VmSandbox):
     def _described(self) -> SandboxInfo:
         info = super()._described()
         return msgspec.structs.replace(info, details={**info.details, "saved": self._warm})
+
+    def networked(self, testbed: Testbed) -> NoReturn:
+        """Refuse: the saved guest has no network interface, and runs once at a time."""
+        del testbed
+        raise NotSupportedError(
+            f"{self._name} has no network between sandboxes: every start resumes the one guest "
+            "that was saved without an interface",
+        )
 
     def _run(self, config: vmdriver.VmConfig) -> vmdriver.Vm:
         return self._driver.restore(config, self._saved)

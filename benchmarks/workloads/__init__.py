@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from benchmarks.errors import WorkloadError
-from benchmarks.workloads.model import Neighbour, Reading, Workload
+from benchmarks.workloads.model import Neighbour, Reading, Server, Workload
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Neighbour", "Reading", "Workload", "load", "load_all", "names", "schema"]
+__all__ = ["Neighbour", "Reading", "Server", "Workload", "load", "load_all", "names", "schema"]
 
 _FOLDER = Path(__file__).parent
 _KEYS = tuple(field.encode_name for field in msgspec.structs.fields(Workload))

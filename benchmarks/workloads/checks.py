@@ -17,6 +17,9 @@ ROLES = frozenset({"rate", "events", "seconds", "word"})
 SPEEDS = ({"rate", "events"}, {"events", "seconds"})
 """The parts of which a throughput can be made."""
 
+_PORTS = range(1024, 1 << 16)
+"""A container's root may not bind those below where its network belongs to another's root."""
+
 _STANDARD = ("throughput_per_s", "host_cpu_s", "host_cpu_s_per_event")
 
 
@@ -39,8 +42,27 @@ def check(workload: Workload) -> None:
             raise ValueError("neighbour: needs a workload with a throughput and no readings")
         if not workload.neighbour.command or workload.neighbour.seconds < 1:
             raise ValueError("neighbour: needs a command, and seconds of 1 or more")
+    _check_server(workload)
     _check_result(workload)
     _check_readings(workload)
+
+
+def _check_server(workload: Workload) -> None:
+    """Check that a server can be told where to listen, and the command whom to ask."""
+    server = workload.server
+    told = any("{server}" in part for part in workload.command)
+    if server is None:
+        if told:
+            raise ValueError("command: {server} stands for the address of a [server]; add one")
+        return
+    if not told:
+        raise ValueError("command: must name the address of its server, as {server}")
+    if not server.command:
+        raise ValueError("server: command must name at least a program")
+    if server.port not in _PORTS:
+        raise ValueError(f"server: port must be from {_PORTS[0]} to {_PORTS[-1]}")
+    if workload.neighbour is not None:
+        raise ValueError("server: a workload beside a neighbour has none")
 
 
 def _check_result(workload: Workload) -> None:

@@ -22,12 +22,12 @@ _CANNOT_RUN = (126, 127)
 """Exit statuses of a shell that could not run, or not find, a program (POSIX, 2.8.2)."""
 
 
-def filled(command: tuple[str, ...], resources: Resources, seconds: int) -> list[str]:
-    """Return a command with its placeholders filled in."""
-    return [
-        part.replace("{cpus}", str(resources.cpus)).replace("{seconds}", str(seconds))
-        for part in command
-    ]
+def filled(command: tuple[str, ...], values: Mapping[str, object]) -> list[str]:
+    """Return a command with its placeholders filled in; what else stands in braces is its own."""
+    parts = list(command)
+    for name, value in values.items():
+        parts = [part.replace(f"{{{name}}}", str(value)) for part in parts]
+    return parts
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -66,7 +66,25 @@ class Neighbour(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     def args(self, resources: Resources) -> list[str]:
         """Return the command for these resources."""
-        return filled(self.command, resources, self.seconds)
+        return filled(self.command, {"cpus": resources.cpus, "seconds": self.seconds})
+
+
+class Server(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The other end of a network workload, which is not in the sandbox that is measured.
+
+    Attributes:
+        where: ``host``, the sandbox's host as far as its network goes; ``peer``, a second instance
+            of the same sandbox.
+        command: Arguments; ``{server}`` is its address, ``{port}`` its port, ``{cpus}`` and
+            ``{seconds}`` are filled in, too. It stays in the foreground and is killed in the end.
+        port: Port it listens on.
+        transport: Protocol of that port.
+    """
+
+    where: Literal["host", "peer"]
+    command: tuple[str, ...]
+    port: int
+    transport: Literal["tcp", "udp"] = "tcp"
 
 
 class Workload(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -79,7 +97,8 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     Attributes:
         name: Its name in campaigns and samples.
         title: Its name for people.
-        command: Arguments; ``{cpus}`` and ``{seconds}`` are filled in.
+        command: Arguments; ``{cpus}`` and ``{seconds}`` are filled in, and where there is a server
+            its address and port as ``{server}`` and ``{port}``.
         seconds: How long it should take, where the tool can be told.
         timeout_s: When it counts as hanging.
         pattern: Regular expression with named groups, searched in the output.
@@ -92,6 +111,8 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         readings: What else to read.
         neighbour: What another instance does meanwhile: then the speed is taken twice, alone and
             beside it, and what is kept of it is the result.
+        server: What answers the command in another place; None where the command needs nobody, or
+            starts the server itself.
     """
 
     name: str
@@ -108,6 +129,7 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     needs: tuple[str, ...] = ()
     readings: tuple[Reading, ...] = ()
     neighbour: Neighbour | None = None
+    server: Server | None = None
 
     def __post_init__(self) -> None:
         """Check what types cannot say.
@@ -117,9 +139,20 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         """
         checks.check(self)
 
-    def args(self, resources: Resources) -> list[str]:
-        """Return the command for these resources."""
-        return filled(self.command, resources, self.seconds)
+    def args(self, resources: Resources, address: str = "") -> list[str]:
+        """Return the command for these resources and, where there is a server, its address."""
+        return filled(self.command, self._values(resources, address))
+
+    def server_args(self, resources: Resources, address: str) -> list[str]:
+        """Return the server's command for these resources and its own address."""
+        assert self.server is not None  # the caller has looked
+        return filled(self.server.command, self._values(resources, address))
+
+    def _values(self, resources: Resources, address: str) -> Mapping[str, object]:
+        own = {"cpus": resources.cpus, "seconds": self.seconds}
+        if self.server is None:
+            return own
+        return {**own, "server": address, "port": self.server.port}
 
     def is_word(self) -> bool:
         """Tell whether the result is a word and not a number."""

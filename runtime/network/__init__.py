@@ -12,17 +12,20 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from runtime.network.cleanup import leftovers, remove
     from runtime.network.errors import AddressError, NatError, NetworkError, PrivilegeError
-    from runtime.network.model import Attachment, Bridge
+    from runtime.network.model import Attachment, Bridge, Reservation
+    from runtime.network.namespace import Namespace
     from runtime.network.network import Network
 
 _HOME = {
     "AddressError": "errors",
     "Attachment": "model",
     "Bridge": "model",
+    "Namespace": "namespace",
     "NatError": "errors",
     "Network": "network",
     "NetworkError": "errors",
     "PrivilegeError": "errors",
+    "Reservation": "model",
     "leftovers": "cleanup",
     "remove": "cleanup",
 }
@@ -31,10 +34,12 @@ __all__ = [
     "AddressError",
     "Attachment",
     "Bridge",
+    "Namespace",
     "NatError",
     "Network",
     "NetworkError",
     "PrivilegeError",
+    "Reservation",
     "leftovers",
     "remove",
 ]

@@ -70,7 +70,7 @@ def configure(netns: int, attachment: Attachment, bridge: Bridge) -> None:
                     ipr.route("add", dst="default", gateway=str(attachment.gateway))
                 links.await_up(ipr, index, attachment.interface)
 
-    _in_thread(there)
+    in_thread(there)
 
 
 def opened(target: int | os.PathLike[str]) -> int:
@@ -106,12 +106,18 @@ def _check(netns: int, path: str) -> None:
     raise NetworkError(f"{path} is no network namespace")
 
 
-def _in_thread(work: Callable[[], None]) -> None:
+def in_thread[T](work: Callable[[], T]) -> T:
+    """Do something in a thread of its own, which may leave its namespace, and return what it gives.
+
+    Raises:
+        BaseException: whatever the work raises.
+    """
+    results: list[T] = []
     failures: list[BaseException] = []
 
     def guarded() -> None:
         try:
-            work()
+            results.append(work())
         except BaseException as error:  # noqa: BLE001  # raised again by whoever waits
             failures.append(error)
 
@@ -120,3 +126,4 @@ def _in_thread(work: Callable[[], None]) -> None:
     thread.join()
     if failures:
         raise failures[0]
+    return results[0]

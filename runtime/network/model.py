@@ -68,6 +68,21 @@ class Attachment:
     isolated: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reservation:
+    """An address on a bridge for what somebody else connects, such as a guest by its tap device.
+
+    Attributes:
+        address: with the length of the subnet's prefix.
+        gateway: of the bridge.
+        mac: link-layer address that goes with it, so that an address given again keeps its own.
+    """
+
+    address: IPv4Interface
+    gateway: IPv4Address
+    mac: str
+
+
 def check_subnet(subnet: IPv4Network) -> None:
     """Refuse a subnet that cannot serve a bridge.
 

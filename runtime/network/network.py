@@ -13,7 +13,7 @@ from runtime.network.addresses import Allocator
 from runtime.network.claims import claim
 from runtime.network.cleanup import remove
 from runtime.network.errors import NetworkError
-from runtime.network.model import Attachment, Bridge, check_mtu, check_subnet
+from runtime.network.model import Attachment, Bridge, Reservation, check_mtu, check_subnet
 from runtime.network.notes import notes
 from runtime.network.survey import survey
 
@@ -118,6 +118,25 @@ class Network:
             NetworkError: the kernel refuses; the address stays taken.
         """
         self._do(lambda: self._detach(attachment))
+
+    def reserve(self) -> Reservation:
+        """Keep an address for what somebody else connects to the bridge.
+
+        Raises:
+            AddressError: none is free.
+        """
+        address = self._do(self._addresses.take)
+        return Reservation(
+            address=address, gateway=self.bridge.gateway, mac=names.inside_mac(address.ip)
+        )
+
+    def release(self, reservation: Reservation) -> None:
+        """Give the address back, once nobody has it any more.
+
+        Raises:
+            AddressError: it was given back already.
+        """
+        self._do(lambda: self._addresses.release(reservation.address.ip))
 
     @property
     def attachments(self) -> frozenset[Attachment]:

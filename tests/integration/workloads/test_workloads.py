@@ -57,7 +57,9 @@ LONG = ("disk-depth-128", "hpcc", "latency-tcp", "latency-udp", "mariadb")
 QUICK = [
     name
     for name in workloads.names()
-    if name not in LONG and workloads.load(name).neighbour is None
+    if name not in LONG
+    and workloads.load(name).neighbour is None
+    and workloads.load(name).server is None
 ]
 
 
@@ -93,6 +95,7 @@ def test_nothing_of_the_workloads_is_left_running_or_lying_about(
 @pytest.mark.parametrize("name", workloads.names())
 def test_the_image_has_every_program_a_workload_needs(image: Image, name: str) -> None:
     workload = workloads.load(name)
-    for program in (workload.command[0], *workload.needs):
+    served = [] if workload.server is None else [workload.server.command[0]]
+    for program in (workload.command[0], *workload.needs, *served):
         path = image.root / program.lstrip("/")
         assert path.is_symlink() or path.is_file(), program

@@ -35,6 +35,24 @@ direction = "lower"
 at = "/pause~1ms"
 scale = 1e-3
 """
+ASKING = """\
+name = "asking"
+title = "My client"
+command = ["/opt/ask", "{server}:{port}", "--json={}"]
+seconds = 3
+timeout_s = 20
+paths = { events = "/done", seconds = "/wall" }
+event = "one answer"
+
+[server]
+where = "peer"
+command = ["/opt/serve", "{server}", "{port}", "{cpus}", "{seconds}"]
+port = 5201
+transport = "udp"
+"""
+SERVE = '["/opt/serve", "{server}", "{port}", "{cpus}", "{seconds}"]'
+RESOURCES = Resources(cpus=2, cpuset=(0, 1), memory_bytes=1 << 29)
+PLACEHOLDERS = ("{cpus}", "{seconds}", "{server}", "{port}")
 SAID = b'{"done": [{"count": 30}], "wall": 1.5, "pause/ms": 12}'
 
 
@@ -58,9 +76,46 @@ def test_a_metric_carries_its_unit_in_its_name(name: str) -> None:
 
 @pytest.mark.parametrize("name", workloads.names())
 def test_no_placeholder_is_left_in_a_command(name: str) -> None:
-    args = workloads.load(name).args(Resources(cpus=2, cpuset=(0, 1), memory_bytes=1 << 29))
-    assert args[0].startswith("/")
-    assert not any(mark in arg for arg in args for mark in ("{cpus}", "{seconds}"))
+    workload = workloads.load(name)
+    commands = [workload.args(RESOURCES, "198.18.0.1")]
+    if workload.server is not None:
+        commands.append(workload.server_args(RESOURCES, "198.18.0.1"))
+    for args in commands:
+        assert args[0].startswith("/")
+        assert not any(mark in arg for arg in args for mark in PLACEHOLDERS)
+
+
+def test_a_server_is_told_where_to_listen_and_its_client_whom_to_ask(tmp_path: Path) -> None:
+    workload = own(tmp_path, ASKING)
+    assert workload.args(RESOURCES, "198.18.0.1")[1:] == ["198.18.0.1:5201", "--json={}"]
+    assert workload.server_args(RESOURCES, "198.18.0.1")[1:] == ["198.18.0.1", "5201", "2", "3"]
+    assert workload.server is not None
+    assert (workload.server.where, workload.server.transport) == ("peer", "udp")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('"peer"', '"moon"', r"own\.toml:9: server\.where: Invalid enum value 'moon'"),
+        ("5201", "80", r"own\.toml:9: server: port must be from 1024 to 65535"),
+        ('"{server}:{port}"', '"198.18.0.1"', r"own\.toml:3: command: must name the address"),
+        ("[server]", "[servers]", r"own\.toml:9: there is no key 'servers'; did you mean 'server'"),
+        (SERVE, "[]", r"own\.toml:9: server: command must name at least a program"),
+        (
+            "[server]",
+            '[neighbour]\ncommand = ["/opt/noise"]\nseconds = 4\n[server]',
+            "server: a workload beside a neighbour has none",
+        ),
+    ],
+)
+def test_a_wrong_server_is_named(tmp_path: Path, old: str, new: str, message: str) -> None:
+    with pytest.raises(WorkloadError, match=message):
+        own(tmp_path, ASKING.replace(old, new, 1))
+
+
+def test_an_address_needs_a_server(tmp_path: Path) -> None:
+    with pytest.raises(WorkloadError, match=r"own\.toml:3: command: \{server\} stands for"):
+        own(tmp_path, ASKING.partition("[server]")[0])
 
 
 def test_every_workload_is_part_of_a_preset() -> None:

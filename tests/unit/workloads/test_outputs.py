@@ -18,8 +18,18 @@ from benchmarks.errors import MeasurementError
 from benchmarks.sandboxes.base import Completed
 
 OUTPUTS = Path(__file__).parent / "outputs"
-NAMES = [name for name in workloads.names() if workloads.load(name).neighbour is None]
-"""One with a neighbour is another's command and reading, twice."""
+TWINS = {
+    name: "network-tcp" if name.startswith("network") else name.rpartition("-")[0]
+    for name in workloads.names()
+    if workloads.load(name).server is not None
+}
+"""Those with a server in another place, and those that are the same over loopback."""
+NAMES = [
+    name
+    for name in workloads.names()
+    if workloads.load(name).neighbour is None and name not in TWINS
+]
+"""One with a neighbour is another's command and reading, twice; one with a server is its twin's."""
 SPEEDS = [name for name in NAMES if workloads.load(name).is_speed()]
 HOST_CPU_S = 0.5
 EXPECTED = {
@@ -120,6 +130,13 @@ def test_the_tools_own_output_is_read(name: str) -> None:
     found = {key: results[key] for key in results if not key.startswith("host_cpu_s")}
     assert found == pytest.approx(EXPECTED[name])
     assert tuple(results) == tuple(info.metric for info in workloads.load(name).metrics())
+
+
+@pytest.mark.parametrize("name", TWINS)
+def test_an_output_is_read_as_over_loopback(name: str) -> None:
+    said = recorded(TWINS[name])
+    twin = workloads.load(TWINS[name]).read(completed(TWINS[name], said), HOST_CPU_S)
+    assert read(name, said) == twin
 
 
 @pytest.mark.parametrize("name", SPEEDS)

@@ -1,0 +1,95 @@
+"""A network namespace of one's own: who is in it, and when it is gone."""
+
+from __future__ import annotations
+
+import secrets
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from runtime.network import AddressError, Namespace, Network
+
+OWN = Path("/proc/thread-self/ns/net")
+HOLDER = """
+import sys
+from runtime.network import Namespace, Network
+place = Namespace()
+with place.entered():
+    network = Network(sys.argv[1], nat=False)
+print(place.inode, flush=True)
+sys.stdin.read()
+"""
+
+
+def test_it_has_a_loopback_and_nothing_of_the_host() -> None:
+    home = OWN.readlink()
+    with Namespace() as place:
+        assert place.interfaces() == ["lo"]
+        with place.entered():
+            assert OWN.readlink() != home
+            with socket.create_server(("127.0.0.1", 0)) as server:
+                socket.create_connection(server.getsockname(), timeout=5).close()
+        assert OWN.readlink() == home
+
+
+def test_a_thread_comes_home_whatever_happens() -> None:
+    home = OWN.readlink()
+    with Namespace() as place, pytest.raises(ZeroDivisionError), place.entered():
+        _ = 1 / 0
+    assert OWN.readlink() == home
+
+
+def test_a_process_can_join_it_by_its_path() -> None:
+    with Namespace() as place:
+        command = ["nsenter", f"--net={place.path}", "readlink", "/proc/self/ns/net"]
+        joined = subprocess.run(command, capture_output=True, text=True, check=True)
+        assert joined.stdout.strip() == f"net:[{place.inode}]"
+
+
+def test_a_network_in_it_is_not_the_host_s_and_ends_with_it() -> None:
+    name = f"tare-{secrets.token_hex(6)}"
+    with Namespace() as place:
+        with place.entered():
+            network = Network(name, nat=False)
+        with network:
+            assert set(place.interfaces()) == {"lo", network.bridge.name}
+            assert network.bridge.name not in {name for _, name in socket.if_nameindex()}
+        assert place.interfaces() == ["lo"]
+
+
+def test_it_is_gone_when_its_owner_was_killed() -> None:
+    name = f"tare-{secrets.token_hex(6)}"
+    command = [sys.executable, "-c", HOLDER, name]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as owner:
+        assert owner.stdout is not None
+        inode = int(owner.stdout.readline())
+        owner.kill()
+    assert f"net:[{inode}]" not in {_namespace(path) for path in Path("/proc").glob("[0-9]*")}
+
+
+def test_a_reserved_address_is_nobody_else_s_until_it_is_released() -> None:
+    with Namespace() as place:
+        with place.entered():
+            network = Network(f"tare-{secrets.token_hex(6)}", nat=False)
+        with network:
+            one, two = network.reserve(), network.reserve()
+            assert one.address != two.address
+            assert one.mac != two.mac
+            assert one.gateway == network.bridge.gateway
+            network.release(one)
+            assert network.reserve() == one
+            network.release(two)
+            with pytest.raises(AddressError, match="was not in use"):
+                network.release(two)
+
+
+def _namespace(process: Path) -> str:
+    try:
+        return str((process / "ns" / "net").readlink())
+    except OSError:
+        return ""
