@@ -27,6 +27,8 @@ _ENFORCED = {
     "native": "CPU affinity and the memory cgroup of the process that starts it",
     "container": "CPU affinity, CFS quota and memory limit of its own cgroup, pids limit",
     "oci": "as the container, by the runtime's own control group",
+    "podman": "memory, CPU, CPU set and pids options of podman's own run",
+    "docker": "memory, CPU, CPU set and pids options of docker's own run",
     "peer": "CPU affinity alone: it knows no control groups",
     "floor": "as the container",
     "vm": "number of vCPUs, bound to the same CPUs, size of guest RAM, CFS quota and pids limit of "

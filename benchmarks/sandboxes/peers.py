@@ -45,6 +45,7 @@ class Started:
         pidfds: Of the processes whose end is the instance's end.
         stamps: Boundary to CLOCK_MONOTONIC nanoseconds.
         groups: Controller to directory of its own control group; empty without one.
+        services: Further host processes that serve it and no other, such as a monitor.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Started:
     pidfds: tuple[int, ...]
     stamps: Mapping[str, int]
     groups: Mapping[str, Path]
+    services: tuple[int, ...] = ()
 
 
 class PeerInstance:
@@ -74,21 +76,32 @@ class PeerInstance:
         return self._sandbox.execute(self.started, args, timeout_s=timeout_s, stdin=stdin)
 
     def pids(self) -> list[int]:
-        """Return the host processes of the instance."""
+        """Return the host processes of the instance, and those that serve it."""
+        return list(dict.fromkeys((*self._own(), *self.started.services)))
+
+    def _own(self) -> list[int]:
         if self.started.groups:
             return usage.group_pids(self.started.groups)
         return usage.descendants(self.started.pid)
 
     def cpu_seconds(self) -> float:
-        """Return the CPU time of its group, or of its processes."""
+        """Return the CPU time of its group or of its processes, and of those that serve it."""
         groups = self.started.groups
-        return usage.cpu_time_s(groups, () if groups else self.pids())
+        served = usage.processes_cpu_s(self.started.services)
+        return usage.cpu_time_s(groups, () if groups else self._own()) + served
+
+    def charged_cpu_seconds(self) -> float | None:
+        """Return what its group was charged; None without one."""
+        return usage.group_cpu_s(self.started.groups)
 
     def memory(self) -> Mapping[str, float | None]:
         """Return the ladder over all its processes, and what its group is charged."""
         charged = usage.memory(self.started.groups)
         used = charged.usage_bytes if charged is not None else None
-        return {**processes.ladder(self.pids()), "cgroup_bytes": used}
+        served = {}
+        if services := self.started.services:
+            served["helper_pss_bytes"] = processes.ladder(services)["pss_bytes"]
+        return {**processes.ladder(self.pids()), **served, "cgroup_bytes": used}
 
     def stop(self) -> None:
         """Ask it to end, kill it after the grace, remove it."""
