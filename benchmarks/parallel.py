@@ -19,7 +19,7 @@ import psutil
 from benchmarks.errors import MeasurementError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from benchmarks.sandboxes.base import Instance, Sandbox
 
@@ -69,10 +69,16 @@ def measure(sandbox: Sandbox, count: int) -> Burst:
         gate.wait()
         return sandbox.start()
 
-    instances, errors = _together([begin] * count)
+    instances: list[Instance] = []
+    try:
+        errors = _together([begin] * count, instances)
+    except BaseException:
+        # somebody interrupts: what has started meanwhile must not outlive the campaign
+        _together([_ending(one) for one in instances], [])
+        raise
     taken = before - psutil.virtual_memory().available
     reached = sorted((one.stamps["main"] - asked[0]) * _NANOSECONDS for one in instances)
-    _, unstopped = _together([_ending(one) for one in instances])
+    unstopped = _together([_ending(one) for one in instances], [])
     if errors:
         raise _first(errors, f"{len(errors)} of {count} at once did not start")
     if unstopped:
@@ -95,10 +101,12 @@ def _ending(instance: Instance) -> Callable[[], None]:
 
 
 def _together[Result](
-    calls: list[Callable[[], Result]],
-) -> tuple[list[Result], list[MeasurementError]]:
-    """Make all calls at once, each in a thread of its own; return results and failures."""
-    results: list[Result] = []
+    calls: Sequence[Callable[[], Result]], results: list[Result]
+) -> list[MeasurementError]:
+    """Make all calls at once, each in a thread of its own; return the failures.
+
+    It ends when every thread has, also where it is interrupted: each has a time limit of its own.
+    """
     failures: list[MeasurementError] = []
     broken: list[BaseException] = []
 
@@ -114,10 +122,14 @@ def _together[Result](
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join()
+        try:
+            thread.join()
+        except BaseException as error:  # noqa: BLE001  # raised again once all have ended
+            broken.append(error)
+            thread.join()
     if broken:
         raise broken[0]
-    return results, failures
+    return failures
 
 
 def _first(errors: list[MeasurementError], what: str) -> MeasurementError:

@@ -24,9 +24,11 @@ if TYPE_CHECKING:
 
 METRIC = "smallest_ram_bytes"
 
-_MEBIBYTE = 1 << 20
 _SHARE = 16
-"""A step is at most this share of the answer, or 1 MiB: every further halving costs a boot."""
+"""A step is at most this share of the answer: every further halving costs a start."""
+_STEP_BYTES = 64 << 10
+_GUEST_STEP_BYTES = 1 << 20
+"""Guest RAM comes in whole MiB."""
 _NOTHING = (("/bin/true",),)
 
 
@@ -43,37 +45,38 @@ class Smallest:
     """What the bisection came to.
 
     Attributes:
-        runs_mib: The smallest memory with which everything worked.
-        fails_mib: The largest with which something did not.
-        reason: What did not.
+        runs_bytes: The smallest memory with which everything worked.
+        fails_bytes: The largest with which something did not; 0 where the smallest step worked.
+        reason: What did not; empty where the smallest step worked.
     """
 
-    runs_mib: int
-    fails_mib: int
+    runs_bytes: int
+    fails_bytes: int
     reason: str
 
 
-def bisect(works: Callable[[int], str | None], most_mib: int) -> Smallest:
+def bisect(works: Callable[[int], str | None], most_bytes: int, step_bytes: int) -> Smallest:
     """Find the smallest memory by halving.
 
     Args:
-        works: Tries a memory in MiB; returns None where all worked, else what did not.
-        most_mib: The campaign's memory, which must do.
+        works: Tries a memory in bytes; returns None where all worked, else what did not.
+        most_bytes: The campaign's memory, which must do.
+        step_bytes: Every size that is tried is a multiple of it.
 
     Raises:
         MeasurementError: It does not work with the campaign's memory either.
     """
-    if reason := works(most_mib):
-        raise MeasurementError(f"it does not work with the campaign's {most_mib} MiB: {reason}")
-    low, high, why = 0, most_mib, "there is no less than nothing"
+    low, high, why = 0, most_bytes // step_bytes, ""
+    if reason := works(high * step_bytes):
+        raise MeasurementError(f"it does not work with the campaign's memory: {reason}")
     while high - low > max(1, high // _SHARE):
         middle = (low + high) // 2
-        reason = works(middle)
+        reason = works(middle * step_bytes)
         if reason is None:
             high = middle
         else:
             low, why = middle, reason
-    return Smallest(high, low, why)
+    return Smallest(high * step_bytes, low * step_bytes, why)
 
 
 def acts(
@@ -110,23 +113,26 @@ class _Act:
     workloads: Sequence[Workload]
 
     def __call__(self) -> list[Sample]:
-        resources = self.info.resources
+        most = self.info.resources.memory_bytes
         box = self.sandbox
-        if not isinstance(box, Resizable) or box.resized(resources.memory_bytes) is None:
-            return [self._sample(why=f"in {self.name} no instance has a memory limit of its own")]
+        if not isinstance(box, Resizable) or box.resized(most) is None:
+            why = f"{self.name} starts no instance with another memory than the campaign's"
+            return [self._sample(why=why)]
+        step = _GUEST_STEP_BYTES if self.sandbox.info.kind == "vm" else _STEP_BYTES
         try:
-            found = bisect(self._works, resources.memory_bytes // _MEBIBYTE)
+            found = bisect(self._works, most, step)
         except MeasurementError as error:
             return [self._sample(error=str(error))]
-        said = (
-            f"works with {found.runs_mib} MiB, not with {found.fails_mib} MiB: {found.reason}; "
-            f"tried: start, {', '.join(command[0] for command in self._commands())}"
-        )
-        return [self._sample(value=float(found.runs_mib * _MEBIBYTE), detail=said)]
+        tried = f"tried: start, {', '.join(command[0] for command in self._commands())}"
+        less = f"not with {found.fails_bytes >> 10} KiB: {found.reason}"
+        if not found.fails_bytes:
+            less = "and less was not tried"
+        said = f"works with {found.runs_bytes >> 10} KiB, {less}; {tried}"
+        return [self._sample(value=float(found.runs_bytes), detail=said)]
 
-    def _works(self, mib: int) -> str | None:
+    def _works(self, memory_bytes: int) -> str | None:
         assert isinstance(self.sandbox, Resizable)
-        box = self.sandbox.resized(mib * _MEBIBYTE)
+        box = self.sandbox.resized(memory_bytes)
         assert box is not None
         try:
             with box.start() as instance:

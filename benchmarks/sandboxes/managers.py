@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from benchmarks.errors import MeasurementError
 from benchmarks.sandboxes.base import ENVIRONMENT, START_TIMEOUT_S, Completed
@@ -63,6 +63,10 @@ class ManagerSandbox(PeerSandbox):
     def environment(self) -> Mapping[str, str]:
         """Return the environment of the manager's commands."""
         return {"PATH": SEARCH}
+
+    def resized(self, memory_bytes: int) -> Self:
+        """Return this sandbox with another memory limit."""
+        return self._with_memory(memory_bytes)
 
     def terminate(self, started: Started) -> None:
         """Have the manager stop it; returns when the manager says that it has."""

@@ -12,7 +12,7 @@ import shutil
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import runtime
 from benchmarks.errors import MeasurementError, UnsuitableHostError
@@ -163,6 +163,14 @@ class OciSandbox(PeerSandbox):
         # what a runtime refuses of the bundle, it refuses here and not in every visit
         with self.start():
             pass
+
+    def resized(self, memory_bytes: int) -> Self | None:
+        """Return this sandbox with another memory limit; None where nothing is limited."""
+        if not self._limited:
+            return None
+        other = self._with_memory(memory_bytes)
+        other._spec = other._make_spec()  # noqa: SLF001  # our own
+        return other
 
     def launch(self, name: str) -> Started:
         """Write the bundle, then mount its root and have it run."""

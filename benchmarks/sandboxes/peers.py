@@ -7,12 +7,15 @@ each sandbox (``peer_helper``), in a mount namespace of its own.
 from __future__ import annotations
 
 import contextlib
+import copy
 import itertools
 import os
 import signal
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
+
+import msgspec
 
 from benchmarks.errors import MeasurementError, UnsuitableHostError
 from benchmarks.sandboxes import processes
@@ -213,6 +216,13 @@ class PeerSandbox:
         raise MeasurementError(
             f"{self.name} cannot run {args[0]} in a running instance: it only starts programs",
         )
+
+    def _with_memory(self, memory_bytes: int) -> Self:
+        """Return a view of this sandbox that shares everything but the memory limit."""
+        other = copy.copy(self)
+        resources = msgspec.structs.replace(self.setting.resources, memory_bytes=memory_bytes)
+        other.setting = replace(self.setting, resources=resources)
+        return other
 
     def leftovers(self) -> list[str]:
         """Name what is left of instances that should be gone."""

@@ -61,6 +61,26 @@ def test_all_are_asked_for_before_any_has_started(fake: FakeSandbox) -> None:
     assert found.per_second == pytest.approx(4 / found.last_s)
 
 
+def test_what_started_before_an_interrupt_is_stopped(fake: FakeSandbox) -> None:
+    stopped = []
+
+    class Counted(FakeInstance):
+        def stop(self) -> None:
+            super().stop()
+            stopped.append(self)
+
+    class Interrupted(FakeSandbox):
+        def start(self) -> FakeInstance:
+            if not started.acquire(blocking=False):
+                raise KeyboardInterrupt
+            return Counted(self._random, 1.0)
+
+    started = threading.Semaphore(3)
+    with pytest.raises(KeyboardInterrupt):
+        parallel.measure(Interrupted("fake", fake._setting), 4)
+    assert len({id(one) for one in stopped}) == 3
+
+
 def test_a_campaign_has_every_number_in_every_block(tmp_path: Path, measure: Measure) -> None:
     out = tmp_path / "run"
     plan = fake_campaign(
@@ -184,22 +204,24 @@ def test_a_process_that_has_ended_has_no_threads(tmp_path: Path) -> None:
     assert idle.threads([1], tmp_path) == {}
 
 
-@given(st.integers(1, 4096), st.integers(1, 4096))
-def test_bisection_finds_the_edge_within_a_step(least: int, most: int) -> None:
+@given(st.integers(1, 1 << 30), st.integers(16, 4096), st.sampled_from([64 << 10, 1 << 20]))
+def test_bisection_finds_the_edge_within_a_step(least: int, most_mib: int, step: int) -> None:
     tried = []
 
-    def works(mib: int) -> str | None:
-        tried.append(mib)
-        return None if mib >= least else "too little"
+    def works(size: int) -> str | None:
+        tried.append(size)
+        return None if size >= least else "too little"
 
+    most = most_mib << 20
     if least > most:
         with pytest.raises(MeasurementError, match="does not work with the campaign's"):
-            smallest.bisect(works, most)
+            smallest.bisect(works, most, step)
         return
-    found = smallest.bisect(works, most)
-    assert found.fails_mib < least <= found.runs_mib
-    assert found.runs_mib - found.fails_mib <= max(1, found.runs_mib // 16)
-    assert len(tried) <= 14
+    found = smallest.bisect(works, most, step)
+    assert found.fails_bytes < least <= found.runs_bytes
+    assert found.runs_bytes - found.fails_bytes <= max(step, found.runs_bytes // 16)
+    assert all(size % step == 0 for size in tried)
+    assert len(tried) <= 20
 
 
 def test_the_smallest_memory_is_looked_for_once(tmp_path: Path, measure: Measure) -> None:
