@@ -139,6 +139,19 @@ def flags(before: Conditions, after: Conditions) -> tuple[str, ...]:
     return tuple(found)
 
 
+def busy_seconds(root: Path = ROOT) -> float | None:
+    """Return the CPU time for which any thread of the host has run, in seconds; None if not told.
+
+    User, nice, system, interrupts and soft interrupts of all CPUs (proc_stat(5)), in clock ticks;
+    what the hypervisor below stole is not in it. Only differences mean something.
+    """
+    words = _read(root / "proc/stat").split("\n", 1)[0].split()[1:]
+    if len(words) < 7:  # noqa: PLR2004  # proc_stat(5): softirq is the seventh
+        return None
+    ticks = [int(word) for word in words]
+    return (sum(ticks[:3]) + sum(ticks[5:7])) / os.sysconf("SC_CLK_TCK")
+
+
 def meanwhile(before: Conditions, after: Conditions) -> dict[str, float]:
     """Say what the host did between two snapshots; what it does not tell is left out.
 

@@ -94,6 +94,25 @@ def catalogue() -> tuple[MetricInfo, ...]:
     return (*startup, stop, *memory, processes, *_idle(), *_density(), *_parallel(), *_cold())
 
 
+def accounts(workload: str, title: str) -> tuple[MetricInfo, ...]:
+    """Return the accounts of CPU time that stand beside a workload's own metrics."""
+    return _infos(
+        workload,
+        (
+            "host_charged_s",
+            Unit.SECONDS,
+            Direction.LOWER,
+            f"{title}: CPU time charged to the instance's control group while it ran",
+        ),
+        (
+            "host_busy_s",
+            Unit.SECONDS,
+            Direction.LOWER,
+            f"{title}: CPU time of all threads of the host while it ran",
+        ),
+    )
+
+
 type _Row = tuple[str, Unit, Direction, str]
 
 

@@ -140,6 +140,12 @@ def describe(
         metrics=(
             *(info for info in metrics.catalogue() if info.workload in campaign.workloads),
             *(info for workload in loaded for info in workload.metrics()),
+            *(
+                info
+                for workload in loaded
+                if workload.neighbour is None
+                for info in metrics.accounts(workload.name, workload.title)
+            ),
             *probing.metric_infos(campaign),
         ),
         harness=harness.perturbation(opened),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from benchmarks import idle, metrics, neighbour
+from benchmarks import host, idle, metrics, neighbour
 from benchmarks.errors import MeasurementError
 from benchmarks.recorder import Recorder
 from benchmarks.records import MetricInfo, Sample, Status, Unit
@@ -147,9 +147,9 @@ def _record_workload(
 ) -> None:
     record.begin()
     try:
-        before = instance.cpu_seconds()
+        before, accounts = instance.cpu_seconds(), _accounts(instance)
         completed = instance.run(workload.args(plan.resources), timeout_s=workload.timeout_s)
-        after = instance.cpu_seconds()
+        after, grown = instance.cpu_seconds(), _accounts(instance)
         accounted = before is not None and after is not None
         results = workload.read(completed, (after or 0.0) - (before or 0.0))
     except MeasurementError as error:
@@ -167,6 +167,18 @@ def _record_workload(
             )
         else:
             record.add(workload.name, info.metric, info.unit, results[info.metric])
+    for name, start in accounts.items():
+        end = grown[name]
+        if start is not None and end is not None:
+            record.add(workload.name, name, Unit.SECONDS, end - start)
+
+
+def _accounts(instance: Instance) -> dict[str, float | None]:
+    """Read two accounts beside the instance's own: its control group's, and the whole host's."""
+    return {
+        "host_charged_s": instance.charged_cpu_seconds(),
+        "host_busy_s": host.busy_seconds(),
+    }
 
 
 def _record_neighboured(

@@ -46,3 +46,20 @@ def test_every_visit_keeps_it_and_the_csv_lays_it_beside_each_sample(fake_run: P
     told = reports.document(run).meanwhile
     assert told["load1"].most == max(visit.meanwhile["load1"] for visit in run.visits)
     assert "What the host did meanwhile" in reports.render(run, "html")
+
+
+def test_a_workload_stands_beside_the_hosts_whole_account(fake_run: Path) -> None:
+    run = runfolder.load(fake_run)
+    found = [s for s in run.samples if s.metric == "host_busy_s"]
+    assert len(found) == len([s for s in run.samples if s.metric == "throughput_per_s"]) * 3 // 2
+    assert all(s.value is not None and s.value >= 0 for s in found)
+    told = {(one.workload, one.metric) for one in run.info.metrics}
+    assert ("sysbench-cpu", "host_busy_s") in told
+    assert not [s for s in run.samples if s.metric == "host_charged_s"]  # the fake has no group
+
+
+def test_time_in_which_nothing_ran_is_not_busy(tmp_path: Path) -> None:
+    (tmp_path / "proc").mkdir()
+    (tmp_path / "proc/stat").write_text("cpu  100 20 30 9000 500 5 5 7 0 0\n")
+    assert host.busy_seconds(tmp_path) == pytest.approx(1.6)
+    assert host.busy_seconds(tmp_path / "nowhere") is None
