@@ -29,9 +29,9 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     Attributes:
         name: Its name.
         sandboxes: Names of the sandboxes, each visited once in every block.
-        workloads: Names of workloads, or paths of their TOML files; ``startup`` and ``memory``
-            come with every start, ``density`` starts many at once in every block, the other
-            built-in ones are looked at once.
+        workloads: Names of workloads, or paths of their TOML files; ``startup``, ``memory`` and
+            ``idle`` come with every start; ``density``, ``parallel`` and ``cold`` start instances
+            of their own in every block, the other built-in ones are looked at once.
         blocks_min: Fewest blocks, whatever the budget.
         blocks_max: Most blocks, whatever the precision.
         budget_s: Wall time in which a new block may still begin, in seconds.
@@ -40,8 +40,11 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         cpuset: Host CPUs to use; empty for the last ``cpus`` of those allowed.
         memory_mib: Memory of every sandbox, in MiB.
         settle_s: Idle time before memory is read, in seconds.
+        idle_s: How long ``idle`` watches an instance that does nothing, in seconds.
         density_max: Most instances at once of ``density``.
         density_available: Share of the host's memory that ``density`` leaves available.
+        parallel_max: Most starts at the same moment of ``parallel``.
+        parallel_available: Share of the host's memory that ``parallel`` leaves available.
         seed: Seed of the order and of every resampling.
         reproduces: Publication that the report lays the figures beside; empty for none.
         libvirt_uri: libvirt's URI for the VMs, such as ``qemu:///system``, of a daemon on this
@@ -59,8 +62,11 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     cpuset: tuple[int, ...] = ()
     memory_mib: int = DEFAULT_MEMORY_MIB
     settle_s: float = 0.3
+    idle_s: float = 3.0
     density_max: int = 16
     density_available: float = 0.25
+    parallel_max: int = 8
+    parallel_available: float = 0.25
     seed: int = 20140721
     reproduces: str = ""
     libvirt_uri: str = ""
@@ -84,6 +90,9 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             ("settle_s", 0 <= self.settle_s < math.inf, "a number of seconds, 0 or more"),
             ("density_max", self.density_max >= _LEAST_DENSITY, f"{_LEAST_DENSITY} or more"),
             ("density_available", 0 < self.density_available < 1, "a fraction between 0 and 1"),
+            ("idle_s", 0 < self.idle_s < math.inf, "a number of seconds above 0"),
+            ("parallel_max", self.parallel_max >= 1, "1 or more"),
+            ("parallel_available", 0 < self.parallel_available < 1, "a fraction between 0 and 1"),
             ("cpus", self.cpus >= 1, "1 or more"),
             ("memory_mib", self.memory_mib >= _LEAST_MEMORY_MIB, f"{_LEAST_MEMORY_MIB} or more"),
             ("cpuset", len(set(self.cpuset)) in {0, self.cpus}, "as many CPUs as cpus says"),

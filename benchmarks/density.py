@@ -3,23 +3,28 @@
 One instance more says little: what it shares with others (the kernel's page cache of the image, a
 program's text, KSM's merged pages) is paid by the first. So instances are started one after the
 other and kept, MemAvailable is read once it has settled, and a line is fitted: its slope is what a
-further instance takes, its intercept what the first pays for all.
+further instance takes, its intercept what the first pays for all. What was shared is read beside
+it: pages that KSM merged (Documentation/admin-guide/mm/ksm.rst), and the page cache of files.
 """
 
 from __future__ import annotations
 
+import resource
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
 
+from benchmarks import host
 from benchmarks.errors import MeasurementError
 
 if TYPE_CHECKING:
     from benchmarks.sandboxes.base import Sandbox
 
+_KSM = Path("/sys/kernel/mm/ksm/pages_sharing")
 _FEWEST = 3
 """Two points make a line and tell nothing of how well it fits."""
 
@@ -48,6 +53,8 @@ class Density:
         low_bytes: Lower end of the slope's 95 % interval, over pairs of points.
         high_bytes: Upper end.
         intercept_bytes: Memory that is taken once for all of them.
+        merged_bytes: Growth of what KSM saves (pages_sharing); None where the kernel has no KSM.
+        cached_bytes: Growth of the page cache of files, which all instances share.
         ended_by: Why no more were started, in words.
     """
 
@@ -56,6 +63,8 @@ class Density:
     low_bytes: float
     high_bytes: float
     intercept_bytes: float
+    merged_bytes: float | None
+    cached_bytes: float
     ended_by: str
 
 
@@ -67,6 +76,31 @@ class _Points:
     taken: list[float] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class _Shared:
+    """What the host holds once for several."""
+
+    merged_bytes: float | None
+    cached_bytes: float
+
+    @classmethod
+    def now(cls) -> _Shared:
+        memory = host.meminfo()
+        # a tmpfs counts as cached in /proc/meminfo, and is nobody's cache
+        files = memory.get("Cached", 0) - memory.get("Shmem", 0) + memory.get("Buffers", 0)
+        try:
+            merged = float(int(_KSM.read_text()) * resource.getpagesize())
+        except (OSError, ValueError):
+            merged = None
+        return cls(merged, float(files))
+
+    def since(self, before: _Shared) -> _Shared:
+        merged = None
+        if self.merged_bytes is not None and before.merged_bytes is not None:
+            merged = self.merged_bytes - before.merged_bytes
+        return _Shared(merged, self.cached_bytes - before.cached_bytes)
+
+
 def measure(sandbox: Sandbox, ceiling: Ceiling, settle_s: float) -> Density:
     """Start as many idle instances as the ceiling allows, fit the line, and stop them all.
 
@@ -76,7 +110,7 @@ def measure(sandbox: Sandbox, ceiling: Ceiling, settle_s: float) -> Density:
     points = _Points()
     floor = ceiling.available * psutil.virtual_memory().total
     ended_by = f"the ceiling of {ceiling.instances} instances"
-    before = _available(settle_s)
+    before, shared = _available(settle_s), _Shared.now()
     with ExitStack() as stack:
         count = 0
         while count < ceiling.instances:
@@ -94,15 +128,16 @@ def measure(sandbox: Sandbox, ceiling: Ceiling, settle_s: float) -> Density:
             if now < floor:
                 ended_by = f"less than {ceiling.available:.0%} of the host's memory available"
                 break
+        grown = _Shared.now().since(shared)
     if len(points.numbers) < _FEWEST:
         raise MeasurementError(
             f"{len(points.numbers)} readings are too few for a line, {_FEWEST} are needed; "
             f"ended by {ended_by}",
         )
-    return _fit(points, count, ended_by)
+    return _fit(points, count, grown, ended_by)
 
 
-def _fit(points: _Points, count: int, ended_by: str) -> Density:
+def _fit(points: _Points, count: int, grown: _Shared, ended_by: str) -> Density:
     from scipy.stats import theilslopes
 
     slope, intercept, low, high = theilslopes(points.taken, points.numbers)
@@ -112,6 +147,8 @@ def _fit(points: _Points, count: int, ended_by: str) -> Density:
         low_bytes=float(low),
         high_bytes=float(high),
         intercept_bytes=float(intercept),
+        merged_bytes=grown.merged_bytes,
+        cached_bytes=grown.cached_bytes,
         ended_by=ended_by,
     )
 

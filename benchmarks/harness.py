@@ -6,16 +6,17 @@ import shutil
 import subprocess
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
-from benchmarks import host
+from benchmarks import host, idle
 from benchmarks.errors import MeasurementError
 from benchmarks.image import Image
+from benchmarks.probes import engine
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from benchmarks.sandboxes.base import Instance, Sandbox
 
@@ -28,13 +29,15 @@ _PROGRAMS = ("qemu-system-x86_64", "mmdebstrap", "mkfs.erofs")
 
 @dataclass
 class Watched:
-    """What disturbed the host while something was measured.
+    """What the host did while something was measured.
 
     Attributes:
         flags: Names of the disturbances, empty when all was quiet.
+        meanwhile: Steal, pressure and load, as ``host.meanwhile`` names them.
     """
 
     flags: tuple[str, ...] = ()
+    meanwhile: dict[str, float] = field(default_factory=dict)
 
 
 @contextmanager
@@ -48,7 +51,9 @@ def watch() -> Iterator[Watched]:
     before, apart = host.conditions(), _clocks_apart()
     yield watched
     stepped = abs(_clocks_apart() - apart) > _CLOCK_STEP_S
-    flags = host.flags(before, host.conditions())
+    after = host.conditions()
+    flags = host.flags(before, after)
+    watched.meanwhile = host.meanwhile(before, after)
     watched.flags = (*flags, "clock-step") if stepped else tuple(flags)
 
 
@@ -79,17 +84,23 @@ def perturbation(opened: Mapping[str, Sandbox]) -> dict[str, float]:
     Returns:
         ``clock_resolution_s``: smallest step seen between readings of CLOCK_MONOTONIC;
         ``null_command_s``: median wall time of ``/bin/true`` in the native sandbox, which every
-        command's duration contains; ``memory_read_s``: median time to read the memory ladder of
-        the native sandbox. The last two are there only when ``native`` is measured.
+        command's duration contains; ``memory_read_s``, ``cpu_read_s`` and ``idle_read_s``: median
+        times to read the memory ladder, the CPU account and the threads of the native sandbox;
+        ``empty_probe_s``: the probes' agent run there with nothing to read;
+        ``host_watch_s``: one snapshot of the host's conditions, taken before and after a visit. All
+        but the first and the last are there only when ``native`` is measured.
     """
-    found = {"clock_resolution_s": _clock_step_s()}
+    found = {"clock_resolution_s": _clock_step_s(), "host_watch_s": _median_s(host.conditions)}
     native = opened.get("native")
     if native is None:
         return found
     try:
         with native.start() as instance:
-            found["null_command_s"] = _median_s(lambda: _null_command(instance))
+            found["null_command_s"] = _median_s(lambda: _run(instance, ["/bin/true"]))
             found["memory_read_s"] = _median_s(instance.memory)
+            found["cpu_read_s"] = _median_s(instance.cpu_seconds)
+            found["idle_read_s"] = _median_s(lambda: idle.threads(instance.pids()))
+            found["empty_probe_s"] = _median_s(lambda: _run(instance, engine.empty()))
     except MeasurementError:
         # The same failure meets the first visit and is recorded there, with its sentence.
         return found
@@ -113,8 +124,8 @@ def tool_versions() -> dict[str, str]:
     return versions
 
 
-def _null_command(instance: Instance) -> None:
-    instance.run(["/bin/true"], timeout_s=10)
+def _run(instance: Instance, command: Sequence[str]) -> None:
+    instance.run(command, timeout_s=10)
 
 
 def _median_s(call: Any) -> float:

@@ -16,9 +16,23 @@ import re
 from pathlib import Path
 from typing import Any
 
-from benchmarks.host_conditions import Conditions, conditions, flags
+from benchmarks.host_conditions import (
+    Conditions,
+    busy_seconds,
+    conditions,
+    flags,
+    meanwhile,
+)
 
-__all__ = ["Conditions", "conditions", "fingerprint", "flags", "same_host"]
+__all__ = [
+    "Conditions",
+    "busy_seconds",
+    "conditions",
+    "fingerprint",
+    "flags",
+    "meanwhile",
+    "same_host",
+]
 
 ROOT = Path("/")
 MEMORY_TOLERANCE = 0.01

@@ -46,6 +46,7 @@ class Conditions(msgspec.Struct, frozen=True, kw_only=True):
         swap_pages: Pages swapped in and out since boot.
         throttles: Thermal throttling events since boot, all CPUs.
         frequency_hz: Mean current frequency of the CPUs.
+        idle_ticks: CPU time in which nothing ran, waiting for I/O included, clock ticks.
     """
 
     at_ns: int
@@ -60,6 +61,7 @@ class Conditions(msgspec.Struct, frozen=True, kw_only=True):
     swap_pages: int | None
     throttles: int | None
     frequency_hz: float | None
+    idle_ticks: int | None = None
 
 
 def conditions(root: Path = ROOT) -> Conditions:
@@ -88,6 +90,7 @@ def conditions(root: Path = ROOT) -> Conditions:
         swap_pages=sum(map(int, swapped)) if swapped else None,
         throttles=_throttles(root),
         frequency_hz=_frequency(root),
+        idle_ticks=sum(ticks[3:5]) if len(ticks) > 4 else None,  # noqa: PLR2004  # proc_stat(5)
     )
 
 
@@ -134,6 +137,46 @@ def flags(before: Conditions, after: Conditions) -> tuple[str, ...]:
     ):
         found.append("frequency")
     return tuple(found)
+
+
+def busy_seconds(root: Path = ROOT) -> float | None:
+    """Return the CPU time for which any thread of the host has run, in seconds; None if not told.
+
+    User, nice, system, interrupts and soft interrupts of all CPUs (proc_stat(5)), in clock ticks;
+    what the hypervisor below stole is not in it. Only differences mean something.
+    """
+    words = _read(root / "proc/stat").split("\n", 1)[0].split()[1:]
+    if len(words) < 7:  # noqa: PLR2004  # proc_stat(5): softirq is the seventh
+        return None
+    ticks = [int(word) for word in words]
+    return (sum(ticks[:3]) + sum(ticks[5:7])) / os.sysconf("SC_CLK_TCK")
+
+
+def meanwhile(before: Conditions, after: Conditions) -> dict[str, float]:
+    """Say what the host did between two snapshots; what it does not tell is left out.
+
+    Returns:
+        ``steal_ratio``: share of all CPU time that the hypervisor below gave to someone else
+        (proc_stat(5)); ``psi_cpu_ratio``, ``psi_memory_ratio`` and ``psi_io_ratio``: share of the
+        time in which some task waited for it (Documentation/accounting/psi.rst, "some");
+        ``busy_cpus``: CPUs that were busy on average, all threads of the host; ``load1``: the load
+        average before, tasks.
+    """
+    took_us = max(1.0, (after.at_ns - before.at_ns) / 1000)
+    found = {
+        f"psi_{name}_ratio": _grown(before.psi_us[name], after.psi_us.get(name)) / took_us
+        for name in before.psi_us
+    }
+    if before.steal_ticks is not None and before.cpu_ticks is not None:
+        ticks = max(1, _grown(before.cpu_ticks, after.cpu_ticks))
+        found["steal_ratio"] = _grown(before.steal_ticks, after.steal_ticks) / ticks
+    if before.idle_ticks is not None and before.cpu_ticks is not None:
+        ticks = max(1, _grown(before.cpu_ticks, after.cpu_ticks))
+        idle = _grown(before.idle_ticks, after.idle_ticks)
+        found["busy_cpus"] = max(0.0, 1 - idle / ticks) * before.cpus
+    if before.load1 is not None:
+        found["load1"] = before.load1
+    return {name: round(value, 6) for name, value in found.items()}
 
 
 def _grown(before: int | None, after: int | None) -> int:

@@ -35,8 +35,10 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True, tag="visit"):
         sandbox: Name of the sandbox.
         samples: How many sample lines directly before this one belong to the visit.
         seconds: Wall time of the whole visit, for planning the rest of the budget.
-        part: ``start`` for a start and what was run on it, ``density`` for many at once, else the
+        part: ``start`` for a start and what was run on it; ``density``, ``parallel`` and ``cold``
+            for what starts instances of its own in every block; else the
             name of what was looked at once (see ``benchmarks.parts``), such as ``probes``.
+        meanwhile: What the host did during it: steal, pressure, load (``host.meanwhile``).
     """
 
     block: int
@@ -44,6 +46,7 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True, tag="visit"):
     samples: int
     seconds: float
     part: str = "start"
+    meanwhile: dict[str, float] = {}
 
 
 class _SampleLine(msgspec.Struct, frozen=True, tag="sample", gc=False):

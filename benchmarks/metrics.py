@@ -13,7 +13,11 @@ BOUNDARIES = ("spawned", "ready", "kernel", "init", "main")
 STARTUP = "startup"
 MEMORY = "memory"
 CHECKSUM = "checksum"
+IDLE = "idle"
 DENSITY = "density"
+PARALLEL = "parallel"
+COLD = "cold"
+SMALLEST = "smallest"
 LEAKS = "leaks"
 CONTROLS = "controls"
 SWEEP = "sweep"
@@ -21,7 +25,8 @@ SURFACE = "surface"
 CHANNELS = "channels"
 INTERFERENCE = "interference"
 BUILT_IN = (
-    STARTUP, MEMORY, DENSITY, LEAKS, CONTROLS, SWEEP, SURFACE, CHANNELS, INTERFERENCE,
+    STARTUP, MEMORY, IDLE, DENSITY, PARALLEL, COLD, SMALLEST,
+    LEAKS, CONTROLS, SWEEP, SURFACE, CHANNELS, INTERFERENCE,
 )  # fmt: skip
 """Workloads that are measured by the harness itself and have no TOML file."""
 
@@ -51,7 +56,7 @@ _MEMORY_TITLES = {
     "vmm_bytes": "resident set of the VMM beyond guest RAM",
     "translation_bytes": "translated code of an emulated guest, a part of the VMM beyond guest RAM",
     "page_tables_bytes": "page tables that the host's kernel keeps for the VMM",
-    "helper_pss_bytes": "proportional set of the processes that serve a VM beside the VMM",
+    "helper_pss_bytes": "proportional set of what serves an instance beside it or its VMM",
     "guest_used_bytes": "memory the guest itself has in use (MemTotal - MemAvailable)",
 }
 
@@ -104,30 +109,134 @@ def catalogue() -> tuple[MetricInfo, ...]:
         direction=Direction.LOWER,
         title="host processes that serve the idle instance",
     )
-    return (*startup, STOP, *stop_parts, *memory, processes, *_density())
+    started = (*startup, STOP, *stop_parts)
+    return (*started, *memory, processes, *_idle(), *_density(), *_parallel(), *_cold())
+
+
+def accounts(workload: str, title: str) -> tuple[MetricInfo, ...]:
+    """Return the accounts of CPU time that stand beside a workload's own metrics."""
+    return _infos(
+        workload,
+        (
+            "host_charged_s",
+            Unit.SECONDS,
+            Direction.LOWER,
+            f"{title}: CPU time charged to the instance's control group while it ran",
+        ),
+        (
+            "host_busy_s",
+            Unit.SECONDS,
+            Direction.LOWER,
+            f"{title}: CPU time of all threads of the host while it ran",
+        ),
+    )
+
+
+type _Row = tuple[str, Unit, Direction, str]
+
+
+def _idle() -> tuple[MetricInfo, ...]:
+    return _infos(
+        IDLE,
+        (
+            "idle_cpu_s_per_s",
+            Unit.SECONDS_PER_SECOND,
+            Direction.LOWER,
+            "host CPU of an idle instance, all threads of its processes",
+        ),
+        (
+            "idle_charged_s_per_s",
+            Unit.SECONDS_PER_SECOND,
+            Direction.LOWER,
+            "host CPU of an idle instance, as charged to its control group",
+        ),
+        (
+            "idle_wakeups_per_s",
+            Unit.PER_SECOND,
+            Direction.LOWER,
+            "wake-ups of an idle instance's threads on the host",
+        ),
+        ("idle_threads", Unit.COUNT, Direction.LOWER, "host threads of an idle instance"),
+    )
 
 
 def _density() -> tuple[MetricInfo, ...]:
+    return _infos(
+        DENSITY,
+        (
+            "density_slope_bytes",
+            Unit.BYTES,
+            Direction.LOWER,
+            "host memory that each further idle instance takes",
+        ),
+        (
+            "density_intercept_bytes",
+            Unit.BYTES,
+            Direction.LOWER,
+            "host memory that idle instances take once for all",
+        ),
+        (
+            "density_count",
+            Unit.COUNT,
+            Direction.HIGHER,
+            "idle instances that stood at once, up to the campaign's ceiling",
+        ),
+        (
+            "density_merged_bytes",
+            Unit.BYTES,
+            Direction.NEITHER,
+            "growth of what KSM has merged on the host while they stood",
+        ),
+        (
+            "density_cached_bytes",
+            Unit.BYTES,
+            Direction.NEITHER,
+            "growth of the host's page cache of files while they stood, shared by all",
+        ),
+    )
+
+
+def _parallel() -> tuple[MetricInfo, ...]:
+    return _infos(
+        PARALLEL,
+        (
+            "parallel_main_s",
+            Unit.SECONDS,
+            Direction.LOWER,
+            "many asked for at once → first instruction, median of them",
+        ),
+        (
+            "parallel_last_s",
+            Unit.SECONDS,
+            Direction.LOWER,
+            "many asked for at once → first instruction of the last",
+        ),
+        (
+            "parallel_starts_per_s",
+            Unit.PER_SECOND,
+            Direction.HIGHER,
+            "starts a second, up to the last one's first instruction",
+        ),
+    )
+
+
+def _cold() -> tuple[MetricInfo, ...]:
+    return _infos(
+        COLD,
+        *(
+            (
+                f"cold_{boundary}_s",
+                Unit.SECONDS,
+                Direction.LOWER,
+                f"{_BOUNDARY_TITLES[boundary]}, the host's caches dropped before",
+            )
+            for boundary in BOUNDARIES
+        ),
+    )
+
+
+def _infos(workload: str, *rows: _Row) -> tuple[MetricInfo, ...]:
     return tuple(
-        MetricInfo(workload=DENSITY, metric=metric, unit=unit, direction=direction, title=title)
-        for metric, unit, direction, title in (
-            (
-                "density_slope_bytes",
-                Unit.BYTES,
-                Direction.LOWER,
-                "host memory that each further idle instance takes",
-            ),
-            (
-                "density_intercept_bytes",
-                Unit.BYTES,
-                Direction.LOWER,
-                "host memory that idle instances take once for all",
-            ),
-            (
-                "density_count",
-                Unit.COUNT,
-                Direction.HIGHER,
-                "idle instances that stood at once, up to the campaign's ceiling",
-            ),
-        )
+        MetricInfo(workload=workload, metric=metric, unit=unit, direction=direction, title=title)
+        for metric, unit, direction, title in rows
     )

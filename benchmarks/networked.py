@@ -11,19 +11,21 @@ import random
 from typing import TYPE_CHECKING
 
 from benchmarks import metrics
+from benchmarks.crowds import left_for_good
 from benchmarks.errors import MeasurementError, NotSupportedError
+from benchmarks.recorder import Recorder
 from benchmarks.sandboxes.base import Networked
 from benchmarks.serving import serving
-from benchmarks.visit import Recorder, left_for_good, run_workload
+from benchmarks.visit import run_workload
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from contextlib import AbstractContextManager
 
+    from benchmarks.recorder import Plan
     from benchmarks.records import Sample
     from benchmarks.sandboxes.base import Endpoint, Sandbox
     from benchmarks.sandboxes.testbed import Testbed
-    from benchmarks.visit import Plan
     from benchmarks.workloads import Workload
 
 PATH = "path"
@@ -110,21 +112,16 @@ def _run(
     record: Recorder, plan: Plan, client: Endpoint, server: Endpoint, workload: Workload
 ) -> None:
     record.begin()
-    record.further = {PATH: _where(workload)}
     args = workload.args(plan.resources, server.address)
     try:
         with serving(server, workload, plan.resources):
             results = run_workload(client.instance, workload, args)
     except MeasurementError as error:
-        record.failed(workload.metrics(), error)
+        _unmeasured(record, [workload], error)
     else:
-        record.results(workload, results)
-    finally:
-        record.further = {}
+        record.results(workload, results, {PATH: _where(workload)})
 
 
 def _unmeasured(record: Recorder, workloads: Sequence[Workload], error: MeasurementError) -> None:
     for workload in workloads:
-        record.further = {PATH: _where(workload)}
-        record.failed(workload.metrics(), error)
-    record.further = {}
+        record.failed(workload.metrics(), error, {PATH: _where(workload)})

@@ -29,6 +29,8 @@ _ENFORCED = {
     "native": "CPU affinity and the memory cgroup of the process that starts it",
     "container": "CPU affinity, CFS quota and memory limit of its own cgroup, pids limit",
     "oci": "as the container, by the runtime's own control group",
+    "podman": "memory, CPU, CPU set and pids options of podman's own run",
+    "docker": "memory, CPU, CPU set and pids options of docker's own run",
     "peer": "CPU affinity alone: it knows no control groups",
     "floor": "as the container",
     "vm": "number of vCPUs, bound to the same CPUs, size of guest RAM, CFS quota and pids limit of "
@@ -170,6 +172,12 @@ def describe(
         metrics=(
             *(info for info in metrics.catalogue() if info.workload in campaign.workloads),
             *(info for workload in loaded for info in workload.metrics()),
+            *(
+                info
+                for workload in loaded
+                if workload.neighbour is None
+                for info in metrics.accounts(workload.name, workload.title)
+            ),
             *probing.metric_infos(campaign),
         ),
         harness=harness.perturbation(opened),

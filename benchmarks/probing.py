@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from benchmarks import metrics
+from benchmarks import metrics, smallest, workloads
 from benchmarks.channels import part as channels_part
 from benchmarks.interference import part as interference_part
 from benchmarks.probes import part as probes_part
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
     from benchmarks.campaign import Campaign
     from benchmarks.parts import JointAct, Part
+    from benchmarks.recorder import LastAct
     from benchmarks.records import MetricInfo, RunInfo, Sample
     from benchmarks.sandboxes.base import Instance, Sandbox
-    from benchmarks.visit import LastAct
 
 
 class Probing:
@@ -32,6 +32,7 @@ class Probing:
         """Look at nothing yet; ``logs`` is the run folder's."""
         asked = campaign.workloads
         self._asked, self._logs = asked, logs
+        self._workloads = workloads.load_all([one for one in asked if one not in metrics.BUILT_IN])
         self._parts: list[Part] = []
         if not {*probes_part.WORKLOADS}.isdisjoint(asked):
             self._parts.append(probes_part.ProbePart(asked, logs))
@@ -66,6 +67,8 @@ class Probing:
 
     def together(self, info: RunInfo, sandboxes: Mapping[str, Sandbox]) -> Iterator[JointAct]:
         """Return what is tried with instances of its own, several at once."""
+        if metrics.SMALLEST in self._asked:
+            yield from smallest.acts(info, sandboxes, self._workloads)
         if metrics.CHANNELS in self._asked:
             yield from channels_part.acts(info, self._logs, sandboxes)
         if metrics.INTERFERENCE in self._asked:
@@ -80,5 +83,6 @@ def metric_infos(campaign: Campaign) -> list[MetricInfo]:
         *surface_part.metric_infos(),
         *channels_part.metric_infos(),
         *interference_part.metric_infos(),
+        *smallest.metric_infos(),
     )
     return [info for info in every if info.workload in campaign.workloads]

@@ -31,6 +31,7 @@ class Unit(StrEnum):
     COUNT = "count"
     PER_SECOND = "1/s"
     SECONDS_PER_EVENT = "s/event"
+    SECONDS_PER_SECOND = "s/s"
     BITS_PER_SECOND = "bit/s"
     RATIO = "ratio"
     WORD = "word"
@@ -101,7 +102,8 @@ class SandboxInfo(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         name: Name as used in samples.
-        kind: ``native``, ``container``, ``vm``, ``oci``, ``peer``, ``floor`` or ``fake``.
+        kind: ``native``, ``container``, ``vm``, ``oci``, ``podman``, ``docker``, ``peer``,
+            ``floor`` or ``fake``.
         profile: Profile of the runtime or driver, for example ``default`` or ``tuned``.
         admissible_cpu: False where a software-emulated CPU makes speeds meaningless.
         accelerator: ``kvm``, ``tcg`` or None where there is no guest.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 from benchmarks import (
+    crowds,
     harness,
     metrics,
     networked,
@@ -23,11 +24,12 @@ from benchmarks import (
 from benchmarks.campaign import BUILT_IN
 from benchmarks.density import Ceiling
 from benchmarks.journal import JournalWriter, Visit
-from benchmarks.tally import DENSITY, NETWORK, START, Tally
-from benchmarks.visit import Plan, crowd, visit
+from benchmarks.recorder import Plan
+from benchmarks.tally import NETWORK, START, Tally
+from benchmarks.visit import visit
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from benchmarks.campaign import Campaign
@@ -140,7 +142,16 @@ class _Runner:
         self._workloads = [one for one in loaded if one not in self._networked]
         self._testbed, self._no_testbed = testbed
         self._probing = probing.Probing(campaign, logs)
-        self._ceiling = Ceiling(campaign.density_max, campaign.density_available)
+        standing = Ceiling(campaign.density_max, campaign.density_available)
+        at_once = Ceiling(campaign.parallel_max, campaign.parallel_available)
+        parts: dict[str, Callable[[Sandbox, Plan], list[Sample]]] = {
+            metrics.COLD: crowds.cold_start,
+            metrics.DENSITY: lambda box, plan: crowds.crowd(box, plan, standing),
+            metrics.PARALLEL: lambda box, plan: crowds.burst(box, plan, at_once),
+        }
+        self._more = {part: act for part, act in parts.items() if part in campaign.workloads}
+        if self._networked:
+            self._more[NETWORK] = self._connect
 
     def run(self) -> Stop:
         block = 0
@@ -149,10 +160,9 @@ class _Runner:
                 done = (block, name, START) in self._tally.done
                 if not done and not self._tally.given_up(name):
                     self._visit(block, position, name)
-                if self._wants_density(block, name):
-                    self._crowd(block, position, name)
-                if self._wants_network(block, name):
-                    self._connect(block, position, name)
+                for part in self._more:
+                    if self._wants(part, block, name):
+                        self._start_more(part, block, position, name)
             if block == 0:
                 self._judge_probes()
                 self._act_together()
@@ -196,6 +206,7 @@ class _Runner:
             memory=metrics.MEMORY in self._campaign.workloads,
             workloads=self._workloads,
             settle_s=self._campaign.settle_s,
+            idle_s=self._campaign.idle_s if metrics.IDLE in self._campaign.workloads else None,
             last_act=self._probing.reader(name) if block == 0 else None,
         )
 
@@ -213,37 +224,26 @@ class _Runner:
             samples = [
                 msgspec.structs.replace(s, flags=(*s.flags, *watched.flags)) for s in samples
             ]
-        self._close(samples, block, name, time.monotonic() - began, part=part)
+        took = time.monotonic() - began
+        self._close(samples, block, name, took, part=part, meanwhile=watched.meanwhile)
 
-    def _wants_density(self, block: int, name: str) -> bool:
-        return (
-            metrics.DENSITY in self._campaign.workloads
-            and (block, name, DENSITY) not in self._tally.done
-            and not self._tally.given_up(name)
-        )
+    def _wants(self, part: str, block: int, name: str) -> bool:
+        done = (block, name, part) in self._tally.done
+        return not done and not self._tally.given_up(name)
 
-    def _crowd(self, block: int, position: int, name: str) -> None:
-        """Start many at once, in a part of its own: nothing else runs meanwhile."""
+    def _start_more(self, part: str, block: int, position: int, name: str) -> None:
+        """Start instances in a part of its own: nothing else runs meanwhile."""
         began = time.monotonic()
         with harness.watch() as watched:
-            samples = crowd(self._opened[name], self._plan(block, position, name), self._ceiling)
-        self._close_watched(samples, watched, block, name, began, part=DENSITY)
+            samples = self._more[part](self._opened[name], self._plan(block, position, name))
+        self._close_watched(samples, watched, block, name, began, part=part)
 
-    def _wants_network(self, block: int, name: str) -> bool:
-        done = (block, name, NETWORK) in self._tally.done
-        return bool(self._networked) and not done and not self._tally.given_up(name)
-
-    def _connect(self, block: int, position: int, name: str) -> None:
-        """Run what asks a server in another place, in a part of its own: no start has a network."""
-        began = time.monotonic()
-        sandbox = self._opened[name]
-        plan = replace(self._plan(block, position, name), workloads=self._networked)
-        with harness.watch() as watched:
-            if self._testbed is None:
-                samples = networked.absent(sandbox, plan, self._no_testbed)
-            else:
-                samples = networked.measure(sandbox, self._testbed, plan)
-        self._close_watched(samples, watched, block, name, began, part=NETWORK)
+    def _connect(self, sandbox: Sandbox, plan: Plan) -> list[Sample]:
+        """Run what asks a server in another place: no start that is measured has a network."""
+        plan = replace(plan, workloads=self._networked)
+        if self._testbed is None:
+            return networked.absent(sandbox, plan, self._no_testbed)
+        return networked.measure(sandbox, self._testbed, plan)
 
     def _judge_probes(self) -> None:
         """Add what was looked at once in every sandbox, which needs the readings of all of them."""
@@ -272,8 +272,16 @@ class _Runner:
         seconds: float,
         *,
         part: str = START,
+        meanwhile: Mapping[str, float] | None = None,
     ) -> None:
-        entry = Visit(block=block, sandbox=name, samples=len(samples), seconds=seconds, part=part)
+        entry = Visit(
+            block=block,
+            sandbox=name,
+            samples=len(samples),
+            seconds=seconds,
+            part=part,
+            meanwhile=dict(meanwhile or {}),
+        )
         self._journal.append(samples, entry)
         self._tally.add(entry, samples)
         self._observer.visited(samples)

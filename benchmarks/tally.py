@@ -18,13 +18,10 @@ if TYPE_CHECKING:
 START = "start"
 """Name of the journal's part that holds a start and what was run on it."""
 
-DENSITY = "density"
-"""Name of the journal's part that holds what many instances at once came to."""
-
 NETWORK = "network"
 """Name of the journal's part that holds the workloads whose server is in another place."""
 
-_EVERY_BLOCK = (START, DENSITY, NETWORK)
+_EVERY_BLOCK = (START, metrics.DENSITY, metrics.PARALLEL, metrics.COLD, NETWORK)
 """Parts that the next block has, too; others are looked at once."""
 
 _HEADLINE = (metrics.STARTUP, "startup_main_s")

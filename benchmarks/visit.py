@@ -7,137 +7,24 @@ from __future__ import annotations
 
 import random
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import msgspec
 import psutil
 
-from benchmarks import density, metrics, neighbour
-from benchmarks.errors import MeasurementError, NotSupportedError
-from benchmarks.records import MetricInfo, Sample, Status, Unit
+from benchmarks import host, idle, metrics, neighbour
+from benchmarks.errors import MeasurementError
+from benchmarks.recorder import CPU_METRICS, Recorder
+from benchmarks.records import MetricInfo, Status, Unit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Sequence
 
-    from benchmarks.records import Resources
+    from benchmarks.recorder import Plan
+    from benchmarks.records import Sample
     from benchmarks.sandboxes.base import Instance, Sandbox
     from benchmarks.workloads import Workload
 
 _NANOSECONDS = 1e-9
-_GONE_WITHIN_S = 5.0
-_CPU_METRICS = ("host_cpu_s", "host_cpu_s_per_event")
-
-type LastAct = Callable[[Instance], None]
-"""Something done once on the instance beside the workloads, such as reading the probes."""
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What to do in one visit.
-
-    Attributes:
-        run: Identifier of the run.
-        seed: Seed of the campaign; the workloads' order is drawn from it.
-        block: Number of the block.
-        position: Place of this visit in its block, from 0.
-        resources: What the sandbox was given.
-        startup: Whether to record the boundaries of the start.
-        memory: Whether to record the memory ladder.
-        workloads: Workloads to run.
-        settle_s: Idle time before memory is read, in seconds.
-        last_act: Done last on the running instance, or None.
-    """
-
-    run: str
-    seed: int
-    block: int
-    position: int
-    resources: Resources
-    startup: bool
-    memory: bool
-    workloads: Sequence[Workload]
-    settle_s: float
-    last_act: LastAct | None = None
-
-
-class Recorder:
-    """Collects the samples of one visit.
-
-    Attributes:
-        sandbox: Name of the sandbox.
-        samples: What was recorded.
-        further: Dimensions of what is recorded from now on, beside the visit's position.
-    """
-
-    def __init__(self, plan: Plan, sandbox: str) -> None:
-        self._plan = plan
-        self.sandbox = sandbox
-        self.further: dict[str, str] = {}
-        self._started_at = time.time()
-        self.samples: list[Sample] = []
-
-    def begin(self) -> None:
-        """Date the samples that follow from now."""
-        self._started_at = time.time()
-
-    def add(
-        self,
-        workload: str,
-        metric: str,
-        unit: Unit,
-        value: float | str | None,
-        *,
-        status: Status = Status.OK,
-        detail: str | None = None,
-    ) -> None:
-        """Record one value; a word goes to ``text``."""
-        self.samples.append(
-            Sample(
-                run=self._plan.run,
-                block=self._plan.block,
-                sandbox=self.sandbox,
-                workload=workload,
-                metric=metric,
-                unit=unit,
-                status=status,
-                started_at=self._started_at,
-                value=None if isinstance(value, str) else value,
-                text=value if isinstance(value, str) else None,
-                detail=detail,
-                dimensions={"position": str(self._plan.position), **self.further},
-            ),
-        )
-
-    def flag(self, disturbance: str) -> None:
-        """Flag everything recorded so far."""
-        self.samples = [
-            msgspec.structs.replace(sample, flags=(*sample.flags, disturbance))
-            for sample in self.samples
-        ]
-
-    def failed(self, headlines: Sequence[MetricInfo], error: MeasurementError) -> None:
-        """Record that these metrics could not be measured, and why."""
-        status = Status.TIMEOUT if error.timed_out else Status.FAILED
-        if isinstance(error, NotSupportedError):
-            status = Status.UNSUPPORTED
-        for info in headlines:
-            self.add(info.workload, info.metric, info.unit, None, status=status, detail=str(error))
-
-    def results(self, workload: Workload, results: Mapping[str, float | str]) -> None:
-        """Record what a workload gave; host CPU time that is missing is nobody's to account for."""
-        for info in workload.metrics():
-            if info.metric in _CPU_METRICS and info.metric not in results:
-                self.add(
-                    workload.name,
-                    info.metric,
-                    info.unit,
-                    None,
-                    status=Status.UNSUPPORTED,
-                    detail="nothing accounts for this sandbox's CPU time: it has no control group",
-                )
-            else:
-                self.add(workload.name, info.metric, info.unit, results[info.metric])
 
 
 def visit(sandbox: Sandbox, plan: Plan) -> list[Sample]:
@@ -169,41 +56,6 @@ def visit(sandbox: Sandbox, plan: Plan) -> list[Sample]:
     return record.samples
 
 
-def crowd(sandbox: Sandbox, plan: Plan, ceiling: density.Ceiling) -> list[Sample]:
-    """Start many instances at once and return what they came to; a failure is its status."""
-    record = Recorder(plan, sandbox.info.name)
-    told = [info for info in metrics.catalogue() if info.workload == metrics.DENSITY]
-    try:
-        found = density.measure(sandbox, ceiling, plan.settle_s)
-    except MeasurementError as error:
-        record.failed(told, error)
-        return record.samples
-    said = (
-        f"{found.count} instances, ended by {found.ended_by}; slope {found.low_bytes:.0f} to "
-        f"{found.high_bytes:.0f} bytes (95 %, Theil-Sen)"
-    )
-    for info in told:
-        value = float(getattr(found, info.metric.removeprefix("density_")))
-        record.add(info.workload, info.metric, info.unit, value, detail=said)
-    if left := left_for_good(sandbox.leftovers):
-        record.samples = []
-        said = "; ".join(left)
-        record.failed(told, MeasurementError(f"left behind on the host: {said}"))
-    return record.samples
-
-
-def left_for_good(look: Callable[[], list[str]]) -> list[str]:
-    """Return what is left of many instances, once the last of their processes had time to go.
-
-    Args:
-        look: Names what is there now.
-    """
-    until = time.monotonic() + _GONE_WITHIN_S
-    while (left := look()) and time.monotonic() < until:
-        time.sleep(0.1)
-    return left
-
-
 def _measure(
     record: Recorder,
     plan: Plan,
@@ -215,6 +67,8 @@ def _measure(
         _record_start(record, instance)
     if plan.memory:
         _record_memory(record, plan, instance, available_before)
+    if plan.idle_s is not None:
+        _record_idle(record, plan, instance, plan.idle_s)
     shuffled = list(plan.workloads)
     order = random.Random(f"{plan.seed}/{plan.block}/{record.sandbox}")  # noqa: S311  # not cryptography
     order.shuffle(shuffled)
@@ -276,6 +130,22 @@ def _record_memory(
             record.add(metrics.MEMORY, info.metric, info.unit, value, status=status)
 
 
+def _record_idle(record: Recorder, plan: Plan, instance: Instance, seconds: float) -> None:
+    told = [info for info in metrics.catalogue() if info.workload == metrics.IDLE]
+    if not plan.memory:
+        time.sleep(plan.settle_s)
+    record.begin()
+    try:
+        found = idle.measure(instance, seconds)
+    except MeasurementError as error:
+        record.failed(told, error)
+        return
+    for info in told:
+        value = getattr(found, info.metric.removeprefix("idle_"))
+        status = Status.OK if value is not None else Status.UNSUPPORTED
+        record.add(info.workload, info.metric, info.unit, value, status=status)
+
+
 def _record_workload(
     record: Recorder,
     plan: Plan,
@@ -297,18 +167,31 @@ def run_workload(
     """Run a workload's command in an instance and read its results.
 
     Returns:
-        Metric name to number or word; without those of host CPU time where nothing accounts for it.
+        Metric name to number or word, the accounts of CPU time among them; without those that
+        nothing keeps.
 
     Raises:
         MeasurementError: It could not be run, failed, or wrote what cannot be read.
     """
-    before = instance.cpu_seconds()
+    before, accounts = instance.cpu_seconds(), _accounts(instance)
     completed = instance.run(args, timeout_s=workload.timeout_s)
-    after = instance.cpu_seconds()
-    if before is not None and after is not None:
-        return workload.read(completed, after - before)
-    results = workload.read(completed, 0.0)
-    return {name: value for name, value in results.items() if name not in _CPU_METRICS}
+    after, grown = instance.cpu_seconds(), _accounts(instance)
+    results = workload.read(completed, (after or 0.0) - (before or 0.0))
+    if before is None or after is None:
+        results = {name: value for name, value in results.items() if name not in CPU_METRICS}
+    for name, start in accounts.items():
+        end = grown[name]
+        if start is not None and end is not None:
+            results[name] = end - start
+    return results
+
+
+def _accounts(instance: Instance) -> dict[str, float | None]:
+    """Read two accounts beside the instance's own: its control group's, and the whole host's."""
+    return {
+        "host_charged_s": instance.charged_cpu_seconds(),
+        "host_busy_s": host.busy_seconds(),
+    }
 
 
 def _record_neighboured(
@@ -331,6 +214,8 @@ def _record_neighboured(
 def _headlines(plan: Plan) -> list[MetricInfo]:
     """Return the metrics that stand for everything a visit would have measured."""
     built_in = [_metric("startup_main_s"), *([_metric("rss_bytes")] if plan.memory else [])]
+    if plan.idle_s is not None:
+        built_in.append(_metric("idle_cpu_s_per_s"))
     return [*built_in, *(info for workload in plan.workloads for info in workload.metrics())]
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from statistics import median
 from typing import TYPE_CHECKING
 
 from benchmarks import statistics
 from benchmarks.records import Status
-from reports import ablation, channels, interference, summary, surface, sweep, units
+from reports import ablation, channels, control_plane, interference, summary, surface, sweep, units
 from reports.case import Case
 from reports.judge import judge
-from reports.model import REPORT_SCHEMA_VERSION, Document, Failure, NumberRow
+from reports.model import REPORT_SCHEMA_VERSION, Document, Failure, Meanwhile, NumberRow
 from reports.reproduction import reproduction
 
 if TYPE_CHECKING:
@@ -62,6 +63,8 @@ def document(run: Run, table: pd.DataFrame) -> Document:
         ordeals=interference.ordeals(run),
         accounts=interference.accounts(run),
         ablation=ablation.ablation(info, table, words),
+        control_planes=control_plane.control_planes(info, table),
+        meanwhile=_meanwhile(run),
     )
 
 
@@ -111,6 +114,15 @@ def _caveats(
             "numbers published elsewhere often stop at another boundary.",
         )
     return found
+
+
+def _meanwhile(run: Run) -> dict[str, Meanwhile]:
+    """Return the median and the largest of what the host did during each visit."""
+    told: dict[str, list[float]] = {}
+    for visit in run.visits:
+        for key, value in visit.meanwhile.items():
+            told.setdefault(key, []).append(value)
+    return {key: Meanwhile(median=median(values), most=max(values)) for key, values in told.items()}
 
 
 def _emulated(sandbox: SandboxInfo) -> str:

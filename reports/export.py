@@ -25,9 +25,20 @@ def schema() -> dict[str, Any]:
 def csv(run: Run) -> str:
     """Return the samples, one a row, in base units; a missing value is an empty field.
 
+    Beside each stands what the host did during its visit, as ``host_...``: steal, pressure, load.
+
     Raises:
         EmptyRunError: The run holds no finished measurement.
     """
     from reports.frame import tidy
 
-    return tidy(run).to_csv(index=False, lineterminator="\n")
+    table = tidy(run)
+    keys = list(dict.fromkeys(key for visit in run.visits for key in visit.meanwhile))
+    counts = [visit.samples for visit in run.visits]
+    if sum(counts) == len(table):
+        import numpy as np
+
+        for key in keys:
+            told = [visit.meanwhile.get(key, np.nan) for visit in run.visits]
+            table[f"host_{key}"] = np.repeat(told, counts)
+    return table.to_csv(index=False, lineterminator="\n")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from benchmarks.records import Unit
 from reports import units
 from reports.case import ratio
 
@@ -43,6 +44,8 @@ def markdown(report: Document) -> str:
         )
     if report.reproduction:
         parts += _reproduction(report.reproduction)
+    if report.control_planes:
+        parts += ["## What the control plane adds", _control_planes(report)]
     parts += ["## Numbers", _numbers(report.numbers)]
     if any(not row.admissible for row in report.numbers):
         parts.append("\N{DAGGER} not admissible: ranks against nothing.")
@@ -59,7 +62,8 @@ def _numbers(rows: Sequence[NumberRow]) -> str:
         (
             (
                 _text(row.workload),
-                f"`{_code(row.metric)}`",
+                f"`{_code(row.metric)}`"
+                + "".join(f", {_text(key)} {_text(one)}" for key, one in row.parameters.items()),
                 _text(row.sandbox),
                 _text(units.estimate(row.median, row.unit))
                 + ("" if row.admissible else " \N{DAGGER}"),
@@ -67,6 +71,25 @@ def _numbers(rows: Sequence[NumberRow]) -> str:
                 ratio(row.to_native) if row.to_native else units.MISSING,
             )
             for row in rows
+        ),
+    )
+
+
+def _control_planes(report: Document) -> str:
+    return _table(
+        ("Manager", "Runtime alone", "", "With the manager", "Alone", "Added", "Ratio"),
+        (
+            (
+                _text(row.manager),
+                _text(row.runtime),
+                _text(row.title),
+                *(
+                    _text(units.estimate(value, Unit.SECONDS))
+                    for value in (row.with_manager, row.alone, row.added)
+                ),
+                _text(units.estimate(row.times, Unit.RATIO)),
+            )
+            for row in report.control_planes
         ),
     )
 

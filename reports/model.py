@@ -419,6 +419,37 @@ class AblationRow(msgspec.Struct, frozen=True, kw_only=True):
     cost_bytes: Estimate | None
 
 
+class Meanwhile(msgspec.Struct, frozen=True, kw_only=True):
+    """What the host did during the visits of a run, one figure of it."""
+
+    median: float
+    most: float
+
+
+class ControlPlaneRow(msgspec.Struct, frozen=True, kw_only=True):
+    """What a container manager adds to the runtime that it drives, block by block.
+
+    Attributes:
+        manager: The sandbox with the manager.
+        runtime: The sandbox that drives the same runtime directly.
+        metric: What is compared.
+        title: It in words.
+        with_manager: Median with the manager.
+        alone: Median of the runtime alone.
+        added: Median of the differences, in seconds.
+        times: Median of the ratios.
+    """
+
+    manager: str
+    runtime: str
+    metric: str
+    title: str
+    with_manager: Estimate
+    alone: Estimate
+    added: Estimate
+    times: Estimate
+
+
 class Document(msgspec.Struct, frozen=True, kw_only=True):
     """A whole report.
 
@@ -452,6 +483,8 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
         ordeals: Victims beside aggressors.
         accounts: Aggressors beside the host's accounts.
         ablation: What each technology buys, and what it costs.
+        control_planes: What container managers add to the runtimes they drive.
+        meanwhile: Steal, pressure and load of the host during the visits.
     """
 
     schema: int
@@ -483,3 +516,5 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
     ordeals: tuple[OrdealRow, ...] = ()
     accounts: tuple[AccountRow, ...] = ()
     ablation: tuple[AblationRow, ...] = ()
+    control_planes: tuple[ControlPlaneRow, ...] = ()
+    meanwhile: dict[str, Meanwhile] = {}

@@ -69,7 +69,7 @@ def numbers(
     rows.sort(
         key=lambda row: (
             places.get((row.workload, row.metric), len(places)),
-            json.dumps(row.parameters, sort_keys=True),
+            _natural(row.parameters),
             order.index(row.sandbox) if row.sandbox in order else len(order),
         ),
     )
@@ -126,6 +126,11 @@ def failures(table: pd.DataFrame) -> tuple[Failure, ...]:
         for (sandbox, workload, metric, status, detail), rows in groups.items()
     ]
     return tuple(sorted(counted, key=lambda failure: -failure.count))
+
+
+def _natural(parameters: dict[str, str]) -> str:
+    """Return a key by which 16 comes behind 2."""
+    return json.dumps({key: value.rjust(9) for key, value in parameters.items()}, sort_keys=True)
 
 
 def _told(info: RunInfo) -> dict[tuple[str, str], MetricInfo]:

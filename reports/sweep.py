@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from benchmarks.probes.sweep import FileFinding
     from benchmarks.runfolder import Run
 
-_CONTAINERS = frozenset({"container", "oci", "peer", "floor"})
+_CONTAINERS = frozenset({"container", "oci", "podman", "docker", "peer", "floor"})
 
 
 def swept(run: Run) -> tuple[SweptSandbox, ...]:

@@ -14,7 +14,7 @@ from reports import units
 from reports.model import Reproduced, Verdict
 
 if TYPE_CHECKING:
-    from reports.model import Document, NumberRow, Reproduction
+    from reports.model import ControlPlaneRow, Document, NumberRow, Reproduction
 
 WIDTH = 80
 
@@ -31,6 +31,10 @@ _HEADLINES = (
     (metrics.MEMORY, "pss_bytes", "memory (PSS)"),
     (metrics.MEMORY, "guest_used_bytes", "used in the guest"),
     (metrics.DENSITY, "density_slope_bytes", "each further one"),
+    (metrics.SMALLEST, "smallest_ram_bytes", "smallest memory"),
+    (metrics.COLD, "cold_main_s", "start, cold caches"),
+    (metrics.IDLE, "idle_cpu_s_per_s", "CPU when idle"),
+    (metrics.IDLE, "idle_wakeups_per_s", "wake-ups when idle"),
 )
 _MOST_SANDBOXES = 4
 _MOST_RATES = 8
@@ -43,6 +47,10 @@ def summary_table(report: Document) -> Table:
     grid.add_row(_numbers(report, names))
     grid.add_row(Text())
     grid.add_row(_claims(report))
+    if report.control_planes:
+        grid.add_row(Text())
+        for row in report.control_planes:
+            grid.add_row(_added(row))
     if report.reproduction:
         grid.add_row(Text())
         grid.add_row(_reproduced(report.reproduction))
@@ -61,7 +69,11 @@ def _numbers(report: Document, names: list[str]) -> Table:
         # Text, not markup: a name in brackets stays a name.
         table.add_column(Text(name), justify="right", ratio=1, overflow="ellipsis", no_wrap=True)
     found = {(row.workload, row.metric, row.sandbox): row for row in report.numbers}
-    rates = dict.fromkeys(row.workload for row in report.numbers if row.unit is Unit.PER_SECOND)
+    rates = dict.fromkeys(
+        row.workload
+        for row in report.numbers
+        if row.unit is Unit.PER_SECOND and row.workload not in metrics.BUILT_IN
+    )
     shown = list(rates)[:_MOST_RATES]
     headlines = [*_HEADLINES, *((name, "throughput_per_s", name) for name in shown)]
     for workload, metric, title in headlines:
@@ -92,6 +104,12 @@ def _claims(report: Document) -> Table:
             Text(claim.title),
         )
     return table
+
+
+def _added(row: ControlPlaneRow) -> Text:
+    """Return one line: what a manager adds to its runtime."""
+    said = units.estimate(row.added, Unit.SECONDS).replace("\u00a0", " ")
+    return Text(f"{row.manager} adds {said} to a {row.title} of {row.runtime}")
 
 
 def _reproduced(laid: Reproduction) -> Text:

@@ -27,6 +27,7 @@ _SCALES = {
     Unit.BYTES: _SIZE,
     Unit.PER_SECOND: _RATE,
     Unit.SECONDS_PER_EVENT: tuple((factor, f"{name}/event") for factor, name in _TIME),
+    Unit.SECONDS_PER_SECOND: tuple((factor, f"{name}/s") for factor, name in _TIME),
     Unit.BITS_PER_SECOND: ((1e6, "Mbit/s"), (1e3, "kbit/s"), (1.0, "bit/s")),
     Unit.RATIO: ((1.0, TIMES),),
     Unit.COUNT: _PLAIN,

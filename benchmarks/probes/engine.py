@@ -57,6 +57,11 @@ def script(markers: Mapping[str, str] | None = None) -> list[str]:
     return [INTERPRETER, "-I", "-S", "-c", source + call]
 
 
+def empty() -> list[str]:
+    """Return the command of an agent that reads and tries nothing: what probing itself costs."""
+    return [INTERPRETER, "-I", "-S", "-c", f"{inspect.getsource(agent)}\nmain([], [])\n"]
+
+
 def read_host() -> Reading:
     """Read what the probes want on the host; nothing is opened for writing, nothing attempted."""
     values = agent.collect(_wants(writing=False), agent.READERS | machine_agent.MORE_READERS)

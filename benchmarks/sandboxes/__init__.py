@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from benchmarks.errors import UnknownSandboxError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from benchmarks.sandboxes.base import Sandbox, Setting
     from benchmarks.sandboxes.testbed import Testbed
@@ -41,6 +41,11 @@ NAMES = (
     "oci:runc",
     "oci:youki",
     "oci:runsc",
+    "podman",
+    "podman:crun",
+    "podman:runc",
+    "podman:tare-oci",
+    "docker",
     "peer:bwrap",
     "peer:nspawn",
     "floor",
@@ -51,10 +56,13 @@ NAMES = (
 )
 """Names a campaign may use; a part behind the colon chooses a profile.
 
-Beside these, ``oci:NAME`` stands for any program with an OCI runtime's command line.
+Beside these, ``oci:NAME`` stands for any program with an OCI runtime's command line, and
+``podman:NAME`` and ``docker:NAME`` for the manager with that runtime.
 """
 
-_OCI = re.compile(r"oci:[A-Za-z0-9][A-Za-z0-9_.-]*(:no-cgroup)?")
+_OCI = re.compile(
+    r"(oci:[A-Za-z0-9][A-Za-z0-9_.-]*(:no-cgroup)?|(podman|docker):[A-Za-z0-9][\w.-]*)"
+)
 
 
 def kind_of(name: str) -> str:
@@ -78,22 +86,40 @@ def open_sandbox(name: str, setting: Setting) -> Sandbox:
         UnsuitableHostError: The host lacks what it needs.
     """
     kind = kind_of(name)
-    if kind == "fake":
-        from benchmarks.sandboxes.fake import FakeSandbox
+    return _OPENERS[kind](name, setting)
 
-        return FakeSandbox(name, setting)
-    if kind == "vm":
-        return _open_vm(name, setting)
-    if kind == "oci":
-        from benchmarks.sandboxes.oci import OciSandbox
 
-        return OciSandbox(name, setting)
-    if kind == "peer":
-        return _open_peer(name, setting)
-    if kind == "floor":
-        from benchmarks.sandboxes.floor import FloorSandbox
+def _open_fake(name: str, setting: Setting) -> Sandbox:
+    from benchmarks.sandboxes.fake import FakeSandbox
 
-        return FloorSandbox(name, setting)
+    return FakeSandbox(name, setting)
+
+
+def _open_oci(name: str, setting: Setting) -> Sandbox:
+    from benchmarks.sandboxes.oci import OciSandbox
+
+    return OciSandbox(name, setting)
+
+
+def _open_podman(name: str, setting: Setting) -> Sandbox:
+    from benchmarks.sandboxes.podman import PodmanSandbox
+
+    return PodmanSandbox(name, setting)
+
+
+def _open_docker(name: str, setting: Setting) -> Sandbox:
+    from benchmarks.sandboxes.docker import DockerSandbox
+
+    return DockerSandbox(name, setting)
+
+
+def _open_floor(name: str, setting: Setting) -> Sandbox:
+    from benchmarks.sandboxes.floor import FloorSandbox
+
+    return FloorSandbox(name, setting)
+
+
+def _open_container(name: str, setting: Setting) -> Sandbox:
     from benchmarks.sandboxes.container import ContainerSandbox
 
     return ContainerSandbox(name, setting)
@@ -132,3 +158,16 @@ def _open_vm(name: str, setting: Setting) -> Sandbox:
     from benchmarks.sandboxes.vm import VmSandbox
 
     return VmSandbox(name, setting)
+
+
+_OPENERS: dict[str, Callable[[str, Setting], Sandbox]] = {
+    "native": _open_container,
+    "container": _open_container,
+    "vm": _open_vm,
+    "oci": _open_oci,
+    "podman": _open_podman,
+    "docker": _open_docker,
+    "peer": _open_peer,
+    "floor": _open_floor,
+    "fake": _open_fake,
+}

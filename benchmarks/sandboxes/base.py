@@ -104,6 +104,15 @@ class Instance(Protocol):
         None where nothing accounts for it; only differences mean something.
         """
 
+    def charged_cpu_seconds(self) -> float | None:
+        """Return what the kernel has charged to the instance's own control group, in seconds.
+
+        None where it has no group of its own, or the group does not count.
+        """
+
+    def pids(self) -> list[int]:
+        """Return the host processes that serve this instance and no other."""
+
     def memory(self) -> Mapping[str, float | None]:
         """Return the memory ladder: metric name to bytes (or count), None where unknown."""
 

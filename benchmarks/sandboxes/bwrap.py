@@ -94,8 +94,6 @@ class BwrapSandbox(PeerSandbox):
                     argv=self._argv,
                     env=dict(ENVIRONMENT),
                     targets=(0, 1, 2, STAMP_DESCRIPTOR, _FILTER),
-                    wait_s=None,
-                    pid_file=None,
                 )
                 first.close_child_end()
                 main = first.stamp(START_TIMEOUT_S)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Self
 from benchmarks.errors import MeasurementError
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from types import TracebackType
 
 OUTPUT_LIMIT_BYTES = 64 << 20
@@ -100,9 +101,17 @@ class FirstByte:
     child nor the answer about it delays the stamp by more than one wake-up.
     """
 
-    def __init__(self) -> None:
-        """Open the pipe and begin to wait."""
-        self._read, self.child = os.pipe2(os.O_CLOEXEC)
+    def __init__(self, fifo: Path | None = None) -> None:
+        """Open a pipe, or the named one given, and begin to wait.
+
+        A named pipe is opened for both directions (fifo(7)): so it waits for its first byte and not
+        for somebody to open it, and a byte of ours ends the wait.
+        """
+        if fifo is None:
+            self._read, self.child = os.pipe2(os.O_CLOEXEC)
+        else:
+            self._read, self.child = os.open(fifo, os.O_RDWR | os.O_CLOEXEC), -1
+        self._named = fifo is not None
         self._stamp: int | None = None
         self._thread = threading.Thread(target=self._wait, name="first-byte", daemon=True)
         self._thread.start()
@@ -134,6 +143,9 @@ class FirstByte:
         trace: TracebackType | None,
     ) -> None:
         self.close_child_end()
+        if self._named and self._thread.is_alive():
+            os.write(self._read, b"\0")
+            self._thread.join()
         if self._thread.is_alive():
             # The child still holds the pipe: closing under a reader is not safe, and the daemon
             # thread ends with the child.

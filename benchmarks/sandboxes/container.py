@@ -7,10 +7,12 @@ container adds.
 from __future__ import annotations
 
 import contextlib
+import copy
 import itertools
 import os
 import time
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
 import msgspec
@@ -30,7 +32,7 @@ from benchmarks.sandboxes.base import (
     Endpoint,
 )
 from benchmarks.sandboxes.capture import FirstByte, Pipes
-from runtime import networking
+from runtime import networking, usage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -103,6 +105,10 @@ class ContainerInstance:
             return self._container.cpu_time_s()
         except runtime.ContainerError as error:
             raise MeasurementError(f"cannot read the container's CPU time: {error}") from error
+
+    def charged_cpu_seconds(self) -> float | None:
+        """Return the CPU time charged to its own group; None without one."""
+        return usage.group_cpu_s(self._container.cgroup_paths)
 
     def memory(self) -> Mapping[str, float | None]:
         """Return the ladder over all its processes, and what its cgroup is charged."""
@@ -254,6 +260,16 @@ class ContainerSandbox:
                     timed_out=True,
                 )
         return ContainerInstance(container, {**container.stamps, "main": main})
+
+    def resized(self, memory_bytes: int) -> Self | None:
+        """Return this sandbox with another memory limit; None where no instance has its own."""
+        if self._native:
+            return None
+        other = copy.copy(self)
+        resources = msgspec.structs.replace(self._setting.resources, memory_bytes=memory_bytes)
+        other._setting = replace(self._setting, resources=resources)  # noqa: SLF001  # our own
+        other._spec = other._make_spec(self._spec.root.path)  # noqa: SLF001
+        return other
 
     def leftovers(self) -> list[str]:
         """Name what is left of containers that should be gone."""

@@ -6,6 +6,7 @@ Its figures are drawn from a seeded generator and mean nothing; a run made with 
 from __future__ import annotations
 
 import json
+import os
 import random
 import time
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from benchmarks.sandboxes.base import Setting
 
 _MEBIBYTE = 1 << 20
+_LEAST_BYTES = 20 * _MEBIBYTE
 
 
 class FakeInstance:
@@ -56,6 +58,8 @@ class FakeInstance:
         if tool == "dd":
             err = f"1000 bytes (1.0 kB) copied, {seconds:.6f} s, 1.0 kB/s\n"
             return Completed(0, b"", err.encode(), seconds)
+        if tool == "true":
+            return Completed(0, b"", b"", seconds)
         if tool == "sha256sum":
             return Completed(0, f"{'0' * 64}  {args[-1]}\n".encode(), b"", seconds)
         if tool == "iperf3":
@@ -68,6 +72,13 @@ class FakeInstance:
     def cpu_seconds(self) -> float:
         """Return the sum of the drawn durations."""
         return self._cpu
+
+    def charged_cpu_seconds(self) -> None:
+        """Nothing is charged: there is no control group."""
+
+    def pids(self) -> list[int]:
+        """Return this process, so that what reads threads has some to read."""
+        return [os.getpid()]
 
     def memory(self) -> Mapping[str, float | None]:
         """Return a drawn ladder."""
@@ -106,6 +117,7 @@ class FakeSandbox:
 
     def __init__(self, name: str, setting: Setting) -> None:
         """Take the variant from the part of ``name`` behind the colon."""
+        self._setting = setting
         self._variant = name.partition(":")[2] or "plain"
         self._speed = 1.5 if self._variant == "slow" else 1.0
         self._random = random.Random(f"{setting.seed}/{name}")  # noqa: S311  # not cryptography
@@ -127,6 +139,10 @@ class FakeSandbox:
         if self._variant == "broken":
             raise MeasurementError("the fake sandbox is told not to start")
         return FakeInstance(self._random, self._speed)
+
+    def resized(self, memory_bytes: int) -> FakeSandbox:
+        """Return a fake of the same kind, which does not start with less than 20 MiB."""
+        return self if memory_bytes >= _LEAST_BYTES else FakeSandbox("fake:broken", self._setting)
 
     @contextmanager
     def networked(self, testbed: Testbed) -> Iterator[Endpoint]:

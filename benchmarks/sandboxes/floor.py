@@ -118,8 +118,6 @@ class FloorSandbox(PeerSandbox):
                 ),
                 env=dict(ENVIRONMENT),
                 targets=(0, 1, 2, 3),
-                wait_s=None,
-                pid_file=None,
             )
         os.close(null)
         os.close(fds[0])

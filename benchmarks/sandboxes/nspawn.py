@@ -93,8 +93,6 @@ class NspawnSandbox(PeerSandbox):
                     argv=argv,
                     env=dict(ENVIRONMENT),
                     targets=(0, 1, 2),
-                    wait_s=None,
-                    pid_file=None,
                 )
                 first.close_child_end()
                 main = first.stamp(START_TIMEOUT_S)

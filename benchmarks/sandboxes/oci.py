@@ -13,7 +13,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import runtime
 from benchmarks.errors import MeasurementError, NotSupportedError, UnsuitableHostError
@@ -28,7 +28,7 @@ from benchmarks.sandboxes.base import (
     Endpoint,
 )
 from benchmarks.sandboxes.capture import FirstByte, Pipes
-from benchmarks.sandboxes.peer_client import Command, Helper, version
+from benchmarks.sandboxes.peer_client import SEARCH, Command, Helper, mute, refused, version
 from benchmarks.sandboxes.peers import PIDS_LIMIT, PeerSandbox, Started
 from runtime.cgroups import layout
 from runtime.spawner.init import CANDIDATES
@@ -43,8 +43,6 @@ KNOWN = ("crun", "runc", "youki", "runsc", "kata-runtime")
 """Runtimes that help texts name; any other program with the same command line will do."""
 
 NO_CGROUP = "no-cgroup"
-_LOG_LIMIT = 65536
-_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 @dataclass(frozen=True)
@@ -67,7 +65,7 @@ class Dialect:
     own_stack: bool = False
 
 
-_DIALECTS = {
+DIALECTS = {
     "crun": Dialect(
         options=("--cgroup-manager=cgroupfs",),
         no_cgroup=("--cgroup-manager=disabled",),
@@ -91,14 +89,14 @@ class OciSandbox(PeerSandbox):
         """
         super().__init__(name, setting)
         _, program, variant = (*name.split(":"), "")[:3]
-        found = shutil.which(program, path=f"{os.environ.get('PATH', '')}:{_PATH}")
+        found = shutil.which(program, path=f"{os.environ.get('PATH', '')}:{SEARCH}")
         if found is None:
             raise UnsuitableHostError(
                 f"the sandbox {name!r} needs the OCI runtime {program!r}, which is not installed; "
                 "install it, or leave the sandbox out",
             )
         self._program = found
-        self._dialect = _DIALECTS.get(program, Dialect())
+        self._dialect = DIALECTS.get(program, Dialect())
         self._limited = variant != NO_CGROUP
         if not self._limited and self._dialect.no_cgroup is None:
             raise UnsuitableHostError(f"{program} cannot start a container without a control group")
@@ -150,15 +148,15 @@ class OciSandbox(PeerSandbox):
 
     def open(self) -> None:
         """Start the helper, shift the image's owners, and try the runtime once."""
-        mounts = _hierarchies() if self._limited else []
+        parents = hierarchies() if self._limited else []
         hide = []
         if self._dialect.hides_unified and layout.current().v1:
-            hide = [str(path) for kind, path in _mounts() if kind == "cgroup2"]
+            hide = [str(path) for kind, path in mounts() if kind == "cgroup2"]
         self._helper = Helper(
             self._state,
             affinity=self.setting.resources.cpuset,
             hide=hide,
-            parents=[path for path in mounts if str(path) not in hide],
+            parents=[path for path in parents if str(path) not in hide],
         )
         mapping = self._spec.linux.uid_mappings[0]
         line = f"{mapping.container_id} {mapping.host_id} {mapping.size}\n"
@@ -174,6 +172,14 @@ class OciSandbox(PeerSandbox):
         # what a runtime refuses of the bundle, it refuses here and not in every visit
         with self.start():
             pass
+
+    def resized(self, memory_bytes: int) -> Self | None:
+        """Return this sandbox with another memory limit; None where nothing is limited."""
+        if not self._limited:
+            return None
+        other = self._with_memory(memory_bytes)
+        other._spec = other._make_spec()  # noqa: SLF001  # our own
+        return other
 
     def launch(self, name: str) -> Started:
         """Write the bundle, then mount its root and have it run."""
@@ -204,32 +210,30 @@ class OciSandbox(PeerSandbox):
         try:
             with FirstByte() as first:
                 requested = time.monotonic_ns()
-                answer, fds = self._helper.ask(
-                    "spawn",
-                    (null, output, output, first.child),
+                called = self._helper.call(
+                    argv,
+                    START_TIMEOUT_S,
+                    fds=(null, output, output, first.child),
+                    targets=(0, 1, 2, STAMP_DESCRIPTOR),
                     name=name,
                     overlay={"name": name, "lower": self._lower, "owner": self._owner},
                     undo=(*self._command, "delete", "--force", name),
-                    argv=argv,
-                    env={"PATH": _PATH},
-                    targets=(0, 1, 2, STAMP_DESCRIPTOR),
-                    wait_s=START_TIMEOUT_S,
-                    pid_file=pid_file,
                 )
                 first.close_child_end()
-                main = first.stamp(START_TIMEOUT_S) if fds else None
+                main = first.stamp(START_TIMEOUT_S) if called.status == 0 else None
             if main is None:
-                said = os.pread(output, _LOG_LIMIT, 0).decode(errors="replace").strip()
-                for fd in fds:
-                    os.close(fd)
-                self._helper.ask("drop", name=name)
-                raise MeasurementError(said.replace("\n", "; ") or _mute(answer["status"]))
+                raise refused(output, called.status)
+        except MeasurementError:
+            self._helper.ask("drop", name=name)
+            raise
         finally:
             os.close(output)
             os.close(null)
-        stamps = {"requested": requested, "spawned": answer["spawned"], "main": main}
-        groups = _groups_of(answer["pid"]) if self._limited else {}
-        return Started(name, answer["pid"], (fds[0],), stamps, groups)
+        answer, fds = self._helper.ask("found", pid_files=(pid_file,))
+        stamps = {"requested": requested, "spawned": called.spawned, "main": main}
+        (pid,) = answer["pids"]
+        groups = groups_of(pid) if self._limited else {}
+        return Started(name, pid, (fds[0],), stamps, groups)
 
     @contextmanager
     def networked(self, testbed: Testbed) -> Iterator[Endpoint]:
@@ -244,14 +248,7 @@ class OciSandbox(PeerSandbox):
 
     def terminate(self, started: Started) -> None:
         """Send SIGTERM by the runtime's ``kill``."""
-        self._helper.ask(
-            "spawn",
-            argv=(*self._command, "kill", started.name, "TERM"),
-            env={"PATH": _PATH},
-            targets=(),
-            wait_s=START_TIMEOUT_S,
-            pid_file=None,
-        )
+        self._helper.call((*self._command, "kill", started.name, "TERM"), START_TIMEOUT_S)
 
     def remove(self, started: Started) -> None:
         """Have the runtime delete it, and unmount its root."""
@@ -259,7 +256,7 @@ class OciSandbox(PeerSandbox):
         super().remove(started)
         if answer["status"] != 0:
             raise MeasurementError(
-                f"{self._program} delete {started.name}: {_mute(answer['status'])}",
+                f"{self._program} delete {started.name}: {mute(answer['status'])}",
             )
 
     def execute(
@@ -291,10 +288,8 @@ class OciSandbox(PeerSandbox):
                     str(self._base / path),
                     started.name,
                 ),
-                env={"PATH": _PATH},
+                env={"PATH": SEARCH},
                 targets=(0, 1, 2),
-                wait_s=None,
-                pid_file=None,
             )
             command = Command(self._helper, answer["pid"], fds[0])
             with command:
@@ -307,7 +302,7 @@ class OciSandbox(PeerSandbox):
         return Completed(code, out, err, (ended - began) / 1e9)
 
 
-def _mounts() -> list[tuple[str, Path]]:
+def mounts() -> list[tuple[str, Path]]:
     """Control group hierarchies: file system type and mount point."""
     found = []
     for line in Path("/proc/self/mountinfo").read_text().splitlines():
@@ -318,21 +313,15 @@ def _mounts() -> list[tuple[str, Path]]:
     return found
 
 
-def _hierarchies() -> list[Path]:
+def hierarchies() -> list[Path]:
     """Where a runtime makes the group it is told to, one directory a hierarchy."""
-    return [path for _, path in _mounts()]
+    return [path for _, path in mounts()]
 
 
-def _groups_of(pid: int) -> dict[str, Path]:
+def groups_of(pid: int) -> dict[str, Path]:
     """Return the groups that a runtime put a process in: controller to directory."""
     membership = Path(f"/proc/{pid}/cgroup").read_text()
     found = layout.discover(Path("/proc/self/mountinfo").read_text(), membership)
     if found.v2:
         return {"unified": Path(found.v2)}
     return {controller: Path(folder) for controller, folder in found.v1.items()}
-
-
-def _mute(status: int | None) -> str:
-    if status is None:
-        return "it did not end in time"
-    return f"it ended with status {status} and no message"

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from benchmarks.errors import MeasurementError, UnsuitableHostError
 from benchmarks.sandboxes.base import START_TIMEOUT_S
@@ -22,7 +22,7 @@ from runtime.cgroups import files
 from runtime.engine import start_time
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from types import TracebackType
 
 _PACKAGE_PARENT = Path(__file__).resolve().parent.parent.parent
@@ -32,6 +32,22 @@ _BOOT = (
 )
 _ANSWER_S = START_TIMEOUT_S + 5
 _KILL_S = 5.0
+_OUTPUT = 65536
+
+SEARCH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+"""Where the helper's commands look for programs."""
+
+
+class Called(NamedTuple):
+    """A command that the helper ran to its end.
+
+    Attributes:
+        status: Its exit status, 128 + n for a signal; None where it was killed at its time limit.
+        spawned: CLOCK_MONOTONIC nanoseconds of its start.
+    """
+
+    status: int | None
+    spawned: int
 
 
 class Helper:
@@ -103,6 +119,58 @@ class Helper:
             MeasurementError: The helper could not do it, or is gone.
         """
         return self._exchange({"verb": verb, **fields}, fds)
+
+    def call(
+        self,
+        argv: Sequence[str],
+        seconds: float,
+        *,
+        fds: tuple[int, ...] = (),
+        targets: tuple[int, ...] = (),
+        env: Mapping[str, str] | None = None,
+        **more: Any,
+    ) -> Called:
+        """Run a command to its end; others can be run meanwhile.
+
+        Args:
+            argv: The command, its program by its path.
+            seconds: Time limit; a command that is not done by then is killed.
+            fds: Descriptors to give it.
+            targets: What it knows them as.
+            env: Its environment; a PATH alone where None.
+            more: Further fields of the ``spawn`` request.
+
+        Raises:
+            MeasurementError: The helper could not start it, or is gone.
+        """
+        answer, (pidfd,) = self.ask(
+            "spawn",
+            fds,
+            argv=tuple(argv),
+            env=dict(env or {"PATH": SEARCH}),
+            targets=targets,
+            **more,
+        )
+        with Command(self, answer["pid"], pidfd) as command:
+            return Called(command.wait(seconds), answer["spawned"])
+
+    def said(self, argv: Sequence[str], seconds: float, **more: Any) -> str:
+        """Run a command and return what it wrote to standard output.
+
+        Raises:
+            MeasurementError: It failed, with what it wrote to standard error, or took too long.
+        """
+        out = os.memfd_create("out", os.MFD_CLOEXEC)
+        err = os.memfd_create("err", os.MFD_CLOEXEC)
+        null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            called = self.call(argv, seconds, fds=(null, out, err), targets=(0, 1, 2), **more)
+            if called.status != 0:
+                raise MeasurementError(one_line(err) or mute(called.status))
+            return os.pread(out, _OUTPUT, 0).decode(errors="replace").strip()
+        finally:
+            for fd in (out, err, null):
+                os.close(fd)
 
     def _exchange(
         self,
@@ -201,3 +269,20 @@ def version(program: str) -> str:
     except (OSError, subprocess.TimeoutExpired) as error:
         return f"unknown ({error})"
     return done.stdout.strip().partition("\n")[0]
+
+
+def one_line(output: int) -> str:
+    """Return what was written into an anonymous file, its lines joined."""
+    return os.pread(output, _OUTPUT, 0).decode(errors="replace").strip().replace("\n", "; ")
+
+
+def refused(output: int, status: int | None) -> MeasurementError:
+    """Return the error of a command that was to start something, in its own words."""
+    return MeasurementError(one_line(output) or mute(status))
+
+
+def mute(status: int | None) -> str:
+    """Say how a command ended that gave no reason."""
+    if status is None:
+        return "it did not end in time"
+    return f"it ended with status {status} and no message"

@@ -27,6 +27,9 @@ _HIGH = 100
 """Descriptors are moved above this, so that none lies where a command expects another."""
 
 _DEATH_S = 5.0
+_UNDO_S = 15.0
+"""A manager that removes a container may wait for its own locks."""
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 class Helper:
@@ -77,7 +80,7 @@ class Helper:
 
     def close(self) -> None:
         """End what still runs, and unmount."""
-        for name in list(self._undo):
+        for name in reversed(self._undo.copy()):
             with contextlib.suppress(OSError):
                 self.drop({"name": name})
         for pid, status in self._statuses.items():
@@ -135,11 +138,7 @@ class Helper:
         request: dict[str, Any],
         *fds: int,
     ) -> tuple[dict[str, Any], tuple[int, ...]]:
-        """Run a command; the answer's descriptor is the pidfd of the instance or the command.
-
-        With ``wait_s`` the command is waited for, and ``pid_file`` then names the process that
-        stands for the instance.
-        """
+        """Run a command; the answer's descriptor is its pidfd. Nothing waits for it here."""
         if request.get("overlay"):
             self._overlay(**request["overlay"])
         if request.get("undo"):
@@ -148,17 +147,21 @@ class Helper:
         actions = [(os.POSIX_SPAWN_DUP2, fd, to) for fd, to in zip(fds, targets, strict=True)]
         argv: tuple[str, ...] = request["argv"]
         pid = os.posix_spawn(argv[0], argv, request["env"], file_actions=actions)
-        answer: dict[str, Any] = {"pid": pid, "spawned": time.monotonic_ns()}
         self._statuses[pid] = None
-        if request["wait_s"] is None:
-            return answer, (os.pidfd_open(pid),)
-        answer["status"] = self._wait(pid, request["wait_s"])
-        answer["ready"] = time.monotonic_ns()
-        if answer["status"] != 0 or not request["pid_file"]:
-            return answer, ()
-        with open(request["pid_file"]) as file:
-            answer["pid"] = int(file.read())
-        return answer, (os.pidfd_open(answer["pid"]),)
+        return {"pid": pid, "spawned": time.monotonic_ns()}, (os.pidfd_open(pid),)
+
+    def found(self, request: dict[str, Any]) -> tuple[dict[str, Any], tuple[int, ...]]:
+        """Answer the processes that files name, and their pidfds; in the order of the files."""
+        pids = []
+        for path in request["pid_files"]:
+            with open(path) as file:
+                pids.append(int(file.read()))
+        return {"pids": pids}, tuple(map(os.pidfd_open, pids))
+
+    def at_end(self, request: dict[str, Any]) -> tuple[dict[str, Any], tuple[int, ...]]:
+        """Keep a command for ``drop`` or for this process's own end, whichever comes first."""
+        self._undo[request["name"]] = request["undo"]
+        return {}, ()
 
     def status(self, request: dict[str, Any]) -> tuple[dict[str, Any], tuple[int, ...]]:
         """Answer how a command ended, None while it runs; an ended one is then forgotten."""
@@ -174,9 +177,11 @@ class Helper:
         answer: dict[str, Any] = {"status": 0}
         if name in self._undo:
             argv = self._undo.pop(name)
-            pid = os.posix_spawn(argv[0], argv, {"PATH": os.defpath})
+            env = {"PATH": _PATH, "HOME": self._territory.base}
+            quiet = [(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)]
+            pid = os.posix_spawn(argv[0], argv, env, file_actions=quiet)
             self._statuses[pid] = None
-            answer["status"] = self._wait(pid, _DEATH_S)
+            answer["status"] = self._wait(pid, _UNDO_S)
         folder = f"{self._territory.base}/{name}"
         for mounted in ("rootfs", "layer"):
             if os.path.isdir(f"{folder}/{mounted}"):

@@ -7,12 +7,15 @@ each sandbox (``peer_helper``), in a mount namespace of its own.
 from __future__ import annotations
 
 import contextlib
+import copy
 import itertools
 import os
 import signal
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
+
+import msgspec
 
 from benchmarks.errors import MeasurementError, UnsuitableHostError
 from benchmarks.sandboxes import processes
@@ -45,6 +48,7 @@ class Started:
         pidfds: Of the processes whose end is the instance's end.
         stamps: Boundary to CLOCK_MONOTONIC nanoseconds.
         groups: Controller to directory of its own control group; empty without one.
+        services: Further host processes that serve it and no other, such as a monitor.
     """
 
     name: str
@@ -52,6 +56,7 @@ class Started:
     pidfds: tuple[int, ...]
     stamps: Mapping[str, int]
     groups: Mapping[str, Path]
+    services: tuple[int, ...] = ()
 
 
 class PeerInstance:
@@ -74,21 +79,32 @@ class PeerInstance:
         return self._sandbox.execute(self.started, args, timeout_s=timeout_s, stdin=stdin)
 
     def pids(self) -> list[int]:
-        """Return the host processes of the instance."""
+        """Return the host processes of the instance, and those that serve it."""
+        return list(dict.fromkeys((*self._own(), *self.started.services)))
+
+    def _own(self) -> list[int]:
         if self.started.groups:
             return usage.group_pids(self.started.groups)
         return usage.descendants(self.started.pid)
 
     def cpu_seconds(self) -> float:
-        """Return the CPU time of its group, or of its processes."""
+        """Return the CPU time of its group or of its processes, and of those that serve it."""
         groups = self.started.groups
-        return usage.cpu_time_s(groups, () if groups else self.pids())
+        served = usage.processes_cpu_s(self.started.services)
+        return usage.cpu_time_s(groups, () if groups else self._own()) + served
+
+    def charged_cpu_seconds(self) -> float | None:
+        """Return what its group was charged; None without one."""
+        return usage.group_cpu_s(self.started.groups)
 
     def memory(self) -> Mapping[str, float | None]:
         """Return the ladder over all its processes, and what its group is charged."""
         charged = usage.memory(self.started.groups)
         used = charged.usage_bytes if charged is not None else None
-        return {**processes.ladder(self.pids()), "cgroup_bytes": used}
+        served = {}
+        if services := self.started.services:
+            served["helper_pss_bytes"] = processes.ladder(services)["pss_bytes"]
+        return {**processes.ladder(self.pids()), **served, "cgroup_bytes": used}
 
     def stop(self) -> None:
         """Ask it to end, kill it after the grace, remove it."""
@@ -200,6 +216,13 @@ class PeerSandbox:
         raise MeasurementError(
             f"{self.name} cannot run {args[0]} in a running instance: it only starts programs",
         )
+
+    def _with_memory(self, memory_bytes: int) -> Self:
+        """Return a view of this sandbox that shares everything but the memory limit."""
+        other = copy.copy(self)
+        resources = msgspec.structs.replace(self.setting.resources, memory_bytes=memory_bytes)
+        other.setting = replace(self.setting, resources=resources)
+        return other
 
     def leftovers(self) -> list[str]:
         """Name what is left of instances that should be gone."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import os
 import sys
@@ -147,6 +148,13 @@ class VmSandbox:
         (self._setting.logs / f"{label}-domain.xml").write_text(vm.domain_xml, encoding="utf-8")
         argv = "\n".join(vm.argv)
         (self._setting.logs / f"{label}-qemu-argv.txt").write_text(f"{argv}\n", encoding="utf-8")
+
+    def resized(self, memory_bytes: int) -> Self | None:
+        """Return this sandbox with another size of guest RAM."""
+        other = copy.copy(self)
+        resources = msgspec.structs.replace(self._setting.resources, memory_bytes=memory_bytes)
+        other._setting = replace(self._setting, resources=resources)  # noqa: SLF001  # our own
+        return other
 
     def leftovers(self) -> list[str]:
         """Name what is left of guests that should be gone."""

@@ -105,6 +105,13 @@ def charged(group: Group | None) -> usage.CgroupMemory | None:
     return usage.memory({name: Path(path) for name, path in group.paths.items()})
 
 
+def charged_cpu_s(group: Group | None) -> float | None:
+    """Return the CPU time charged to a VM's group, in seconds; None where nothing counts it."""
+    if group is None:
+        return None
+    return usage.group_cpu_s({name: Path(path) for name, path in group.paths.items()})
+
+
 def remove(group: Group | None) -> None:
     """Remove a VM's group once QEMU has ended; what resists is found by `leftovers` and named."""
     if group is not None:

@@ -75,6 +75,10 @@ class VmInstance:
                 used += times.user + times.system
         return used
 
+    def charged_cpu_seconds(self) -> float | None:
+        """Return what the group of QEMU was charged; None without one."""
+        return vm_groups.charged_cpu_s(self._group)
+
     def memory(self) -> Mapping[str, float | None]:
         """Return the ladder of QEMU and its helpers, guest RAM told apart, and the guest's view."""
         helpers = self._vm.helper_pids

@@ -32,6 +32,9 @@ class RestoredSandbox(VmSandbox):
         config = super()._config(number, group)
         return replace(config, name=f"tare-{os.getpid()}-{self._kind}")
 
+    def resized(self, memory_bytes: int) -> None:
+        """A saved guest has the memory with which it was saved."""
+
     def _prepare(self) -> None:
         # Its payload ends at once: nothing goes on in the saved guest but the agent.
         config = replace(self._config(0, None), payload=("sh", "-c", "echo m >&3"))

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
     from benchmarks.sandboxes.base import Sandbox
 
-ROUNDS = {"native": 30, "container": 30, "vm": 3, "fake": 5, "oci": 20, "peer": 20, "floor": 30}
+ROUNDS = {"native": 30, "container": 30, "vm": 3, "fake": 5, "oci": 20, "podman": 10, "docker": 10,
+          "peer": 20, "floor": 30}  # fmt: skip
 
 
 @pytest.mark.benchmark(group="startup: requested to main", timer=stamped_clock)

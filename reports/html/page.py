@@ -13,7 +13,7 @@ from benchmarks import metrics
 from benchmarks.channels import PUBLISHED_IN
 from reports import channels, interference, units
 from reports.html import tables
-from reports.plots import isolation, levels, startup
+from reports.plots import crowds, isolation, levels, startup
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -79,6 +79,13 @@ def render(report: Document, table: pd.DataFrame) -> str:
         start_table=tables.pivot(report, start_rows),
         memory_table=tables.pivot(report, memory_rows),
         rate_table=tables.pivot(report, levels.throughput_rows(report), against_native=True),
+        parallel_table=tables.pivot(report, crowds.rows(report, metrics.PARALLEL)),
+        parallel_picture=crowds.parallel(report),
+        density_table=tables.pivot(report, crowds.rows(report, metrics.DENSITY)),
+        footprint_table=tables.pivot(
+            report, crowds.rows(report, metrics.IDLE, metrics.COLD, metrics.SMALLEST)
+        ),
+        meanwhile=tables.meanwhile(report),
         leaks=tables.matrix(report, metrics.LEAKS),
         controls=tables.matrix(report, metrics.CONTROLS),
         leak_words=tables.leaking(),

@@ -13,7 +13,7 @@ from reports.claims import declared
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from reports.model import Document, NumberRow, SweptSandbox, WordRow
+    from reports.model import Document, Meanwhile, NumberRow, SweptSandbox, WordRow
 
 _HOST = (
     ("hostname", "Name"),
@@ -37,7 +37,19 @@ _HOST = (
 _HARNESS = {
     "clock_resolution_s": "Smallest step of the clock",
     "null_command_s": "A command that does nothing, natively",
+    "empty_probe_s": "The probes' agent with nothing to read, natively",
     "memory_read_s": "Reading the memory ladder once",
+    "cpu_read_s": "Reading the CPU account once",
+    "idle_read_s": "Reading the accounts of all threads once",
+    "host_watch_s": "Looking at the host's conditions once",
+}
+_MEANWHILE = {
+    "steal_ratio": "Stolen by the hypervisor below",
+    "psi_cpu_ratio": "Some task waited for a CPU (PSI)",
+    "psi_memory_ratio": "Some task waited for memory (PSI)",
+    "psi_io_ratio": "Some task waited for I/O (PSI)",
+    "busy_cpus": "CPUs busy, all threads of the host",
+    "load1": "Load average before a visit",
 }
 _LEAK_ORDER = ("shared-live", "shared-constant", "namespaced", "masked", "denied", "absent")
 
@@ -137,6 +149,23 @@ def harness(report: Document) -> list[tuple[str, str]]:
         (_HARNESS.get(key, key), units.quantity(value, Unit.SECONDS))
         for key, value in report.harness.items()
     ]
+
+
+def meanwhile(report: Document) -> list[tuple[str, str]]:
+    """Return what the host did during the visits: median and largest."""
+    return [
+        (label, _spread(key, report.meanwhile[key]))
+        for key, label in _MEANWHILE.items()
+        if key in report.meanwhile
+    ]
+
+
+def _spread(key: str, told: Meanwhile) -> str:
+    return f"{_share(key, told.median)} in the median visit, {_share(key, told.most)} at most"
+
+
+def _share(key: str, value: float) -> str:
+    return units.percent(value) if key.endswith("_ratio") else units.digits(value)
 
 
 def leaking() -> frozenset[str]:

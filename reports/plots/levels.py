@@ -135,8 +135,12 @@ def memory_rows(report: Document) -> list[NumberRow]:
 
 
 def throughput_rows(report: Document) -> list[NumberRow]:
-    """Return the rows of all throughputs."""
-    return [row for row in report.numbers if row.unit is Unit.PER_SECOND]
+    """Return the rows of all throughputs of workloads."""
+    return [
+        row
+        for row in report.numbers
+        if row.unit is Unit.PER_SECOND and row.workload not in metrics.BUILT_IN
+    ]
 
 
 def _dot(axes: Axes, place: int, row: NumberRow, value: Estimate, drawn: Look) -> None:

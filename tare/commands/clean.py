@@ -28,6 +28,7 @@ def command(*, dry_run: bool) -> int:
 def _of_campaigns(*, dry_run: bool) -> list[str]:
     import runtime
     import vmdriver
+    from benchmarks.sandboxes import docker_traces
 
     state = state_folder()
     if not state.exists():
@@ -35,7 +36,7 @@ def _of_campaigns(*, dry_run: bool) -> list[str]:
     found: list[str] = []
     with runfolder.campaign_lock(state / "campaign.lock", "tare clean"):
         for folder in sorted(path for path in state.iterdir() if path.is_dir()):
-            for package in (runtime, vmdriver):
+            for package in (docker_traces, runtime, vmdriver):
                 found += package.leftovers(folder) if dry_run else package.clean(folder)
     return found
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Self
 
 import pytest
 
-from benchmarks import opening, runfolder, runner, visit
+from benchmarks import crowds, opening, runfolder, runner
 from benchmarks.errors import MeasurementError, NotSupportedError, UnsuitableHostError
 from benchmarks.records import Resources, Status
 from benchmarks.sandboxes.base import Completed, Setting
@@ -210,7 +210,7 @@ def test_what_is_left_on_the_bridge_fails_the_stop(
     tmp_path: Path, measure: Measure, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(FakeTestbed, "leftovers", lambda _: ["interface tv0 of the testbed"])
-    monkeypatch.setattr(visit, "_GONE_WITHIN_S", 0.0)
+    monkeypatch.setattr(crowds, "_GONE_WITHIN_S", 0.0)
     measure(tmp_path / "run", CAMPAIGN)
     samples = runfolder.load(tmp_path / "run").samples
     stops = [s for s in samples if s.metric == "stop_s" and s.status is Status.FAILED]

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import idle
 from benchmarks.errors import UnsuitableHostError
 from benchmarks.image import Image
 from benchmarks.records import Resources
@@ -39,6 +40,7 @@ def test_a_restored_guest_is_the_same_boot_again_and_says_so(setting: Setting) -
         assert boundaries == ("spawned", "ready", "main")
         assert any("same boot" in caveat for caveat in sandbox.info.caveats)
         assert 0 < details["saved"]["saved_bytes_on_disk"] < 256 << 20
+        assert sandbox.resized(128 << 20) is None  # type: ignore[attr-defined]  # saved as it is
         for _ in range(2):
             with sandbox.start() as instance:
                 ladder = [instance.stamps[name] for name in ("requested", *boundaries)]
@@ -52,6 +54,9 @@ def test_a_restored_guest_is_the_same_boot_again_and_says_so(setting: Setting) -
                 assert charged is not None
                 assert resident is not None
                 assert 32 << 20 < charged < resident
+                at_rest = idle.measure(instance, 0.3)
+                assert at_rest.threads >= 2  # a CPU's and QEMU's own
+                assert at_rest.charged_s_per_s is not None
             assert sandbox.leftovers() == []
     assert (setting.logs / "vm.restored-domain.xml").read_text().startswith("<domain")
     assert list((setting.state / "vm.restored" / "saved").iterdir()) == []

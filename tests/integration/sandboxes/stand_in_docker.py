@@ -1,0 +1,62 @@
+"""Answers as docker's command line does, for tests: a container is a process of this host.
+
+Called with the folder that holds its records, then with docker's own arguments. A file ``away``
+there stands for a daemon that does not answer, ``refuse`` for one that starts nothing.
+"""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+folder, words = Path(sys.argv[1]), sys.argv[2:]
+if words[0] == "context":
+    sys.exit("no contexts here")
+with (folder / "log").open("a") as log:
+    log.write(" ".join(words) + "\n")
+if words[0] == "--host":
+    words = words[2:]
+if (folder / "away").exists():
+    sys.exit("Cannot connect to the Docker daemon")
+if words[0] == "--host":
+    words = words[2:]
+verb = words[0]
+
+
+def value(option: str) -> str:
+    return words[words.index(option) + 1]
+
+
+def pid_of(name: str) -> int:
+    return int((folder / f"{name}.pid").read_text())
+
+
+if verb == "version":
+    print("27.0")
+elif verb == "info":
+    print("runc\noverlay2\n")
+elif verb == "import":
+    while os.read(0, 1 << 20):
+        pass
+elif verb == "run":
+    if (folder / "refuse").exists():
+        sys.exit("no space on this daemon")
+    pipe = value("--volume").partition(":")[0]
+    held = subprocess.Popen(
+        ["/bin/sh", "-c", f"printf m > {pipe}; exec sleep 60"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    (folder / f"{value('--name')}.pid").write_text(str(held.pid))
+elif verb == "inspect":
+    print(pid_of(words[-1]))
+elif verb == "exec":
+    place = next(place for place, word in enumerate(words) if (folder / f"{word}.pid").exists())
+    sys.exit(subprocess.run(words[place + 1 :], check=False).returncode)
+elif verb in {"stop", "rm"} and (folder / f"{words[-1]}.pid").exists():
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid_of(words[-1]), signal.SIGKILL)
