@@ -3,6 +3,8 @@
 VENV := $(or $(TARE_VENV),.venv)
 BIN := $(VENV)/bin
 SHELL := /bin/bash
+# Set, as in many container images, it has every Python that is started compile all it imports.
+unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint unit integration setup setup-test clean
 
