@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 SHELL := /bin/bash
 # Set, as in many container images, it has every Python that is started compile all it imports.
 unexport PYTHONDONTWRITEBYTECODE
+# Two processes, also where there are more CPUs: they share the host that the tests look at.
+TWICE := -n 2 --dist
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint unit integration setup setup-test clean
 
@@ -21,7 +23,7 @@ lint: setup-test ## ruff, mypy, import-linter, ansible-lint
 	@PATH="$(abspath $(BIN)):$$PATH" scripts/lint
 
 unit: setup-test ## tests without root, in seconds
-	@$(BIN)/pytest tests/unit -q
+	@$(BIN)/pytest tests/unit -q $(TWICE) load
 
 integration: setup-test ## tests with a real kernel and a real QEMU; needs root
 	@$(BIN)/pytest tests/integration -q

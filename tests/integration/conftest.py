@@ -12,10 +12,13 @@ from benchmarks.image import Image, build
 FOLDER = Path(__file__).parent
 #: They hold the one lock that keeps campaigns apart on a host, so one process runs them all.
 CAMPAIGNS = ("test_campaign.py", "test_suites.py")
+#: It begins first, so that at the end no process waits long for the other.
+LONGEST = "test_workloads.py"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Give each file's first test that needs the image time to build it, or to wait for it."""
+    items.sort(key=lambda item: item.path.name != LONGEST)
     seen = set()
     for item in items:
         if FOLDER in item.path.parents and "image" in getattr(item, "fixturenames", ()):
