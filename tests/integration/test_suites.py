@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from benchmarks.suites.clock import StampedClock
+from tests.integration.turns import await_turn
 
 if TYPE_CHECKING:
     from benchmarks.image import Image
@@ -25,6 +26,7 @@ def results(image: Image, tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("suites") / "out.json"
     # as a process of pytest-xdist's, in which nothing would be timed, it would count else
     alone = {name: value for name, value in os.environ.items() if "XDIST" not in name}
+    await_turn()
     done = subprocess.run(
         [
             *(sys.executable, "-m", "pytest", "benchmarks/suites/test_startup.py", "-q"),
