@@ -5,8 +5,8 @@ BIN := $(VENV)/bin
 SHELL := /bin/bash
 # Set, as in many container images, it has every Python that is started compile all it imports.
 unexport PYTHONDONTWRITEBYTECODE
-# Two processes, also where there are more CPUs: they share the host that the tests look at.
-TWICE := -n 2 --dist
+# Of tests, also where there are more CPUs: the tests look at the whole host. 0: only pytest itself.
+PROCESSES := 2
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint unit integration setup setup-test clean
 
@@ -23,10 +23,10 @@ lint: setup-test ## ruff, mypy, import-linter, ansible-lint
 	@PATH="$(abspath $(BIN)):$$PATH" scripts/lint
 
 unit: setup-test ## tests without root, in seconds
-	@$(BIN)/pytest tests/unit -q $(TWICE) load
+	@$(BIN)/pytest tests/unit -q -n $(PROCESSES)
 
 integration: setup-test ## tests with a real kernel and a real QEMU; needs root
-	@$(BIN)/pytest tests/integration -q
+	@$(BIN)/pytest tests/integration -q -n $(PROCESSES) --dist loadfile --no-loadscope-reorder
 
 setup: ## what a run needs: system packages and .venv
 	@scripts/setup run
