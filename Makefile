@@ -3,6 +3,10 @@
 VENV := $(or $(TARE_VENV),.venv)
 BIN := $(VENV)/bin
 SHELL := /bin/bash
+# Set, as in many container images, it has every Python that is started compile all it imports.
+unexport PYTHONDONTWRITEBYTECODE
+# Of tests, also where there are more CPUs: the tests look at the whole host. 0: only pytest itself.
+PROCESSES := 2
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint unit integration setup setup-test clean
 
@@ -19,10 +23,10 @@ lint: setup-test ## ruff, mypy, import-linter, ansible-lint
 	@PATH="$(abspath $(BIN)):$$PATH" scripts/lint
 
 unit: setup-test ## tests without root, in seconds
-	@$(BIN)/pytest tests/unit -q
+	@$(BIN)/pytest tests/unit -q -n $(PROCESSES)
 
 integration: setup-test ## tests with a real kernel and a real QEMU; needs root
-	@$(BIN)/pytest tests/integration -q
+	@$(BIN)/pytest tests/integration -q -n $(PROCESSES) --dist loadfile --no-loadscope-reorder
 
 setup: ## what a run needs: system packages and .venv
 	@scripts/setup run

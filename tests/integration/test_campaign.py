@@ -16,6 +16,7 @@ import pytest
 from benchmarks import runfolder
 from benchmarks.records import Status
 from tare.settings import state_folder
+from tests.integration.turns import await_turn
 
 if TYPE_CHECKING:
     from benchmarks.image import Image
@@ -25,6 +26,7 @@ TARE = [sys.executable, "-m", "tare"]
 
 
 def tare(*args: object, timeout: float = 280) -> subprocess.CompletedProcess[str]:
+    await_turn()
     return subprocess.run(
         [*TARE, *map(str, args)],
         capture_output=True,
@@ -113,17 +115,19 @@ def test_probes_were_judged_in_every_sandbox(run: Run) -> None:
     assert "shared-live" not in words["vm"].values()
 
 
+@pytest.mark.timeout(600)
 def test_a_killed_campaign_leaves_no_process_and_resumes(image: Image, tmp_path: Path) -> None:
     del image
     out = tmp_path / "run"
     args = ["run", "startup", "-s", "container", "-s", "vm", "--blocks", "3", "--out", str(out)]
+    await_turn()
     process = subprocess.Popen(
         [*TARE, *args],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
     journal = out / "samples.jsonl"
-    assert wait_until(lambda: journal.exists() and b'"vm"' in journal.read_bytes(), 120)
+    assert wait_until(lambda: journal.exists() and b'"vm"' in journal.read_bytes(), 240)
     time.sleep(1.0)
     family = psutil.Process(process.pid).children(recursive=True)
     os.kill(process.pid, signal.SIGKILL)
@@ -141,6 +145,7 @@ def test_a_killed_campaign_leaves_no_process_and_resumes(image: Image, tmp_path:
     assert not any(state_folder().glob("*/*.json"))
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_campaign_that_is_asked_to_stop_does_so_in_the_middle_of_a_workload(
     image: Image,
@@ -150,6 +155,7 @@ def test_a_campaign_that_is_asked_to_stop_does_so_in_the_middle_of_a_workload(
     del image
     out = tmp_path / "run"
     args = ["run", "smoke", "-s", "native", "-s", "container", "-w", "sysbench-cpu"]
+    await_turn()
     process = subprocess.Popen(
         [*TARE, *args, "--out", str(out)],
         stdout=subprocess.DEVNULL,

@@ -80,7 +80,12 @@ def test_a_run_that_was_killed_while_it_wrote_resumes(
 def test_a_full_disk_ends_in_one_sentence_and_the_run_goes_on_later(tmp_path: Path) -> None:
     out = tmp_path / "run"
     tare = [sys.executable, "-c", OWN_STATE, str(tmp_path / "state"), "run"]
-    options = ["smoke", "-s", "fake", "--blocks", "40", "--out", str(out), "--no-report"]
+    campaign = tmp_path / "full.toml"
+    campaign.write_text(
+        'name = "full"\nsandboxes = ["fake"]\nworkloads = ["startup", "memory", "checksum"]\n'
+        "blocks_min = 40\nblocks_max = 40\nsettle_s = 0\n"
+    )
+    options = [str(campaign), "--out", str(out), "--no-report"]
     full = subprocess.run(
         [*tare, *options],
         capture_output=True,

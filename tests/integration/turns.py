@@ -1,0 +1,28 @@
+"""A host has one campaign at a time: a test that runs one waits until no other does."""
+
+from __future__ import annotations
+
+import time
+
+from benchmarks import runfolder
+from benchmarks.errors import RunLockedError
+from tare.settings import state_folder
+
+_PATIENCE_S = 150
+
+
+def await_turn() -> None:
+    """Return once no campaign runs on this host, of another checkout's tests for one.
+
+    Raises:
+        RunLockedError: One ran all the time.
+    """
+    deadline = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            with runfolder.campaign_lock(state_folder() / "campaign.lock", "a test, for a moment"):
+                return
+        except RunLockedError:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(0.2)
