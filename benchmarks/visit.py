@@ -112,6 +112,8 @@ class _Recorder:
     def failed(self, headlines: Sequence[MetricInfo], error: MeasurementError) -> None:
         """Record that these metrics could not be measured, and why."""
         status = Status.TIMEOUT if error.timed_out else Status.FAILED
+        if error.out_of_memory:
+            status = Status.OUT_OF_MEMORY
         for info in headlines:
             self.add(info.workload, info.metric, info.unit, None, status=status, detail=str(error))
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from benchmarks.records import RunInfo
 
 NATIVE = "native"
-_BAD = (Status.FAILED.value, Status.TIMEOUT.value)
+_BAD = [status.value for status in Status if status.failure]
 
 
 def numbers(
