@@ -36,6 +36,10 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True, tag="visit"):
         seconds: Wall time of the whole visit, for planning the rest of the budget.
         part: ``start`` for a start and what was run on it, ``density`` for many at once, else the
             name of what was looked at once (see ``benchmarks.parts``), such as ``probes``.
+        wall_s: Wall time since the visit before was closed, or since the sandboxes were open; None
+            in journals that do not say.
+        dead_s: What of ``wall_s`` went neither into preparing (starting, settling, stopping) nor
+            into measuring: watching the host, judging, writing the journal, telling the user.
     """
 
     block: int
@@ -43,6 +47,8 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True, tag="visit"):
     samples: int
     seconds: float
     part: str = "start"
+    wall_s: float | None = None
+    dead_s: float | None = None
 
 
 class SampleLine(msgspec.Struct, frozen=True, tag="sample", gc=False):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
@@ -17,7 +17,7 @@ from benchmarks.tally import DENSITY, START, Tally
 from benchmarks.visit import Plan, crowd, visit
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from benchmarks.campaign import Campaign
@@ -125,6 +125,8 @@ class _Runner:
         )
         self._probing = probing.Probing(campaign, logs)
         self._ceiling = Ceiling(campaign.density_max, campaign.density_available)
+        self._closed_at = time.monotonic()
+        self._worked_s = 0.0
 
     def run(self) -> Stop:
         block = 0
@@ -143,6 +145,13 @@ class _Runner:
             if stop is not None:
                 self._observer.stopped(stop)
                 return stop
+
+    @contextmanager
+    def _at_work(self) -> Iterator[None]:
+        """Count the time inside as preparing and measuring."""
+        began = time.monotonic()
+        yield
+        self._worked_s += time.monotonic() - began
 
     def _order(self, block: int) -> list[str]:
         return schedule.order(self._info.seed, block, list(self._opened))
@@ -163,7 +172,7 @@ class _Runner:
         left = max(self._campaign.budget_s - self._tally.elapsed_s, 0.0)
         self._observer.visiting(block, name, left)
         began = time.monotonic()
-        with harness.watch() as watched:
+        with harness.watch() as watched, self._at_work():
             samples = visit(self._opened[name], self._plan(block, position, name))
         self._close_watched(samples, watched, block, name, began, part=START)
 
@@ -205,7 +214,7 @@ class _Runner:
     def _crowd(self, block: int, position: int, name: str) -> None:
         """Start many at once, in a part of its own: nothing else runs meanwhile."""
         began = time.monotonic()
-        with harness.watch() as watched:
+        with harness.watch() as watched, self._at_work():
             samples = crowd(self._opened[name], self._plan(block, position, name), self._ceiling)
         self._close_watched(samples, watched, block, name, began, part=DENSITY)
 
@@ -225,7 +234,8 @@ class _Runner:
             left = max(self._campaign.budget_s - self._tally.elapsed_s, 0.0)
             self._observer.visiting(0, joint.title, left)
             began = time.monotonic()
-            samples = joint.act()
+            with self._at_work():
+                samples = joint.act()
             self._close(samples, 0, joint.sandbox, time.monotonic() - began, part=joint.part)
 
     def _close(
@@ -237,7 +247,18 @@ class _Runner:
         *,
         part: str = START,
     ) -> None:
-        entry = Visit(block=block, sandbox=name, samples=len(samples), seconds=seconds, part=part)
+        now = time.monotonic()
+        wall_s = now - self._closed_at
+        entry = Visit(
+            block=block,
+            sandbox=name,
+            samples=len(samples),
+            seconds=seconds,
+            part=part,
+            wall_s=wall_s,
+            dead_s=wall_s - self._worked_s,
+        )
+        self._closed_at, self._worked_s = now, 0.0  # what follows is the next one's
         self._journal.append(samples, entry)
         self._tally.add(entry, samples)
         self._observer.visited(samples)

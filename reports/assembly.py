@@ -41,6 +41,7 @@ def document(run: Run, table: pd.DataFrame) -> Document:
         samples=len(run.samples),
         discarded=run.discarded,
         seconds=sum(visit.seconds for visit in run.visits),
+        dead_share=_dead_share(run),
         host=info.host,
         image=info.image,
         resources=info.resources,
@@ -63,6 +64,16 @@ def document(run: Run, table: pd.DataFrame) -> Document:
         accounts=interference.accounts(run),
         ablation=ablation.ablation(info, table, words),
     )
+
+
+def _dead_share(run: Run) -> float | None:
+    known = [
+        (visit.dead_s, visit.wall_s)
+        for visit in run.visits
+        if visit.dead_s is not None and visit.wall_s is not None
+    ]
+    wall = sum(wall for _, wall in known)
+    return sum(dead for dead, _ in known) / wall if wall > 0 else None
 
 
 def _warnings(info: RunInfo, blocks: int, failures: tuple[Failure, ...], samples: int) -> list[str]:
