@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from benchmarks import statistics
+from benchmarks import metrics, statistics
+from benchmarks.order_statistics import dependence
 from benchmarks.records import Status
+from benchmarks.warmup import warm_up
 from reports import ablation, channels, interference, summary, surface, sweep, units
 from reports.case import Case
+from reports.frame import measured, select
 from reports.judge import judge
 from reports.model import REPORT_SCHEMA_VERSION, Document, Failure, NumberRow
 from reports.reproduction import reproduction
@@ -17,6 +20,12 @@ if TYPE_CHECKING:
 
     from benchmarks.records import RunInfo, SandboxInfo
     from benchmarks.runfolder import Run
+
+
+_MUCH_DEPENDENCE = 2.0
+_FEW_EQUIVALENT = 10
+"""Autocorrelation that inflates the median's variance by more, with as many independent values as
+fewer than these, leaves an interval that is not to be relied on (docs/statistics.md)."""
 
 
 def document(run: Run, table: pd.DataFrame) -> Document:
@@ -111,6 +120,7 @@ def _caveats(
         "kept and counted."
         for flag, count in flags.items()
     ]
+    found += _of_starts(info, table)
     unsupported = int((table["status"] == Status.UNSUPPORTED.value).sum())
     if unsupported:
         found.append(f"{unsupported} values do not exist in their sandbox; they are no failures.")
@@ -121,6 +131,30 @@ def _caveats(
             "Start times count from the request to the boundary named, on the host's clock; "
             "numbers published elsewhere often stop at another boundary.",
         )
+    return found
+
+
+def _of_starts(info: RunInfo, table: pd.DataFrame) -> list[str]:
+    """Say of each sandbox's starts whether they warm up, and whether they resemble each other."""
+    found = []
+    for box in info.sandboxes:
+        rows = measured(select(table, box.name, metrics.STARTUP, "startup_main_s"))
+        starts = rows["value"].to_numpy()
+        warm = warm_up(starts, seed=info.seed)
+        if warm:
+            found.append(
+                f"The first {warm} starts of {box.name} differ from the rest (a warm-up); they are "
+                "kept.",
+            )
+        inflation = dependence(starts)
+        equivalent = len(starts) / inflation
+        known = len(starts) >= statistics.fewest()
+        if known and inflation > _MUCH_DEPENDENCE and equivalent < _FEW_EQUIVALENT:
+            found.append(
+                f"Successive starts of {box.name} resemble each other: {len(starts)} of them tell "
+                f"as much as {equivalent:.0f} independent ones. Their median's interval was "
+                "widened and may still be too narrow; ratios of paired blocks are not touched.",
+            )
     return found
 
 
