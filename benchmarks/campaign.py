@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from benchmarks import metrics, published, sandboxes, workloads
+from benchmarks import metrics, published, sandboxes, toml_places, workloads
 from benchmarks.errors import CampaignError, UnknownSandboxError, WorkloadError
 
 _PRESETS = Path(__file__).parent / "presets"
@@ -125,11 +125,14 @@ def load(preset_or_path: str, **overrides: Any) -> Campaign:
     path = _find(preset_or_path)
     try:
         text = path.read_text(encoding="utf-8")
-        data = tomllib.loads(text)
     except OSError as error:
         raise CampaignError(f"cannot read the campaign {path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise CampaignError(f"{path} is not TOML: {error}") from error
+    except UnicodeDecodeError as error:
+        raise CampaignError(f"{path} is not TOML: it is not UTF-8") from error
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise CampaignError(toml_places.of_syntax(path, text, error)) from error
     _refuse_unknown_keys(path, text, data)
     given = {key: value for key, value in overrides.items() if value is not None}
     try:
@@ -138,7 +141,7 @@ def load(preset_or_path: str, **overrides: Any) -> Campaign:
         said = _plain(error)
         if _comes_from(said, given):
             raise CampaignError(f"an option cannot be used: {said}") from error
-        raise CampaignError(f"{_place(path, text, said)}: {said}") from error
+        raise CampaignError(f"{toml_places.of_message(path, text, said)}: {said}") from error
     return campaign
 
 
@@ -179,21 +182,9 @@ def _refuse_unknown_keys(path: Path, text: str, data: dict[str, Any]) -> None:
         if key not in known:
             near = difflib.get_close_matches(key, known, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
-            raise CampaignError(f"{_place(path, text, key)}: there is no key {key!r}; {hint}")
-
-
-def _place(path: Path, text: str, message: str) -> str:
-    """Return ``path:line`` for the key or value that ``message`` speaks of, else ``path``."""
-    words = re.findall(r"\w+", message)
-    for number, line in enumerate(text.splitlines(), start=1):
-        key = line.partition("=")[0].strip()
-        if key and not key.startswith("#") and key in words:
-            return f"{path}:{number}"
-    for quoted in re.findall(r"'([^']+)'", message):
-        for number, line in enumerate(text.splitlines(), start=1):
-            if f'"{quoted}"' in line:
-                return f"{path}:{number}"
-    return str(path)
+            raise CampaignError(
+                f"{toml_places.of_key(path, text, key)}: there is no key {key!r}; {hint}"
+            )
 
 
 def _comes_from(message: str, options: dict[str, Any]) -> bool:

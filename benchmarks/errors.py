@@ -50,10 +50,13 @@ class UnsuitableHostError(SandboxError):
 class MeasurementError(BenchmarkError):
     """One measurement failed; the failure becomes the status of its sample."""
 
-    def __init__(self, message: str, *, timed_out: bool = False) -> None:
-        """Keep whether the failure was a time limit."""
+    def __init__(
+        self, message: str, *, timed_out: bool = False, out_of_memory: bool = False
+    ) -> None:
+        """Keep whether the failure was a limit of time or of memory."""
         super().__init__(message)
         self.timed_out = timed_out
+        self.out_of_memory = out_of_memory
 
 
 class NotSupportedError(MeasurementError):

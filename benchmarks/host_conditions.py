@@ -28,6 +28,8 @@ MEMORY_LEFT = 0.05
 """MemAvailable below this share of MemTotal: reclaim is near."""
 FREQUENCY_DROP = 0.10
 """Fall of the mean CPU frequency between the two snapshots."""
+MERGED_PAGES = 256
+"""Pages that KSM merged or parted meanwhile: beyond a mebibyte they show in memory figures."""
 
 
 class Conditions(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,6 +49,8 @@ class Conditions(msgspec.Struct, frozen=True, kw_only=True):
         throttles: Thermal throttling events since boot, all CPUs.
         frequency_hz: Mean current frequency of the CPUs.
         idle_ticks: CPU time in which nothing ran, waiting for I/O included, clock ticks.
+        ksm_pages: Pages that KSM saves (``pages_sharing``).
+        hot: Whether a thermal zone has reached the trip point from which the kernel throttles.
     """
 
     at_ns: int
@@ -62,6 +66,8 @@ class Conditions(msgspec.Struct, frozen=True, kw_only=True):
     throttles: int | None
     frequency_hz: float | None
     idle_ticks: int | None = None
+    ksm_pages: int | None = None
+    hot: bool | None = None
 
 
 def conditions(root: Path = ROOT) -> Conditions:
@@ -91,6 +97,8 @@ def conditions(root: Path = ROOT) -> Conditions:
         throttles=_throttles(root),
         frequency_hz=_frequency(root),
         idle_ticks=sum(ticks[3:5]) if len(ticks) > 4 else None,  # noqa: PLR2004  # proc_stat(5)
+        ksm_pages=_number(root / "sys/kernel/mm/ksm/pages_sharing"),
+        hot=_hot(root),
     )
 
 
@@ -98,7 +106,8 @@ def flags(before: Conditions, after: Conditions) -> tuple[str, ...]:
     """Name what disturbed a measurement taken between two snapshots.
 
     Returns:
-        Some of ``steal``, ``load``, ``psi``, ``swap``, ``memory``, ``thermal``, ``frequency``.
+        Some of ``steal``, ``load``, ``psi``, ``swap``, ``memory``, ``thermal``, ``frequency``,
+        ``ksm``.
     """
     found = []
     steal = _grown(before.steal_ticks, after.steal_ticks)
@@ -128,7 +137,7 @@ def flags(before: Conditions, after: Conditions) -> tuple[str, ...]:
         and (after.mem_available_bytes < MEMORY_LEFT * after.mem_total_bytes)
     ):
         found.append("memory")
-    if _grown(before.throttles, after.throttles) > 0:
+    if _grown(before.throttles, after.throttles) > 0 or after.hot:
         found.append("thermal")
     if (
         before.frequency_hz
@@ -136,6 +145,12 @@ def flags(before: Conditions, after: Conditions) -> tuple[str, ...]:
         and (after.frequency_hz < (1 - FREQUENCY_DROP) * before.frequency_hz)
     ):
         found.append("frequency")
+    if (
+        before.ksm_pages is not None
+        and after.ksm_pages is not None
+        and abs(after.ksm_pages - before.ksm_pages) > MERGED_PAGES
+    ):
+        found.append("ksm")
     return tuple(found)
 
 
@@ -200,6 +215,24 @@ def _throttles(root: Path) -> int | None:
     paths = root.glob("sys/devices/system/cpu/cpu[0-9]*/thermal_throttle/core_throttle_count")
     counts = [int(text) for path in paths if (text := _read(path).strip()).isdigit()]
     return sum(counts) if counts else None
+
+
+def _hot(root: Path) -> bool | None:
+    """Tell whether a zone is at its passive trip point (sysfs-class-thermal, millidegrees)."""
+    found = None
+    for zone in root.glob("sys/class/thermal/thermal_zone[0-9]*"):
+        now = _number(zone / "temp")
+        for kind in zone.glob("trip_point_*_type"):
+            if _read(kind).strip() == "passive":
+                limit = _number(kind.with_name(kind.name.replace("_type", "_temp")))
+                if now is not None and limit:
+                    found = bool(found) or now >= limit
+    return found
+
+
+def _number(path: Path) -> int | None:
+    text = _read(path).strip()
+    return int(text) if text.lstrip("-").isdigit() else None
 
 
 def _frequency(root: Path) -> float | None:

@@ -8,7 +8,6 @@ counts them; a visit without its closing line never happened, so a killed run me
 from __future__ import annotations
 
 import os
-import re
 import zlib
 from typing import TYPE_CHECKING, NamedTuple, Self
 
@@ -18,13 +17,13 @@ from benchmarks.errors import RunFolderError
 from benchmarks.records import Sample
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
     from types import TracebackType
 
+    from benchmarks.columns import Samples
+
 _encoder = msgspec.json.Encoder()
-_FORM = re.compile(rb'\{"crc":([0-9]{1,10}),"body":(\{.*\})\}\n')
-"""A line, as ``_line`` writes it: the checksum tells whether the rest is what was written."""
 
 
 class Visit(msgspec.Struct, frozen=True, kw_only=True, tag="visit"):
@@ -39,6 +38,10 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True, tag="visit"):
             for what starts instances of its own in every block; else the
             name of what was looked at once (see ``benchmarks.parts``), such as ``probes``.
         meanwhile: What the host did during it: steal, pressure, load (``host.meanwhile``).
+        wall_s: Wall time since the visit before was closed, or since the sandboxes were open; None
+            in journals that do not say.
+        dead_s: What of ``wall_s`` went neither into preparing (starting, settling, stopping) nor
+            into measuring: watching the host, judging, writing the journal, telling the user.
     """
 
     block: int
@@ -47,9 +50,17 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True, tag="visit"):
     seconds: float
     part: str = "start"
     meanwhile: dict[str, float] = {}
+    wall_s: float | None = None
+    dead_s: float | None = None
 
 
-class _SampleLine(msgspec.Struct, frozen=True, tag="sample", gc=False):
+class SampleLine(msgspec.Struct, frozen=True, tag="sample", gc=False):
+    """A line that holds one sample.
+
+    Attributes:
+        sample: It.
+    """
+
     sample: Sample
 
 
@@ -62,7 +73,7 @@ class Journal(NamedTuple):
         discarded: Lines of visits that never closed, torn last line included.
     """
 
-    samples: list[Sample]
+    samples: Samples
     visits: list[Visit]
     discarded: int
 
@@ -125,7 +136,7 @@ class JournalWriter:
 
 def encode(samples: Sequence[Sample], visit: Visit) -> bytes:
     """Return the lines of one closed visit."""
-    return b"".join([*(_line(_SampleLine(sample)) for sample in samples), _line(visit)])
+    return b"".join([*(_line(SampleLine(sample)) for sample in samples), _line(visit)])
 
 
 def read(path: Path) -> Journal:
@@ -134,76 +145,12 @@ def read(path: Path) -> Journal:
     Raises:
         RunFolderError: The file cannot be read, or a line before the last is damaged.
     """
-    samples: list[Sample] = []
-    visits: list[Visit] = []
-    pending: list[Sample] = []
-    discarded = 0
-    share = _Sharing()
-    for entry in _entries(path):
-        if entry is None:
-            discarded += 1
-        elif isinstance(entry, _SampleLine):
-            pending.append(share(entry.sample))
-        else:
-            kept = pending[len(pending) - entry.samples :] if entry.samples else []
-            discarded += len(pending) - len(kept)
-            samples.extend(kept)
-            visits.append(entry)
-            pending = []
-    return Journal(samples, visits, discarded + len(pending))
+    from benchmarks import journal_reader  # numpy, which a campaign need not wait for
+
+    return Journal(*journal_reader.read(path))
 
 
-class _Sharing:
-    """Lets samples share the texts they have in common, which are most of a large journal."""
-
-    def __init__(self) -> None:
-        texts: dict[str, str] = {}
-        self._share = texts.setdefault
-        self._dimensions: dict[tuple[str, ...], dict[str, str]] = {}
-
-    def __call__(self, sample: Sample) -> Sample:
-        share, put = self._share, msgspec.structs.force_setattr
-        put(sample, "run", share(sample.run, sample.run))
-        put(sample, "sandbox", share(sample.sandbox, sample.sandbox))
-        put(sample, "workload", share(sample.workload, sample.workload))
-        put(sample, "metric", share(sample.metric, sample.metric))
-        if sample.detail is not None:
-            put(sample, "detail", share(sample.detail, sample.detail))
-        given = sample.dimensions
-        if given:
-            key = (*given, *given.values())
-            put(sample, "dimensions", self._dimensions.setdefault(key, given))
-        return sample
-
-
-def _entries(path: Path) -> Iterator[_SampleLine | Visit | None]:
-    decode_body = msgspec.json.Decoder(_SampleLine | Visit).decode
-    try:
-        with path.open("rb") as file:
-            damaged = 0
-            for number, raw in enumerate(file, start=1):
-                if damaged:
-                    raise RunFolderError(
-                        f"{path}:{damaged}: the line is damaged (its checksum does not match); "
-                        "the run cannot be trusted, restore it from a copy or measure again",
-                    )
-                match = _FORM.fullmatch(raw)
-                if match is not None and zlib.crc32(match[2]) == int(match[1]):
-                    try:
-                        entry = decode_body(match[2])
-                    except msgspec.DecodeError:
-                        damaged = number
-                    else:
-                        yield entry
-                else:
-                    damaged = number
-            if damaged:
-                yield None
-    except OSError as error:
-        raise RunFolderError(f"cannot read the journal {path}: {error.strerror}") from error
-
-
-def _line(entry: _SampleLine | Visit) -> bytes:
+def _line(entry: SampleLine | Visit) -> bytes:
     body = _encoder.encode(entry)
     return b'{"crc":%d,"body":%b}\n' % (zlib.crc32(body), body)
 

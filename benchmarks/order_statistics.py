@@ -46,9 +46,7 @@ def dependence(values: Sequence[float] | NDArray[np.float64]) -> float:
     n = len(data)
     if n < 2:  # noqa: PLR2004  # one value follows nothing
         return 1.0
-    ordered = np.sort(data)
-    ranks = np.searchsorted(ordered, data, "left") + np.searchsorted(ordered, data, "right")
-    scores = ndtri(ranks / (2 * n))
+    scores = ndtri(_middle_ranks(data) / n)
     spread = float(scores @ scores)
     if spread == 0.0:
         return 1.0
@@ -82,6 +80,20 @@ def order_interval(
     rank = max(rank, 1.0)
     low, high = (_at_rank(ordered, r) for r in (rank, n + 1 - rank))
     return low, estimate, high
+
+
+def _middle_ranks(data: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return each value's rank less one half; equal values share the middle of theirs."""
+    import numpy as np
+
+    n = len(data)
+    order = np.argsort(data, kind="stable")
+    ordered = data[order]
+    firsts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
+    counts = np.diff(np.append(firsts, n))
+    ranks = np.empty(n)
+    ranks[order] = np.repeat(firsts + counts / 2, counts)
+    return ranks
 
 
 def _rank(n: int, confidence: float) -> float:

@@ -115,6 +115,8 @@ class Recorder:
     ) -> None:
         """Record that these metrics could not be measured, and why."""
         status = Status.TIMEOUT if error.timed_out else Status.FAILED
+        if error.out_of_memory:
+            status = Status.OUT_OF_MEMORY
         if isinstance(error, NotSupportedError):
             status = Status.UNSUPPORTED
         self.nothing(headlines, status, str(error), dimensions)

@@ -20,7 +20,13 @@ class Status(StrEnum):
     OK = "ok"
     FAILED = "failed"
     TIMEOUT = "timeout"
+    OUT_OF_MEMORY = "out-of-memory"
     UNSUPPORTED = "unsupported"
+
+    @property
+    def failure(self) -> bool:
+        """Whether a value was tried for in vain."""
+        return self not in {Status.OK, Status.UNSUPPORTED}
 
 
 class Unit(StrEnum):

@@ -18,7 +18,7 @@ from benchmarks.errors import RunFolderError, RunLockedError
 from benchmarks.records import SCHEMA_VERSION, RunInfo
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from benchmarks.journal import Visit
@@ -38,7 +38,7 @@ class Run(NamedTuple):
 
     path: Path
     info: RunInfo
-    samples: list[Sample]
+    samples: Sequence[Sample]
     visits: list[Visit]
     discarded: int
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
@@ -29,7 +29,7 @@ from benchmarks.tally import NETWORK, START, Tally
 from benchmarks.visit import visit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from benchmarks.campaign import Campaign
@@ -152,6 +152,8 @@ class _Runner:
         self._more = {part: act for part, act in parts.items() if part in campaign.workloads}
         if self._networked:
             self._more[NETWORK] = self._connect
+        self._closed_at = time.monotonic()
+        self._worked_s = 0.0
 
     def run(self) -> Stop:
         block = 0
@@ -172,6 +174,13 @@ class _Runner:
                 self._observer.stopped(stop)
                 return stop
 
+    @contextmanager
+    def _at_work(self) -> Iterator[None]:
+        """Count the time inside as preparing and measuring."""
+        began = time.monotonic()
+        yield
+        self._worked_s += time.monotonic() - began
+
     def _order(self, block: int) -> list[str]:
         return schedule.order(self._info.seed, block, list(self._opened))
 
@@ -191,7 +200,7 @@ class _Runner:
         left = max(self._campaign.budget_s - self._tally.elapsed_s, 0.0)
         self._observer.visiting(block, name, left)
         began = time.monotonic()
-        with harness.watch() as watched:
+        with harness.watch() as watched, self._at_work():
             samples = visit(self._opened[name], self._plan(block, position, name))
         self._close_watched(samples, watched, block, name, began, part=START)
 
@@ -234,7 +243,7 @@ class _Runner:
     def _start_more(self, part: str, block: int, position: int, name: str) -> None:
         """Start instances in a part of its own: nothing else runs meanwhile."""
         began = time.monotonic()
-        with harness.watch() as watched:
+        with harness.watch() as watched, self._at_work():
             samples = self._more[part](self._opened[name], self._plan(block, position, name))
         self._close_watched(samples, watched, block, name, began, part=part)
 
@@ -261,7 +270,8 @@ class _Runner:
             left = max(self._campaign.budget_s - self._tally.elapsed_s, 0.0)
             self._observer.visiting(0, joint.title, left)
             began = time.monotonic()
-            samples = joint.act()
+            with self._at_work():
+                samples = joint.act()
             self._close(samples, 0, joint.sandbox, time.monotonic() - began, part=joint.part)
 
     def _close(
@@ -274,6 +284,8 @@ class _Runner:
         part: str = START,
         meanwhile: Mapping[str, float] | None = None,
     ) -> None:
+        now = time.monotonic()
+        wall_s = now - self._closed_at
         entry = Visit(
             block=block,
             sandbox=name,
@@ -281,7 +293,10 @@ class _Runner:
             seconds=seconds,
             part=part,
             meanwhile=dict(meanwhile or {}),
+            wall_s=wall_s,
+            dead_s=wall_s - self._worked_s,
         )
+        self._closed_at, self._worked_s = now, 0.0  # what follows is the next one's
         self._journal.append(samples, entry)
         self._tally.add(entry, samples)
         self._observer.visited(samples)

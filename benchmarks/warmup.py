@@ -16,7 +16,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from benchmarks.statistics import Values
 
 WINDOW = 50
 """First values that are looked at; a change further on is drift and no warm-up."""
@@ -26,7 +26,7 @@ _ALPHA = 0.05
 _ORDERS = 1999
 
 
-def warm_up(values: Sequence[float], *, seed: int = 0) -> int:
+def warm_up(values: Values, *, seed: int = 0) -> int:
     """Return how many of the first values belong to a warm-up, 0 where there is none.
 
     A warm-up ends in the first half of the first ``WINDOW`` values. With fewer than 8 values no

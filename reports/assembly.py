@@ -5,10 +5,13 @@ from __future__ import annotations
 from statistics import median
 from typing import TYPE_CHECKING
 
-from benchmarks import statistics
+from benchmarks import metrics, statistics
+from benchmarks.order_statistics import dependence
 from benchmarks.records import Status
+from benchmarks.warmup import warm_up
 from reports import ablation, channels, control_plane, interference, summary, surface, sweep, units
 from reports.case import Case
+from reports.frame import measured, select
 from reports.judge import judge
 from reports.model import REPORT_SCHEMA_VERSION, Document, Failure, Meanwhile, NumberRow
 from reports.reproduction import reproduction
@@ -18,6 +21,12 @@ if TYPE_CHECKING:
 
     from benchmarks.records import RunInfo, SandboxInfo
     from benchmarks.runfolder import Run
+
+
+_MUCH_DEPENDENCE = 2.0
+_FEW_EQUIVALENT = 10
+"""Autocorrelation that inflates the median's variance by more, with as many independent values as
+fewer than these, leaves an interval that is not to be relied on (docs/statistics.md)."""
 
 
 def document(run: Run, table: pd.DataFrame) -> Document:
@@ -42,6 +51,7 @@ def document(run: Run, table: pd.DataFrame) -> Document:
         samples=len(run.samples),
         discarded=run.discarded,
         seconds=sum(visit.seconds for visit in run.visits),
+        dead_share=_dead_share(run),
         host=info.host,
         image=info.image,
         resources=info.resources,
@@ -66,6 +76,16 @@ def document(run: Run, table: pd.DataFrame) -> Document:
         control_planes=control_plane.control_planes(info, table),
         meanwhile=_meanwhile(run),
     )
+
+
+def _dead_share(run: Run) -> float | None:
+    known = [
+        (visit.dead_s, visit.wall_s)
+        for visit in run.visits
+        if visit.dead_s is not None and visit.wall_s is not None
+    ]
+    wall = sum(wall for _, wall in known)
+    return sum(dead for dead, _ in known) / wall if wall > 0 else None
 
 
 def _warnings(info: RunInfo, blocks: int, failures: tuple[Failure, ...], samples: int) -> list[str]:
@@ -103,6 +123,7 @@ def _caveats(
         "kept and counted."
         for flag, count in flags.items()
     ]
+    found += _of_starts(info, table)
     unsupported = int((table["status"] == Status.UNSUPPORTED.value).sum())
     if unsupported:
         found.append(f"{unsupported} values do not exist in their sandbox; they are no failures.")
@@ -123,6 +144,30 @@ def _meanwhile(run: Run) -> dict[str, Meanwhile]:
         for key, value in visit.meanwhile.items():
             told.setdefault(key, []).append(value)
     return {key: Meanwhile(median=median(values), most=max(values)) for key, values in told.items()}
+
+
+def _of_starts(info: RunInfo, table: pd.DataFrame) -> list[str]:
+    """Say of each sandbox's starts whether they warm up, and whether they resemble each other."""
+    found = []
+    for box in info.sandboxes:
+        rows = measured(select(table, box.name, metrics.STARTUP, "startup_main_s"))
+        starts = rows["value"].to_numpy()
+        warm = warm_up(starts, seed=info.seed)
+        if warm:
+            found.append(
+                f"The first {warm} starts of {box.name} differ from the rest (a warm-up); they are "
+                "kept.",
+            )
+        inflation = dependence(starts)
+        equivalent = len(starts) / inflation
+        known = len(starts) >= statistics.fewest()
+        if known and inflation > _MUCH_DEPENDENCE and equivalent < _FEW_EQUIVALENT:
+            found.append(
+                f"Successive starts of {box.name} resemble each other: {len(starts)} of them tell "
+                f"as much as {equivalent:.0f} independent ones. Their median's interval was "
+                "widened and may still be too narrow; ratios of paired blocks are not touched.",
+            )
+    return found
 
 
 def _emulated(sandbox: SandboxInfo) -> str:

@@ -121,7 +121,7 @@ class Case:
         """Say why nothing may rest on this side; None where something may."""
         rows = self.rows(side)
         good = len(measured(rows))
-        bad = int(rows["status"].isin((Status.FAILED.value, Status.TIMEOUT.value)).sum())
+        bad = int(rows["status"].isin([one.value for one in Status if one.failure]).sum())
         if not good + bad:
             return f"{side.name} was not measured"
         if bad > declared().rules.most_failed * (good + bad):

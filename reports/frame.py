@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from benchmarks import columns
 from benchmarks.records import Status
 from reports.errors import EmptyRunError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from benchmarks.records import Sample
+    from numpy.typing import NDArray
+
     from benchmarks.runfolder import Run
     from benchmarks.statistics import Pairs
 
@@ -49,37 +52,45 @@ def tidy(run: Run) -> pd.DataFrame:
     Raises:
         EmptyRunError: The run holds no sample of a closed visit.
     """
-    samples = run.samples
+    samples = columns.collect(run.samples)
     if not samples:
         raise EmptyRunError(
             f"{run.path} holds no finished measurement; continue it with --resume, then report",
         )
+    kinds, (codes, blocks, started_at, values) = samples.kinds, samples.columns
+    words = partial(_words, codes=codes)
     return pd.DataFrame(
         {
-            "run": _words([sample.run for sample in samples]),
-            "block": [sample.block for sample in samples],
-            "sandbox": _words([sample.sandbox for sample in samples]),
-            "workload": _words([sample.workload for sample in samples]),
-            "metric": _words([sample.metric for sample in samples]),
-            "unit": _words([sample.unit.value for sample in samples]),
-            "status": _words([sample.status.value for sample in samples]),
-            "value": np.array([sample.value for sample in samples], dtype=float),
-            "text": _words([sample.text or "" for sample in samples]),
-            "detail": _words([sample.detail or "" for sample in samples]),
-            "started_at": [sample.started_at for sample in samples],
-            "flags": _words([" ".join(sample.flags) for sample in samples]),
-            "position": _words([sample.dimensions.get("position", "") for sample in samples]),
-            "parameters": _words(_all_parameters(samples)),
+            "run": words([kind.run for kind in kinds]),
+            "block": blocks,
+            "sandbox": words([kind.sandbox for kind in kinds]),
+            "workload": words([kind.workload for kind in kinds]),
+            "metric": words([kind.metric for kind in kinds]),
+            "unit": words([kind.unit.value for kind in kinds]),
+            "status": words([kind.status.value for kind in kinds]),
+            "value": values,
+            "text": words([kind.text or "" for kind in kinds]),
+            "detail": words([kind.detail or "" for kind in kinds]),
+            "started_at": started_at,
+            "flags": words([" ".join(kind.flags) for kind in kinds]),
+            "position": words([kind.dimensions.get("position", "") for kind in kinds]),
+            "parameters": words([_parameters(kind.dimensions) for kind in kinds]),
         },
         columns=list(COLUMNS),
+        copy=False,
     )
 
 
-def _words(texts: Sequence[str]) -> pd.Categorical[str]:
-    """Return a column of texts that are mostly the same few: a number a row instead of a text."""
+def _words(texts: Sequence[str], codes: NDArray[np.int32]) -> pd.Categorical[str]:
+    """Return a column of texts: a number a row instead of a text.
+
+    Args:
+        texts: The text of each kind of sample.
+        codes: The kind of each row.
+    """
     places = {text: place for place, text in enumerate(dict.fromkeys(texts))}
-    codes = np.fromiter(map(places.__getitem__, texts), dtype=np.int32, count=len(texts))
-    return pd.Categorical.from_codes(codes, categories=pd.Index(list(places)))
+    of_kind = np.fromiter(map(places.__getitem__, texts), dtype=np.int32, count=len(texts))
+    return pd.Categorical.from_codes(of_kind[codes], categories=pd.Index(list(places)))
 
 
 def measured(table: pd.DataFrame) -> pd.DataFrame:
@@ -122,19 +133,6 @@ def grouped(table: pd.DataFrame, *columns: str) -> dict[tuple[str, ...], pd.Data
         tuple(str(part) for part in key): rows
         for key, rows in table.groupby(list(columns), sort=False, observed=True)
     }
-
-
-def _all_parameters(samples: Sequence[Sample]) -> list[str]:
-    """Return the parameters of every sample; those that share their dimensions share the text."""
-    known: dict[int, str] = {}  # by identity, which holds while the samples live
-    found = []
-    for sample in samples:
-        place = id(sample.dimensions)
-        text = known.get(place)
-        if text is None:
-            text = known[place] = _parameters(sample.dimensions)
-        found.append(text)
-    return found
 
 
 def _parameters(dimensions: dict[str, str]) -> str:

@@ -53,6 +53,9 @@ def markdown(report: Document) -> str:
         parts += ["## Probes, controls and digests", _words(report)]
     parts += ["## Failures", _failures(report), "## Caveats"]
     parts.append("\n".join(f"- {_text(caveat)}" for caveat in report.caveats) or "None.")
+    if report.dead_share is not None:
+        share = units.percent(report.dead_share)
+        parts.append(f"Dead time, neither preparing nor measuring: {share} of the campaign.")
     return "\n\n".join(part for part in parts if part) + "\n"
 
 

@@ -462,6 +462,8 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
         samples: Samples in the journal.
         discarded: Journal lines of visits that never closed.
         seconds: Wall time of all visits together, in seconds.
+        dead_share: Share of the campaign's wall time, from open sandboxes on, that went neither
+            into preparing nor into measuring; None where the journal does not say.
         host: Fingerprint of the host.
         image: Digest and contents of the image, or None.
         resources: What every sandbox was given.
@@ -518,3 +520,4 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
     ablation: tuple[AblationRow, ...] = ()
     control_planes: tuple[ControlPlaneRow, ...] = ()
     meanwhile: dict[str, Meanwhile] = {}
+    dead_share: float | None = None

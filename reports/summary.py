@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from benchmarks.records import RunInfo
 
 NATIVE = "native"
-_BAD = (Status.FAILED.value, Status.TIMEOUT.value)
+_BAD = [status.value for status in Status if status.failure]
 
 
 def numbers(
@@ -57,7 +57,7 @@ def numbers(
                 failed=int(samples["status"].isin(_BAD).sum()),
                 unsupported=int((samples["status"] == Status.UNSUPPORTED.value).sum()),
                 flagged=int((samples["flags"] != "").sum()),
-                median=Estimate.of(statistics.interval(good.tolist())),
+                median=Estimate.of(statistics.interval(good.to_numpy())),
                 minimum=float(good.min()) if len(good) else None,
                 maximum=float(good.max()) if len(good) else None,
                 to_native=to_native,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from benchmarks import metrics
+from benchmarks import columns, metrics
 from benchmarks.surface.part import METHODS
 from reports.model import SurfaceCell, SurfaceRow
 
@@ -17,8 +17,8 @@ def surface(run: Run) -> tuple[SurfaceRow, ...]:
     titles = {info.metric: info.title for info in run.info.metrics}
     order = [box.name for box in run.info.sandboxes]
     found: dict[str, list[SurfaceCell]] = {}
-    for sample in run.samples:
-        if sample.workload == metrics.SURFACE and sample.metric in METHODS:
+    for sample in columns.of(run.samples, metrics.SURFACE):
+        if sample.metric in METHODS:
             found.setdefault(sample.metric, []).append(
                 SurfaceCell(
                     sandbox=sample.sandbox,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from benchmarks import metrics
+from benchmarks import columns, metrics
 from benchmarks.probes import Verdict
 from benchmarks.probes.sweep import store, totals
 from benchmarks.records import Status
@@ -27,8 +27,8 @@ def swept(run: Run) -> tuple[SweptSandbox, ...]:
     """
     counts: dict[str, dict[str, int]] = {}
     errors: dict[str, str] = {}
-    for sample in run.samples:
-        if sample.workload == metrics.SWEEP and sample.metric in totals.TITLES:
+    for sample in columns.of(run.samples, metrics.SWEEP):
+        if sample.metric in totals.TITLES:
             if sample.status is Status.OK and sample.value is not None:
                 counts.setdefault(sample.sandbox, {})[sample.metric] = int(sample.value)
             else:

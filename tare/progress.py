@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from benchmarks.records import Status
-
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from types import TracebackType
@@ -81,7 +79,7 @@ class CampaignProgress:
     def visited(self, samples: Sequence[Sample]) -> None:
         """Say each new failure once; the rest is in the journal."""
         for sample in samples:
-            if sample.status in {Status.FAILED, Status.TIMEOUT} and sample.detail:
+            if sample.status.failure and sample.detail:
                 line = f"{sample.status.value}: {sample.sandbox} {sample.workload}: {sample.detail}"
                 if line not in self._failed:
                     self._failed.add(line)

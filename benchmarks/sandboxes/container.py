@@ -62,6 +62,7 @@ class ContainerInstance:
         """Run a command inside and wait for it."""
         what = f"{args[0]} in the {self._container.id.partition('-')[0]} sandbox"
         with Pipes(stdin) as pipes:
+            killed = self._container.oom_kills()
             started = time.monotonic_ns()
             try:
                 process = self._container.exec(args, env=ENVIRONMENT, stdio=pipes.stdio)
@@ -85,12 +86,27 @@ class ContainerInstance:
                         f"{what} did not end within {timeout_s:g} s",
                         timed_out=True,
                     )
+        self._refuse_oom(killed, what)
         return Completed(code, out, err, (ended - started) / 1e9)
 
     @property
     def pid(self) -> int:
         """Host pid of its first process."""
         return self._container.pid
+
+    def _refuse_oom(self, before: int, what: str) -> None:
+        """Tell a command that lacked memory from one that failed, whatever it made of it.
+
+        Raises:
+            MeasurementError: The kernel's OOM killer was at work since the count was ``before``.
+        """
+        killed = self._container.oom_kills() - before
+        if killed:
+            raise MeasurementError(
+                f"{what} ran out of memory: the kernel killed {killed} of its processes at the "
+                "container's limit; give the campaign more memory_mib",
+                out_of_memory=True,
+            )
 
     def pids(self) -> list[int]:
         """Return the host processes of the instance."""

@@ -188,6 +188,7 @@ class PeerSandbox:
             raise MeasurementError(
                 f"{self.name} did not start: {error}",
                 timed_out=error.timed_out,
+                out_of_memory=error.out_of_memory,
             ) from error
 
     def launch(self, name: str) -> Started:

@@ -1,21 +1,24 @@
 """How run folders and campaigns scale: ``python -m benchmarks.simulation.folder [--samples N]``.
 
 Writes a run folder of made-up samples, has ``tare report`` load, summarise and report it in a
-process of its own, and says what that took; then measures a campaign of the fake sandbox and says
-what a visit cost at its beginning and at its end. The folder says that its numbers are made up.
+process of its own, and says what that took; then says what a sample costs a campaign of the fake
+sandbox that has taken none, a tenth as many and as many before. The folder says that its numbers
+are made up.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import random
 import sys
 import tempfile
 import time
 from pathlib import Path
-from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
 
 from benchmarks import metrics, runfolder, runner
 from benchmarks.campaign import Campaign
@@ -119,53 +122,89 @@ def report(path: Path, form: str) -> Cost:
     return Cost(time.monotonic() - began, used.ru_utime + used.ru_stime, used.ru_maxrss << 10)
 
 
-class _Clock:
-    """Notes when each block begins."""
+class _Enough(Exception):  # noqa: N818  # no error: the way out of a campaign
+    """As many visits were timed as asked for."""
 
-    def __init__(self) -> None:
-        self.blocks: list[float] = []
+
+class _Counted:
+    """Counts samples from the first visit on, and ends a campaign after some."""
+
+    def __init__(self, visits: int) -> None:
+        """Have that many visits made."""
+        self._left = visits
+        self.samples = 0
+        self.began_s = 0.0
 
     def opened(self, sandboxes: Sequence[str], absent: Mapping[str, str]) -> None:
         """Nothing to note."""
 
     def visiting(self, block: int, sandbox: str, remaining_s: float) -> None:
-        """Note the block's beginning."""
-        del sandbox, remaining_s
-        if block == len(self.blocks):
-            self.blocks.append(time.monotonic())
+        """Begin to count with the first visit."""
+        del block, sandbox, remaining_s
+        self.began_s = self.began_s or time.process_time()
+        if not self._left:
+            raise _Enough
+        self._left -= 1
 
     def visited(self, samples: Sequence[Sample]) -> None:
-        """Nothing to note."""
+        """Count."""
+        self.samples += len(samples)
 
     def stopped(self, stop: Stop) -> None:
-        """Nothing to note."""
+        """Nothing to note: it does not stop by itself."""
 
 
-def campaign(folder: Path, blocks: int) -> tuple[float, float]:
-    """Measure the fake sandbox; return a block's median cost in the first and the last tenth."""
-    clock = _Clock()
+def cost_after(folder: Path, taken: int, visits: int = 400) -> float:
+    """Return a sample's CPU time in seconds in a campaign that has taken so many samples before.
+
+    The campaign of the fake sandbox is begun, its journal lengthened by copies of its own visits,
+    and resumed; reading the journal is not counted.
+    """
     plan = Campaign(
         name="made-up",
         sandboxes=("fake", "fake:slow"),
         workloads=("startup", "sysbench-cpu"),
-        blocks_min=6,
-        blocks_max=blocks,
-        precision=1e-9,
-        budget_s=3600.0,
+        blocks_min=10**8,
+        blocks_max=10**8,
+        budget_s=1e9,
     )
-    runner.run(
-        plan, folder / "run", image=None, state=folder / "state", tare_version="0", observer=clock
-    )
-    costs = [after - before for before, after in zip(clock.blocks, clock.blocks[1:], strict=False)]
-    tenth = max(1, len(costs) // 10)
-    return median(costs[:tenth]), median(costs[-tenth:])
+    out = folder / f"taken-{taken}"
+
+    def go_on(visits: int, *, resume: bool) -> _Counted:
+        counted = _Counted(visits)
+        with contextlib.suppress(_Enough):
+            runner.run(
+                plan,
+                out,
+                image=None,
+                state=folder / "state",
+                tare_version="0",
+                observer=counted,
+                resume=resume,
+            )
+        return counted
+
+    go_on(20, resume=False)
+    content = runfolder.load(out)
+    last = content.visits[-1].block
+    first = [sample for sample in content.samples if sample.block == last]
+    with (out / "samples.jsonl").open("ab") as file:
+        for block in range(last + 1, last + 1 + taken // len(first)):
+            for visit in content.visits[-2:]:
+                own = [
+                    msgspec.structs.replace(sample, block=block)
+                    for sample in first
+                    if sample.sandbox == visit.sandbox
+                ]
+                file.write(encode(own, msgspec.structs.replace(visit, block=block)))
+    counted = go_on(visits, resume=True)
+    return (time.process_time() - counted.began_s) / counted.samples
 
 
 def main() -> int:
     """Write, report, and print what it took."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.simulation.folder")
     parser.add_argument("--samples", type=int, default=1_000_000)
-    parser.add_argument("--blocks", type=int, default=2_000, help="of the fake campaign")
     parser.add_argument("--seed", type=int, default=20140721)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="tare-folder-") as name:
@@ -181,11 +220,10 @@ def main() -> int:
                 f"at most {peak:.0f} MiB\n",
             )
             sys.stdout.flush()
-        first, last = campaign(Path(name), options.blocks)
-        sys.stdout.write(
-            f"a block of a campaign of {options.blocks}: {1e3 * first:.2f} ms in the first tenth, "
-            f"{1e3 * last:.2f} ms in the last\n",
-        )
+        for taken in (0, options.samples // 10, options.samples):
+            each = 1e6 * cost_after(Path(name), taken)
+            sys.stdout.write(f"a sample after {taken} others: {each:.0f} µs of CPU\n")
+            sys.stdout.flush()
     return 0
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from benchmarks import toml_places
 from benchmarks.errors import WorkloadError
 from benchmarks.workloads.model import Neighbour, Reading, Server, Workload
 
@@ -68,26 +69,20 @@ def _parse(path: Path, text: str) -> Workload:
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise WorkloadError(f"{path} is not TOML: {error}") from error
+        raise WorkloadError(toml_places.of_syntax(path, text, error)) from error
     for key in data:
         if key not in _KEYS:
             near = difflib.get_close_matches(key, _KEYS, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(_KEYS)}"
-            place = _place(path, text, key)
+            place = toml_places.of_key(path, text, key)
             raise WorkloadError(f"{place}: there is no key {key!r}; {hint}")
     try:
         return msgspec.convert(data, Workload)
     except msgspec.ValidationError as error:
         said = _plain(str(error))
-        raise WorkloadError(f"{_place(path, text, re.split(r'\W', said)[0])}: {said}") from error
-
-
-def _place(path: Path, text: str, key: str) -> str:
-    """Return ``path:line`` of a key, or ``path`` where it does not stand in the file."""
-    for number, line in enumerate(text.splitlines(), start=1):
-        if re.match(rf"\s*\[*\s*{re.escape(key)}\s*[=\]]", line):
-            return f"{path}:{number}"
-    return str(path)
+        raise WorkloadError(
+            f"{toml_places.of_key(path, text, re.split(r'\W', said)[0])}: {said}"
+        ) from error
 
 
 def _plain(message: str) -> str:

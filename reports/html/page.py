@@ -56,6 +56,7 @@ def render(report: Document, table: pd.DataFrame) -> str:
         "estimate": units.estimate,
         "interval": units.interval,
         "p": units.p_value,
+        "percent": units.percent,
         "published": units.published,
         "times": units.times,
         "compared": units.compared,

@@ -182,7 +182,16 @@ def _word(row: WordRow | None) -> str:
 
 
 def _severity(word: str) -> int:
-    order = ("open", *_LEAK_ORDER, "failed", "timeout", "held", "not-applicable", units.MISSING)
+    order = (
+        "open",
+        *_LEAK_ORDER,
+        "failed",
+        "timeout",
+        "out-of-memory",
+        "held",
+        "not-applicable",
+        units.MISSING,
+    )
     return order.index(word) if word in order else len(order)
 
 

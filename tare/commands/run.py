@@ -160,10 +160,26 @@ def _print_plan(campaign: Campaign, folder: Path) -> None:
         f"stops      at ±{campaign.precision:.0%} on the median start or after "
         f"{campaign.budget_s:g} s, with {campaign.blocks_min} to {campaign.blocks_max} blocks",
     )
+    for line in _estimated(campaign):
+        click.echo(line)
     for block in range(campaign.blocks_min):
         names = order(campaign.seed, block, campaign.sandboxes)
         click.echo(f"block {block + 1:<4} {' → '.join(names)}")
     click.echo(f"image      {'not needed' if _only_fake(campaign) else 'built when missing'}")
+
+
+def _estimated(campaign: Campaign) -> list[str]:
+    """Say how long it will take, in words that do not promise more than is known."""
+    from benchmarks.estimate import estimate
+
+    found = estimate(campaign)
+    whole = f"{found.block_s:.3g} s a block, {found.blocks} blocks, {found.seconds:.3g} s in all"
+    lines = [f"estimate   {whole}; less where the precision is reached before"]
+    if found.once:
+        lines.append(f"           and what is looked at once: {', '.join(found.once)}")
+    if not _only_fake(campaign):
+        lines.append("           and opening the sandboxes; a VM counts as tuned and emulated")
+    return lines
 
 
 def _only_fake(campaign: Campaign) -> bool:

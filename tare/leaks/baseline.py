@@ -40,7 +40,7 @@ def read(path: Path) -> Known:
 
 def judge(rows: Rows, known: Known) -> ExitCode:
     """Name what is new; what failed may hide something and counts as new."""
-    failed = Status.FAILED.value, Status.TIMEOUT.value
+    failed = [status.value for status in Status if status.failure]
     new: dict[tuple[str, str, str], str] = {}
     for row in rows:
         if row["verdict"] in _BAD or row["status"] in failed:

@@ -45,7 +45,13 @@ def test_options_take_the_place_of_the_file(tmp_path: Path) -> None:
         ("memory_mib = 1", r"mine\.toml:6: memory_mib: must be 64 or more"),
         ("cpuset = [0, 1]", r"mine\.toml:6: cpuset: must be as many CPUs as cpus says"),
         ("blocks_min = 0", r"mine\.toml:6: blocks_min: must be 1 to blocks_max"),
-        ("cpus = ", r"mine\.toml is not TOML.*line 6"),
+        ("cpus = ", r"mine\.toml:6: this is not TOML: Invalid value"),
+        ("cpus = [1", r"mine\.toml:6: this is not TOML: Unclosed array"),
+        ("cpus = 1.5", r"mine\.toml:6: cpus: Expected `int`, got `float`"),
+        ("cpuset = [0, 'one']", r"mine\.toml:6: cpuset\[1\]: Expected `int`, got `str`"),
+        ("[settle]\ns = 1", r"mine\.toml:6: there is no key 'settle'; did you mean 'settle_s'\?"),
+        ("settle.s = 1", r"mine\.toml:6: there is no key 'settle'"),
+        ("reproduces = 'felter'", r"mine\.toml:6: .*did you mean 'felter2014'"),
     ],
 )
 def test_a_wrong_key_is_named_with_its_line(tmp_path: Path, line: str, message: str) -> None:
@@ -58,7 +64,12 @@ def test_a_wrong_key_is_named_with_its_line(tmp_path: Path, line: str, message: 
     [
         ("container", "contaner", r":3: there is no sandbox 'contaner'; did you mean 'container'"),
         ("sysbench-cpu", "sysbench", r":4: there is no workload 'sysbench'; did you mean"),
-        ('"native", ', '"container", ', r"sandboxes: the same name stands twice"),
+        ('"native", ', '"container", ', r":3: sandboxes: the same name stands twice"),
+        (
+            '"native", ',
+            "\n  # not 'fake:slo'\n  'fake:slo',\n",
+            r":5: there is no sandbox 'fake:slo'",
+        ),
     ],
 )
 def test_a_wrong_name_is_named_with_its_line(

@@ -156,6 +156,8 @@ def test_a_dry_run_prints_the_plan_and_makes_nothing(tare: Tare, tmp_path: Path)
     assert code == 0
     assert "native" in out
     assert "block 1" in out
+    assert "s a block" in out
+    assert "looked at once: leaks, controls" in out
     assert not (tmp_path / "run").exists()
 
 

@@ -140,6 +140,8 @@ def test_a_quiet_host_raises_no_flag() -> None:
         ({}, {"mem_available_bytes": 200 << 20}, "memory"),
         ({}, {"throttles": 1}, "thermal"),
         ({}, {"frequency_hz": 2.4e9}, "frequency"),
+        ({}, {"hot": True}, "thermal"),
+        ({"ksm_pages": 1000}, {"ksm_pages": 700}, "ksm"),
     ],
 )
 def test_each_disturbance_has_its_flag(
@@ -158,6 +160,26 @@ def test_a_host_that_tells_nothing_raises_no_flag(tmp_path: Path) -> None:
     silent = host.conditions(tmp_path)
     assert silent.mem_available_bytes is None
     assert host.flags(silent, silent) == ()
+
+
+def test_heat_and_merged_pages_are_read(tmp_path: Path) -> None:
+    zone = "sys/class/thermal/thermal_zone0"
+    write(
+        tmp_path,
+        {
+            "sys/kernel/mm/ksm/pages_sharing": "512\n",
+            f"{zone}/temp": "84000\n",
+            f"{zone}/trip_point_0_type": "critical\n",
+            f"{zone}/trip_point_0_temp": "100000\n",
+            f"{zone}/trip_point_1_type": "passive\n",
+            f"{zone}/trip_point_1_temp": "85000\n",
+        },
+    )
+    found = host.conditions(tmp_path)
+    assert found.ksm_pages == 512
+    assert found.hot is False
+    write(tmp_path, {f"{zone}/temp": "85000\n"})
+    assert host.conditions(tmp_path).hot
 
 
 def test_a_real_snapshot_is_read() -> None:

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import errno
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -118,3 +119,54 @@ def test_any_text_and_number_survive(
         writer.append([sample(0, value, detail)], closing(0, 1))
     (read,) = journal.read(path).samples
     assert (read.value, read.detail) == (value, detail)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["r", 'a "b"', "\N{SNOWMAN}"]),
+            st.integers(0, 10**9),
+            st.sampled_from([Status.OK, Status.FAILED]),
+            st.none() | st.floats(allow_nan=False, allow_infinity=False),
+            st.none() | st.sampled_from(["word", ',"started_at":1,"value":2', '"}}}\n{']),
+            st.dictionaries(st.sampled_from(["position", "started_at"]), st.text(max_size=3)),
+        ),
+        max_size=12,
+    )
+)
+@settings(deadline=None)  # it waits for a disk
+def test_samples_of_any_form_are_read_as_they_were_written(
+    tmp_path_factory: pytest.TempPathFactory, given_samples: list[tuple[Any, ...]]
+) -> None:
+    written = [
+        msgspec.structs.replace(
+            sample(block, 1.0),
+            run=run,
+            status=status,
+            value=value,
+            text=text,
+            detail=text,
+            dimensions=dimensions,
+        )
+        for run, block, status, value, text, dimensions in given_samples
+    ]
+    path = tmp_path_factory.mktemp("forms") / "samples.jsonl"
+    with JournalWriter(path) as writer:
+        writer.append(written, closing(0, len(written)))
+    read = journal.read(path).samples
+    assert list(read) == written
+    assert [read[place] for place in range(len(read))] == written
+
+
+def test_a_journal_longer_than_a_piece_is_read_whole_and_refused_by_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("benchmarks.journal_reader._PIECE_BYTES", 500)
+    path = tmp_path / "samples.jsonl"
+    write(path, 20)
+    assert [s.block for s in journal.read(path).samples] == [b for b in range(20) for _ in "12"]
+    lines = path.read_bytes().splitlines(keepends=True)
+    lines[40] = lines[40].replace(b"0.2", b"0.7")
+    path.write_bytes(b"".join(lines))
+    with pytest.raises(RunFolderError, match=r"samples\.jsonl:41: the line is damaged"):
+        journal.read(path)

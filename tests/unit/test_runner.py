@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
+import reports
 from benchmarks import runfolder, schedule
 from benchmarks.errors import MeasurementError, RunFolderError, RunLockedError
 from benchmarks.records import Status
@@ -29,6 +30,20 @@ def test_the_order_varies_but_not_between_runs_of_one_seed() -> None:
     orders = [tuple(schedule.order(1, block, names)) for block in range(20)]
     assert len(set(orders)) > 1
     assert orders == [tuple(schedule.order(1, block, names)) for block in range(20)]
+
+
+def test_time_that_is_neither_preparing_nor_measuring_is_told(fake_run: Path) -> None:
+    run = runfolder.load(fake_run)
+    for visit in run.visits:
+        assert visit.wall_s is not None
+        assert visit.dead_s is not None
+        assert 0 <= visit.dead_s <= visit.wall_s
+    share = reports.document(run).dead_share
+    assert share is not None
+    assert 0 < share <= 1
+    assert "neither into preparing nor into measuring" in reports.render(run, "html")
+    older = [msgspec.structs.replace(visit, wall_s=None, dead_s=None) for visit in run.visits]
+    assert reports.document(run._replace(visits=older)).dead_share is None
 
 
 def test_values_are_of_the_metrics_the_run_declares(fake_run: Path) -> None:

@@ -5,6 +5,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+import msgspec
 import pytest
 
 import reports
@@ -154,3 +155,19 @@ def test_two_hundred_thousand_samples_take_seconds(synthetic: Synthetic) -> None
     text = reports.render(Run(Path("x"), run.info, many, visits, 0), "html")
     assert len(many) > 200_000
     assert len(text) < 2_000_000
+
+
+def test_starts_that_warm_up_or_resemble_each_other_are_told(synthetic: Synthetic) -> None:
+    synthetic.blocks = 20
+    run = synthetic.build()
+    shares = [3.0] * 6 + [1.0 + 0.01 * (block % 5) for block in range(14)]
+    samples = [
+        msgspec.structs.replace(one, value=one.value * shares[one.block])
+        if one.sandbox == "container" and one.metric == "startup_main_s"
+        else one
+        for one in run.samples
+    ]
+    said = reports.document(run._replace(samples=samples)).caveats
+    assert any("first 6 starts of container differ from the rest" in one for one in said)
+    assert any("Successive starts of container resemble each other" in one for one in said)
+    assert not any("starts of native" in one for one in said)

@@ -9,7 +9,7 @@ import reports
 from benchmarks import journal, runfolder
 from benchmarks.campaign import Campaign
 from benchmarks.schedule import enough
-from benchmarks.simulation.folder import campaign, write
+from benchmarks.simulation.folder import cost_after, write
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,8 +29,12 @@ def test_what_samples_have_in_common_is_kept_once(tmp_path: Path) -> None:
     assert len({id(sample.dimensions) for sample in samples}) == 3
 
 
-def test_a_block_costs_something_at_both_ends(tmp_path: Path) -> None:
-    assert min(campaign(tmp_path, 40)) > 0
+def test_a_long_campaign_is_resumed_where_it_stood(tmp_path: Path) -> None:
+    assert cost_after(tmp_path, 200, visits=4) > 0
+    run = runfolder.load(tmp_path / "taken-200")
+    visits = [(visit.block, visit.sandbox) for visit in run.visits]
+    assert len(set(visits)) == len(visits)
+    assert len(run.samples) > 200
 
 
 def test_a_long_campaign_still_stops_at_each_of_its_limits() -> None:

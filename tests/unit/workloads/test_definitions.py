@@ -211,7 +211,7 @@ def test_a_group_without_a_match_is_a_failure(tmp_path: Path) -> None:
         ('unit = "s"', 'unit = "word"', r"own\.toml:9: readings: pause_s must be a number"),
         ('"pause_s"', '"host_cpu_s"', r"own\.toml:9: readings: a name stands twice or is one of"),
         ("scale", "scael", r"own\.toml:9: readings\[0\]: .*unknown field `scael`"),
-        ("command =", "command = [\n#", r"own\.toml is not TOML"),
+        ("command =", "command = [\n#", r"own\.toml:5: this is not TOML: Invalid value"),
     ],
 )
 def test_a_wrong_key_is_named_with_its_line(

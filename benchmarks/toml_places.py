@@ -1,0 +1,48 @@
+"""Where in a TOML file a wrong key or value stands, for errors that a user can act on."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import tomllib
+    from pathlib import Path
+
+_AT = re.compile(r"(.*) \(at (?:line (\d+), column \d+|end of document)\)", re.DOTALL)
+_KEY = re.compile(r"\w+")
+_QUOTED = re.compile(r"'([^']+)'")
+
+
+def of_key(path: Path, text: str, key: str) -> str:
+    """Return ``path:line`` of a key or table, or ``path`` where it does not stand in the file."""
+    begins = re.compile(rf"""\s*\[*\s*["']?{re.escape(key)}["']?\s*[=.\]]""")
+    for number, line in enumerate(text.splitlines(), start=1):
+        if begins.match(line):
+            return f"{path}:{number}"
+    return str(path)
+
+
+def of_message(path: Path, text: str, message: str) -> str:
+    """Return ``path:line`` of what a message speaks of, else ``path``.
+
+    That is a name in single quotes that the file gives as a value, or else the key with which the
+    message begins.
+    """
+    for name in _QUOTED.findall(message):
+        for number, line in enumerate(text.splitlines(), start=1):
+            value = line.partition("#")[0]
+            if f'"{name}"' in value or f"'{name}'" in value:
+                return f"{path}:{number}"
+    begins = _KEY.match(message)
+    return of_key(path, text, begins[0]) if begins else str(path)
+
+
+def of_syntax(path: Path, text: str, error: tomllib.TOMLDecodeError) -> str:
+    """Say that a file is not TOML, and in which line it ends to be."""
+    said = str(error)
+    found = _AT.fullmatch(said)
+    if found is None:
+        return f"{path} is not TOML: {said}"
+    number = found[2] or len(text.splitlines())
+    return f"{path}:{number}: this is not TOML: {found[1]}"
