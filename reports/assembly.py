@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from benchmarks import statistics
+from benchmarks import metrics, statistics
 from benchmarks.records import Status
 from reports import ablation, channels, interference, summary, surface, sweep, units
 from reports.case import Case
+from reports.frame import grouped
 from reports.judge import judge
 from reports.model import REPORT_SCHEMA_VERSION, Document, Failure, NumberRow
 from reports.reproduction import reproduction
@@ -103,6 +104,7 @@ def _caveats(
     unsupported = int((table["status"] == Status.UNSUPPORTED.value).sum())
     if unsupported:
         found.append(f"{unsupported} values do not exist in their sandbox; they are no failures.")
+        found += _why_unsupported(table)
     if discarded:
         found.append(f"{discarded} journal lines of visits that never ended were left out.")
     if any(row.metric == "startup_main_s" for row in numbers):
@@ -111,6 +113,16 @@ def _caveats(
             "numbers published elsewhere often stop at another boundary.",
         )
     return found
+
+
+def _why_unsupported(table: pd.DataFrame) -> list[str]:
+    """Say once for each sandbox why it lacks what workloads give elsewhere.
+
+    What tare looks at itself is left out: its own sections say so, row by row.
+    """
+    lacking = table[(table["status"] == Status.UNSUPPORTED.value) & (table["detail"] != "")]
+    of_files = lacking[~lacking["workload"].isin(metrics.BUILT_IN)]
+    return [f"{sandbox}: {detail}." for sandbox, detail in grouped(of_files, "sandbox", "detail")]
 
 
 def _emulated(sandbox: SandboxInfo) -> str:
