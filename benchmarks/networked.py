@@ -83,9 +83,7 @@ def _where(workload: Workload) -> str:
 
 def _connected(sandbox: Sandbox, testbed: Testbed) -> AbstractContextManager[Endpoint]:
     if not isinstance(sandbox, Networked):
-        raise NotSupportedError(
-            f"{sandbox.info.name} has no network between sandboxes: it only starts programs",
-        )
+        raise NotSupportedError("no network between sandboxes: it only starts programs")
     return sandbox.networked(testbed)
 
 

@@ -11,7 +11,7 @@ from benchmarks.records import Status
 from benchmarks.warmup import warm_up
 from reports import ablation, channels, control_plane, interference, summary, surface, sweep, units
 from reports.case import Case
-from reports.frame import measured, select
+from reports.frame import grouped, measured, select
 from reports.judge import judge
 from reports.model import REPORT_SCHEMA_VERSION, Document, Failure, Meanwhile, NumberRow
 from reports.reproduction import reproduction
@@ -127,6 +127,7 @@ def _caveats(
     unsupported = int((table["status"] == Status.UNSUPPORTED.value).sum())
     if unsupported:
         found.append(f"{unsupported} values do not exist in their sandbox; they are no failures.")
+        found += _why_unsupported(table)
     if discarded:
         found.append(f"{discarded} journal lines of visits that never ended were left out.")
     if any(row.metric == "startup_main_s" for row in numbers):
@@ -168,6 +169,16 @@ def _of_starts(info: RunInfo, table: pd.DataFrame) -> list[str]:
                 "widened and may still be too narrow; ratios of paired blocks are not touched.",
             )
     return found
+
+
+def _why_unsupported(table: pd.DataFrame) -> list[str]:
+    """Say once for each sandbox why it lacks what workloads give elsewhere.
+
+    What tare looks at itself is left out: its own sections say so, row by row.
+    """
+    lacking = table[(table["status"] == Status.UNSUPPORTED.value) & (table["detail"] != "")]
+    of_files = lacking[~lacking["workload"].isin(metrics.BUILT_IN)]
+    return [f"{sandbox}: {detail}." for sandbox, detail in grouped(of_files, "sandbox", "detail")]
 
 
 def _emulated(sandbox: SandboxInfo) -> str:

@@ -240,8 +240,8 @@ class OciSandbox(PeerSandbox):
         """Start one and connect the network namespace that its runtime has made, as ours is."""
         if self._dialect.own_stack:
             raise NotSupportedError(
-                f"{self.name} has no network between sandboxes: its own network stack takes no "
-                "interface that comes after its start",
+                "no network between sandboxes: its own network stack takes no interface that comes "
+                "after its start",
             )
         with self.start() as instance, testbed.attached(instance.started.pid) as address:
             yield Endpoint(instance, address)

@@ -89,7 +89,7 @@ class VmSandbox:
         """Start one whose tap device is a port of the testbed's bridge."""
         if self._setting.libvirt_uri is not None:
             raise NotSupportedError(
-                f"{self._name} has no network between sandboxes: the daemon at "
+                "no network between sandboxes: the daemon at "
                 f"{self._setting.libvirt_uri} makes its tap device in another network namespace",
             )
         with testbed.reserved() as place:

@@ -59,8 +59,8 @@ class RestoredSandbox(VmSandbox):
         """Refuse: the saved guest has no network interface, and runs once at a time."""
         del testbed
         raise NotSupportedError(
-            f"{self._name} has no network between sandboxes: every start resumes the one guest "
-            "that was saved without an interface",
+            "no network between sandboxes: every start resumes the one guest that was saved "
+            "without an interface",
         )
 
     def _run(self, config: vmdriver.VmConfig) -> vmdriver.Vm:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Self
 
 import pytest
 
+import reports
 from benchmarks import crowds, opening, runfolder, runner
 from benchmarks.errors import MeasurementError, NotSupportedError, UnsuitableHostError
 from benchmarks.records import Resources, Status
@@ -161,17 +162,15 @@ def test_a_sandbox_that_cannot_be_connected_is_unsupported_in_one_sentence(
     measure(tmp_path / "run", CAMPAIGN)
     found = of_network(tmp_path / "run")
     assert {(s.status, s.detail) for s in found} == {
-        (
-            Status.UNSUPPORTED,
-            "fake has no network between sandboxes: it only starts programs",
-        )
+        (Status.UNSUPPORTED, "no network between sandboxes: it only starts programs")
     }
     assert {s.dimensions["path"] for s in found} == {"host", "peer"}
+    report = reports.render(runfolder.load(tmp_path / "run"), "md")
+    assert report.count("fake: no network between sandboxes: it only starts programs.") == 1
 
 
 def test_a_restored_guest_says_why_it_has_no_network(tmp_path: Path) -> None:
     sandbox = RestoredSandbox.__new__(RestoredSandbox)  # another would audit the accelerators
-    sandbox._name = "vm:restored"
     setting = Setting(
         resources=Resources(cpus=1, cpuset=(0,), memory_bytes=1 << 29),
         image_root=None,
