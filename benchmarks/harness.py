@@ -14,6 +14,7 @@ from benchmarks import host, idle
 from benchmarks.errors import MeasurementError
 from benchmarks.image import Image
 from benchmarks.probes import engine
+from benchmarks.probes.model import UnreadableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -100,8 +101,8 @@ def perturbation(opened: Mapping[str, Sandbox]) -> dict[str, float]:
             found["memory_read_s"] = _median_s(instance.memory)
             found["cpu_read_s"] = _median_s(instance.cpu_seconds)
             found["idle_read_s"] = _median_s(lambda: idle.threads(instance.pids()))
-            found["empty_probe_s"] = _median_s(lambda: _run(instance, engine.empty()))
-    except MeasurementError:
+            found["empty_probe_s"] = _median_s(lambda: _probe(instance))
+    except (MeasurementError, UnreadableError):
         # The same failure meets the first visit and is recorded there, with its sentence.
         return found
     return found
@@ -122,6 +123,16 @@ def tool_versions() -> dict[str, str]:
             )
             versions[program] = (done.stdout or done.stderr).strip().partition("\n")[0]
     return versions
+
+
+def _probe(instance: Instance) -> None:
+    """Run the probes' agent with nothing to read.
+
+    Raises:
+        MeasurementError: It could not be run.
+        UnreadableError: It said nothing, as in an image without Python.
+    """
+    engine.parse(instance.run(engine.empty(), timeout_s=30).stdout)
 
 
 def _run(instance: Instance, command: Sequence[str]) -> None:

@@ -32,7 +32,11 @@ if TYPE_CHECKING:
     from benchmarks.runfolder import Run
     from reports.model import NumberRow
 
-_HEADLINES = {metrics.STARTUP: "startup_main_s", metrics.MEMORY: "pss_bytes"}
+_HEADLINES = {
+    metrics.STARTUP: "startup_main_s",
+    metrics.MEMORY: "pss_bytes",
+    metrics.COLD: "cold_main_s",
+}
 
 
 class _Key(NamedTuple):

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import csv
 import io
+import random
 from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
 
 import reports
-from benchmarks import host, runfolder
+from benchmarks import harness, host, runfolder
+from benchmarks.sandboxes.base import Completed
+from benchmarks.sandboxes.fake import FakeInstance
 from tests.unit.test_host import LATER, QUIET
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 
@@ -63,3 +67,21 @@ def test_time_in_which_nothing_ran_is_not_busy(tmp_path: Path) -> None:
     (tmp_path / "proc/stat").write_text("cpu  100 20 30 9000 500 5 5 7 0 0\n")
     assert host.busy_seconds(tmp_path) == pytest.approx(1.6)
     assert host.busy_seconds(tmp_path / "nowhere") is None
+
+
+@pytest.mark.parametrize(("code", "known"), [(0, True), (127, False)])
+def test_a_probe_that_an_image_cannot_run_has_no_time(*, code: int, known: bool) -> None:
+    said = b'{"format":1,"values":{},"attempts":{},"took_ns":1}\n' if known else b""
+
+    class Bare(FakeInstance):
+        def run(self, args: Sequence[str], *, timeout_s: float, stdin: bytes = b"") -> Completed:
+            del args, timeout_s, stdin
+            return Completed(code, said, b"", 0.001)
+
+    class Native:
+        def start(self) -> FakeInstance:
+            return Bare(random.Random(1), 1.0)
+
+    found = harness.perturbation({"native": Native()})  # type: ignore[dict-item]
+    assert ("empty_probe_s" in found) is known
+    assert {"cpu_read_s", "idle_read_s", "host_watch_s", "memory_read_s"} <= found.keys()

@@ -15,7 +15,7 @@ folder, words = Path(sys.argv[1]), sys.argv[2:]
 if words[0] == "context":
     sys.exit("no contexts here")
 with (folder / "log").open("a") as log:
-    log.write(" ".join(words) + "\n")
+    log.write(" ".join(words).replace("\n", " ") + "\n")
 if words[0] == "--host":
     words = words[2:]
 if (folder / "away").exists():

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import runtime
 from benchmarks.errors import MeasurementError, UnsuitableHostError
 from benchmarks.records import Resources
 from benchmarks.sandboxes import open_sandbox
@@ -85,7 +86,23 @@ def test_podman_starts_limits_stops_and_leaves_nothing(name: str, setting: Setti
     assert own == (sorted(Path("/dev/shm").glob("libpod*")), Path("/var/lib/containers").exists())
 
 
-def test_a_killed_harness_takes_podmans_containers_along(setting: Setting) -> None:
+def lives(pid: int) -> bool:
+    """Whether a process runs; one that waits for whoever reaps orphans here does not."""
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except FileNotFoundError:
+        return False
+
+
+def wait_for_the_end_of(pid: int) -> bool:
+    deadline = time.monotonic() + 10
+    while lives(pid) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return not lives(pid)
+
+
+@pytest.mark.parametrize("helper_too", [False, True], ids=["harness", "helper-too"])
+def test_after_a_kill_nothing_of_podman_is_left(setting: Setting, *, helper_too: bool) -> None:
     program = f"""
 import time
 from pathlib import Path
@@ -96,20 +113,28 @@ resources = Resources(cpus=1, cpuset={setting.resources.cpuset}, memory_bytes={M
 state = Path({str(setting.state)!r}) / "killed"
 setting = Setting(resources, Path({str(setting.image_root)!r}), None, state, state, 1)
 with open_sandbox("podman:runc", setting) as box, box.start() as instance:
-    print(box._helper.name, *instance.pids(), flush=True)
+    print(box._helper.name, box._helper._process.pid, *instance.pids(), flush=True)
     time.sleep(60)
 """
     manager("podman:runc", setting)  # skips where it is not installed
     harness = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE)
     assert harness.stdout is not None
-    helper, *pids = harness.stdout.readline().decode().split()
+    helper, own, *pids = harness.stdout.readline().decode().split()
+    assert len(pids) >= 3  # the init, the workload, conmon
     harness.send_signal(signal.SIGKILL)
+    if helper_too:
+        os.kill(int(own), signal.SIGKILL)
     harness.wait()
     harness.stdout.close()
-    assert len(pids) >= 3  # the init, the workload, conmon
+    if helper_too:
+        folder = setting.state / "killed" / "podman.runc"
+        assert wait_for_the_end_of(int(own))
+        assert any(f"process {pids[0]} " in line for line in runtime.leftovers(folder))
+        runtime.clean(folder)
+        assert runtime.leftovers(folder) == []
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
-        alive = [pid for pid in pids if Path(f"/proc/{pid}").exists()]
+        alive = [pid for pid in pids if lives(int(pid))]
         left = list((setting.state / "killed" / "podman.runc").iterdir())
         if not alive and not left and not traces(helper):
             return
