@@ -191,11 +191,18 @@ def agreement(before: str, sandbox: str, after: str, *, strict: bool = False) ->
 
 def _rows(*texts: str, strict: bool) -> Iterator[tuple[float, ...]]:
     """Yield the numbers of texts that stand at the same place; strictly, in like lines alone."""
-    parts = zip(*(text.splitlines() for text in texts), strict=False) if strict else [texts]
-    for part in parts:
-        if not strict or len({_NUMBER.sub("0", text) for text in part}) == 1:
-            numbers = ([float(n) for n in _NUMBER.findall(text)] for text in part)
-            yield from zip(*numbers, strict=False)
+    parts = list(zip(*(text.splitlines() for text in texts), strict=False)) if strict else [texts]
+    like = [part for part in parts if not strict or len({_shape(text) for text in part}) == 1]
+    if 2 * len(like) < len(parts):
+        return  # lists of other things: a few lines that are alike by chance tell nothing
+    for part in like:
+        numbers = ([float(n) for n in _NUMBER.findall(text)] for text in part)
+        yield from zip(*numbers, strict=False)
+
+
+def _shape(line: str) -> str:
+    """A line without what its numbers say: their digits, and the spaces that make up for them."""
+    return " ".join(_NUMBER.sub("0", line).split())
 
 
 def blanked(host: str, sandbox: str) -> bool:

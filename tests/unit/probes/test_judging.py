@@ -270,6 +270,15 @@ def test_a_list_whose_entries_come_and_go_tells_nothing_of_another_kernel() -> N
     assert agreement(before, timers(13 * 10**12 + 10**9, *addresses), after, strict=True) == 1.0
 
 
+def test_a_few_lines_alike_make_no_leak_of_another_kernel_s_list() -> None:
+    names = "abcdefghijklmnopqrstuvwxyz"
+    before = "\n".join(f"{name}-cache  9990 4096" for name in names)
+    after = "\n".join(f"{name}-cache 10010 4096" for name in names)
+    guest = "\n".join(["a-cache 70 4096", *(f"{name}-other 70 4096" for name in names[1:])])
+    assert agreement(before, guest, after, strict=True) is None
+    assert agreement(before, before, after, strict=True) == 1.0
+
+
 def test_addresses_blanked_by_the_kernel_are_recognised() -> None:
     assert blanked("ffffffff81000000 T start", "0000000000000000 T start")
     assert not blanked("ffffffff81000000 T start", "ffffffff81000000 T start")
