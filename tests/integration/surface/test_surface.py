@@ -52,7 +52,8 @@ def found(engine: runtime.Engine, default: runtime.Spec) -> surface.Surface:
 
 
 def test_a_container_makes_calls_of_the_host_and_nothing_errs(found: surface.Surface) -> None:
-    assert found.errors == {}
+    assert found.errors.keys() <= {"functions"}  # a host may lock its function tracer up
+    assert bool(found.functions) is not ("functions" in found.errors)
     assert {"openat", "read", "write", "execve", "socket"} <= found.calls.keys()
     assert "mount" not in found.calls  # that is the set-up's
     assert len(set(found.done)) == 7
