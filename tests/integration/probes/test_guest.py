@@ -85,8 +85,10 @@ def test_a_sweep_sees_nothing_of_the_host_in_a_guest(vm: Vm) -> None:
 def test_functions_of_a_kernel_that_allows_it_are_recorded(vm: Vm) -> None:
     """In the guest, whose kernel does not lock the function tracer up as many hosts' do."""
     program = (
-        "while :; do cat /proc/uptime; done > /dev/null & "
-        'sleep 3 | python3 -I -S -c "$0" word 16384 functions $!; kill $!'
+        "while :; do read -r _ < /proc/uptime; done & traced=$!; mkfifo /tmp/ends; "
+        'python3 -I -S -c "$0" word 16384 functions $traced < /tmp/ends > /tmp/told & '
+        "tracer=$!; exec 3> /tmp/ends; until grep -q . /tmp/told; do sleep 0.1; done; "
+        "sleep 0.3; exec 3>&-; wait $tracer; kill $traced; cat /tmp/told"
     )
     source = Path(tracer.__file__).read_text(encoding="utf-8")
     done = vm.exec(["sh", "-c", program, source], timeout_s=120)
