@@ -6,16 +6,28 @@ from typing import TYPE_CHECKING
 
 from benchmarks.errors import MeasurementError
 from benchmarks.surface import agent
-from benchmarks.surface.trace import Call, Fork
+from benchmarks.surface.trace import Call, Fork, Function
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from benchmarks.surface.trace import Event
+
 _MARKS = range(agent.MARK, agent.END + 1)
 
 
-def marked(events: Iterable[Call | Fork]) -> list[Call]:
-    """Return the calls of the process that set the two marks, and of all it started in between.
+def marked(events: Iterable[Event]) -> list[Call]:
+    """Return the calls of the workload; see ``between``."""
+    return [event for event in between(events) if isinstance(event, Call)]
+
+
+def functions(events: Iterable[Event]) -> list[str]:
+    """Return the names of the kernel's functions among events."""
+    return sorted({event.name for event in events if isinstance(event, Function)})
+
+
+def between(events: Iterable[Event]) -> list[Call | Function]:
+    """Return what was done by the process that set the two marks, and of all it started in between.
 
     Marks are calls that do nothing and that only the workload makes, so the set-up of the
     sandbox, which runs in the same processes just before, is not counted.
@@ -24,11 +36,14 @@ def marked(events: Iterable[Call | Fork]) -> list[Call]:
         MeasurementError: The host's kernel saw no marks: the sandbox answers calls itself.
     """
     family: set[int] = set()
-    found: list[Call] = []
+    found: list[Call | Function] = []
     for event in events:
         if isinstance(event, Fork):
             if event.pid in family:
                 family.add(event.child)
+        elif isinstance(event, Function):
+            if event.pid in family:
+                found.append(event)
         elif event.first == agent.BEGIN:
             family = {event.pid}
             found = []
@@ -42,7 +57,7 @@ def marked(events: Iterable[Call | Fork]) -> list[Call]:
     )
 
 
-def entered(events: Sequence[Call | Fork]) -> set[int]:
+def entered(events: Sequence[Event]) -> set[int]:
     """Return the numbers of a scan's calls that got past the filter.
 
     The tracepoint lies behind seccomp in the kernel's entry path (kernel/entry/common.c), so a
@@ -52,7 +67,7 @@ def entered(events: Sequence[Call | Fork]) -> set[int]:
     announced: dict[int, int] = {}
     found = set()
     for event in events:
-        if isinstance(event, Fork):
+        if not isinstance(event, Call):
             continue
         number = announced.pop(event.pid, None)
         if number is not None and event.number == number:

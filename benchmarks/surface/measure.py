@@ -14,12 +14,13 @@ import psutil
 from benchmarks.errors import MeasurementError, UnsuitableHostError
 from benchmarks.probes import UnreadableAgentError, shares_kernel
 from benchmarks.surface import agent, attribution, calls
-from benchmarks.surface.trace import Call, Fork, recording
+from benchmarks.surface.trace import Call, Fork, Function, recording
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from benchmarks.sandboxes.base import Instance
+    from benchmarks.surface.trace import Event
 
 _INTERPRETER = "/usr/bin/python3"
 _TIMEOUT_S = 60.0
@@ -47,6 +48,7 @@ class Surface(msgspec.Struct, frozen=True, kw_only=True):
         answers: Call tried to what came of it, as seen from inside; empty where none was tried.
         entered: Calls tried that got past the filter, as the host's tracepoints saw; None where
             they could not be watched.
+        functions: The kernel's functions gone through during the workload.
         errors: Part to why there is nothing of it.
     """
 
@@ -59,6 +61,7 @@ class Surface(msgspec.Struct, frozen=True, kw_only=True):
     status: dict[str, str] = {}
     answers: dict[str, str] = {}
     entered: tuple[str, ...] | None = None
+    functions: tuple[str, ...] = ()
     errors: dict[str, str] = {}
 
 
@@ -72,7 +75,7 @@ def measure(instance: Instance) -> Surface:
         shared = shares_kernel(lambda args: instance.run(args, timeout_s=_TIMEOUT_S).stdout)
     except (MeasurementError, UnreadableAgentError) as error:
         why = str(error)
-        return Surface(errors=dict.fromkeys(("calls", "scan", "status"), why))
+        return Surface(errors=dict.fromkeys(("calls", "functions", "scan", "status"), why))
     if shared:
         return _of_processes(instance)
     return _of_monitor(instance)
@@ -88,6 +91,13 @@ def _of_processes(instance: Instance) -> Surface:
         made = _with_calls(made, attribution.marked(trace.events))
     except (MeasurementError, UnsuitableHostError) as error:
         errors["calls"] = str(error)
+    named: list[str] = []
+    try:
+        with recording(_family(instance), functions=True) as trace:
+            _run(instance, [])
+        named = attribution.functions(attribution.between(trace.events))
+    except (MeasurementError, UnsuitableHostError) as error:
+        errors["functions"] = str(error)
     answers: dict[str, str] = {}
     entered = None
     try:
@@ -103,6 +113,7 @@ def _of_processes(instance: Instance) -> Surface:
         status=done.get("status", {}),
         answers=answers,
         entered=entered,
+        functions=tuple(named),
         errors=errors,
     )
 
@@ -130,15 +141,28 @@ def _of_monitor(instance: Instance) -> Surface:
     errors = {"scan": "its system calls go to a kernel of its own"}
     if not isinstance(instance, HasProcesses) or not (pids := instance.pids()):
         missing = "the sandbox does not say which processes of the host serve it"
-        return Surface(own_kernel=True, errors={**errors, "calls": missing, "status": missing})
+        return Surface(
+            own_kernel=True,
+            errors={**errors, "calls": missing, "functions": missing, "status": missing},
+        )
     made, done = Surface(counted="every thread of the host side"), {}
     try:
         threads = {thread.id for pid in pids for thread in psutil.Process(pid).threads()}
         with recording(threads) as trace:
             done = _run(instance, [])
-        made = _with_calls(made, _of(threads, trace.events))
+        made = _with_calls(
+            made, [event for event in _of(threads, trace.events) if isinstance(event, Call)]
+        )
     except (MeasurementError, UnsuitableHostError, psutil.Error) as error:
         errors["calls"] = str(error)
+    named: list[str] = []
+    try:
+        threads = {thread.id for pid in pids for thread in psutil.Process(pid).threads()}
+        with recording(threads, functions=True) as trace:
+            _run(instance, [])
+        named = attribution.functions(_of(threads, trace.events))
+    except (MeasurementError, UnsuitableHostError, psutil.Error) as error:
+        errors["functions"] = str(error)
     try:
         name, status = psutil.Process(pids[0]).name(), _status(pids[0])
     except (OSError, psutil.Error) as error:
@@ -150,14 +174,15 @@ def _of_monitor(instance: Instance) -> Surface:
         done=tuple(done.get("done", ())),
         status_of=f"{name}, read on the host",
         status=status,
+        functions=tuple(named),
         errors=errors,
     )
 
 
-def _of(threads: set[int], events: Sequence[Call | Fork]) -> list[Call]:
-    """Return the calls of threads and of those they started."""
+def _of(threads: set[int], events: Sequence[Event]) -> list[Call | Function]:
+    """Return what threads did, and those they started."""
     family = set(threads)
-    found = []
+    found: list[Call | Function] = []
     for event in events:
         if event.pid in family:
             if isinstance(event, Fork):

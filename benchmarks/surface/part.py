@@ -24,6 +24,7 @@ METHODS = {
     "host_calls": "tracepoint raw_syscalls:sys_enter",
     "host_ioctls": "tracepoint raw_syscalls:sys_enter, second argument of ioctl",
     "host_call_events": "tracepoint raw_syscalls:sys_enter",
+    "kernel_functions": "function tracer of ftrace",
     "calls_entered": "forked scan, watched by the host's tracepoint raw_syscalls:sys_enter",
     "calls_reached": "forked scan, by the errors it got inside",
     "calls_evaluated": "offline evaluation of the filter's program",
@@ -69,6 +70,12 @@ def _events(found: Surface) -> Found:
         f"{name} {count}" for name, count in sorted(found.calls.items(), key=lambda kv: -kv[1])
     )
     return Found(sum(found.calls.values()), detail=f"{found.counted}: {times}")
+
+
+def _functions(found: Surface) -> Found:
+    if not found.functions:
+        return Found(error="the function tracer recorded nothing")
+    return Found(len(found.functions), detail=f"{found.counted}: {', '.join(found.functions)}")
 
 
 def _entered(found: Surface) -> Found:
@@ -124,6 +131,9 @@ _METRICS = {
     ),
     "host_ioctls": _Metric("calls", Unit.COUNT, "distinct ioctl commands among them", _host_ioctls),
     "host_call_events": _Metric("calls", Unit.COUNT, "system calls they made in all", _events),
+    "kernel_functions": _Metric(
+        "functions", Unit.COUNT, "distinct functions of the host's kernel gone through", _functions
+    ),
     "calls_entered": _Metric("scan", Unit.COUNT, "system calls the filter lets pass", _entered),
     "calls_reached": _Metric(
         "scan", Unit.COUNT, "system calls answered by more than a refusal", _reached
@@ -189,7 +199,7 @@ class SurfacePart:
             return msgspec.json.decode(path.read_bytes(), type=Surface)
         except FileNotFoundError:
             why = "the sandbox did not start"
-            return Surface(errors=dict.fromkeys(("calls", "scan", "status"), why))
+            return Surface(errors=dict.fromkeys(("calls", "functions", "scan", "status"), why))
         except msgspec.DecodeError as error:
             raise RunFolderError(
                 f"{path} is damaged ({error}); start a new run, or restore the file from a copy",
@@ -199,7 +209,9 @@ class SurfacePart:
 def _find(found: Surface, known: _Metric) -> Found:
     why = found.errors.get(known.part)
     if why is not None:
-        nothing_to_try = known.part == "scan" and found.own_kernel
+        # Most hosts lock the function tracer up; that says nothing of a sandbox.
+        locked = known.part == "functions" and "cannot be traced on this host" in why
+        nothing_to_try = locked or (known.part == "scan" and found.own_kernel)
         return Found(detail=why, unsupported=True) if nothing_to_try else Found(error=why)
     try:
         return known.read(found)

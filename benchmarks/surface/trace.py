@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from benchmarks.errors import MeasurementError, UnsuitableHostError
+from benchmarks.surface.tracer import FUNCTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 _TRACER = Path(__file__).with_name("tracer.py")
 _BUFFER_KIB = 8192
 """For each CPU; a call takes about eighty bytes of it."""
+_FUNCTIONS_KIB = 65536
+"""For each CPU; a function takes about twenty bytes, and a call goes through a hundred."""
 _DUMP_S = 60.0
 
 
@@ -37,11 +40,21 @@ class Fork(NamedTuple):
     child: int
 
 
+class Function(NamedTuple):
+    """A function of the kernel that a process went through."""
+
+    pid: int
+    name: str
+
+
+type Event = Call | Fork | Function
+
+
 @dataclass
 class Trace:
     """What was recorded, in the order in which it happened; filled when the recording ends."""
 
-    events: list[Call | Fork] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
 
     def calls(self) -> list[Call]:
         """Return the system calls alone."""
@@ -49,20 +62,22 @@ class Trace:
 
 
 @contextmanager
-def recording(pids: Iterable[int]) -> Iterator[Trace]:
+def recording(pids: Iterable[int], *, functions: bool = False) -> Iterator[Trace]:
     """Record the system calls of processes, and of all that they start, for a context's length.
 
     Args:
         pids: Process or thread numbers.
+        functions: Whether to record the functions of the kernel that they go through, too.
 
     Raises:
         UnsuitableHostError: The host does not let its tracepoints be used.
         MeasurementError: The recording is incomplete.
     """
-    numbers = [str(pid) for pid in pids]
+    numbers = [*([FUNCTIONS] if functions else []), *(str(pid) for pid in pids)]
+    room = _FUNCTIONS_KIB if functions else _BUFFER_KIB
     trace = Trace()
     with subprocess.Popen(
-        [sys.executable, "-I", "-S", _TRACER, secrets.token_hex(6), str(_BUFFER_KIB), *numbers],
+        [sys.executable, "-I", "-S", _TRACER, secrets.token_hex(6), str(room), *numbers],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -73,7 +88,8 @@ def recording(pids: Iterable[int]) -> Iterator[Trace]:
         said = process.stdout.readline()
         if said != "tracing\n":
             why = said.removeprefix("refused").strip() or "the tracer died"
-            raise UnsuitableHostError(f"system calls cannot be traced on this host: {why}")
+            what = "functions of the kernel" if functions else "system calls"
+            raise UnsuitableHostError(f"{what} cannot be traced on this host: {why}")
         yield trace
         try:
             out, _ = process.communicate(timeout=_DUMP_S)
@@ -100,7 +116,7 @@ def _tidy(word: str) -> list[str]:
     return [f"trace {line}" for line in done.stdout.splitlines() if line.startswith("tare-")]
 
 
-def _parse(out: str) -> list[Call | Fork]:
+def _parse(out: str) -> list[Event]:
     lines = out.splitlines()
     if len(lines) < 2 or not lines[0].startswith("lost ") or lines[-1] != "end":  # noqa: PLR2004  # head and foot
         raise MeasurementError("the tracer's recording is cut short")
@@ -113,7 +129,9 @@ def _parse(out: str) -> list[Call | Fork]:
     return [_event(line.split()) for line in lines[1:-1]]
 
 
-def _event(words: list[str]) -> Call | Fork:
+def _event(words: list[str]) -> Event:
+    if words[0] == "K":
+        return Function(int(words[1]), words[2])
     if words[0] == "F":
         return Fork(int(words[1]), int(words[2]))
     return Call(int(words[1]), int(words[2]), int(words[3], 16), int(words[4], 16))

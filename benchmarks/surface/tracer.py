@@ -1,8 +1,8 @@
 """The program that records system calls: one tracefs instance of its own, gone when it ends.
 
-Run as ``python3 -I -S tracer.py WORD KIBIBYTES PID...``. It mounts tracefs in a mount namespace of
-its own where the host has none mounted, makes an instance named after its own pid and WORD,
-records the system calls of these processes and of all they start, and says ``tracing``. When
+Run as ``python3 -I -S tracer.py WORD KIBIBYTES [functions] PID...``. It mounts tracefs in a mount
+namespace of its own where the host has none mounted, makes an instance named after its own pid and
+WORD, records the system calls of these processes and of all they start, and says ``tracing``. When
 standard input ends (the harness stops it, or is dead) it prints what was recorded and removes the
 instance. With ``clean`` for a word it removes the instances of tracers that were killed and prints
 their names, with ``list`` it prints them.
@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 
 TRACEFS = "/sys/kernel/tracing"
 PREFIX = "tare-trace-"
+FUNCTIONS = "functions"
+"""Said before the pids where functions of the kernel are wanted."""
 _CALL = re.compile(r"-(\d+) +\[\d+\] .*?: sys_enter: NR (-?\d+) \((\w+), (\w+)")
+_FUNCTION = re.compile(r"-(\d+) +\[\d+\] .*?: ([\w.]+) <-")
 _FORK = re.compile(r": sched_process_fork: .*? pid=(\d+) child_comm=.* child_pid=(\d+)")
 
 
@@ -35,6 +38,8 @@ def write(path: str, text: str) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_APPEND)
     try:
         os.write(descriptor, text.encode())
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, path) from error
     finally:
         os.close(descriptor)
 
@@ -54,8 +59,8 @@ def find_tracefs() -> str:
     return TRACEFS
 
 
-def begin(instance: str, kibibytes: str, pids: Sequence[str]) -> None:
-    """Make the instance and record."""
+def begin(instance: str, kibibytes: str, pids: Sequence[str], *, functions: bool) -> None:
+    """Make the instance and record; functions of the kernel, too, where that is asked for."""
     os.mkdir(instance)
     write(instance + "/tracing_on", "0")
     write(instance + "/buffer_size_kb", kibibytes)
@@ -65,6 +70,11 @@ def begin(instance: str, kibibytes: str, pids: Sequence[str]) -> None:
         write(instance + "/set_event_pid", " ".join(pids[begun : begun + 64]))
     write(instance + "/events/raw_syscalls/sys_enter/enable", "1")
     write(instance + "/events/sched/sched_process_fork/enable", "1")
+    if functions:
+        for begun in range(0, len(pids), 64):
+            write(instance + "/set_ftrace_pid", " ".join(pids[begun : begun + 64]))
+        write(instance + "/options/function-fork", "1")
+        write(instance + "/current_tracer", "function")
     write(instance + "/tracing_on", "1")
 
 
@@ -81,11 +91,20 @@ def lost(instance: str) -> int:
 
 
 def recorded(instance: str) -> Iterator[str]:
-    """Give what was recorded, a line each: ``C pid number first second`` or ``F pid child``."""
+    """Give what was recorded, a line each.
+
+    ``C pid number first second`` is a call, ``F pid child`` a fork, ``K pid name`` a function of
+    the kernel, once between two calls of whoever.
+    """
+    seen: set[tuple[str, ...]] = set()
     with open(instance + "/trace", encoding="utf-8", errors="replace") as file:
         for line in file:
             if call := _CALL.search(line):
+                seen.clear()
                 yield "C " + " ".join(call.groups())
+            elif (function := _FUNCTION.search(line)) and function.groups() not in seen:
+                seen.add(function.groups())
+                yield "K " + " ".join(function.groups())
             elif fork := _FORK.search(line):
                 yield "F " + " ".join(fork.groups())
 
@@ -109,9 +128,11 @@ def clean(tracefs: str, *, remove: bool) -> None:
 
 def main(name: str, kibibytes: str, pids: Sequence[str]) -> None:
     """Record until standard input ends."""
+    functions = pids[:1] == [FUNCTIONS]
+    pids = pids[1:] if functions else pids
     instance = find_tracefs() + "/instances/" + name
     try:
-        begin(instance, kibibytes, pids)
+        begin(instance, kibibytes, pids, functions=functions)
         print("tracing", flush=True)
         sys.stdin.read()
         write(instance + "/tracing_on", "0")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import click
@@ -38,11 +39,10 @@ def show(run: Run) -> None:
     ]
     grid.show("uncharged CPU, of what is charged", list(found), rows, right=True)
     for name, one in found.items():
-        tried = [(each.aggressor, each.error) for each in one.ordeals]
-        tried += [(each.aggressor, each.error) for each in one.accounts]
-        for against, why in tried:
-            if why is not None:
-                click.echo(f"tare: {name} beside {against}: {why}", err=True)
+        reasons = Counter(each.error for each in one.ordeals if each.error)
+        reasons.update(each.error for each in one.accounts if each.error)
+        for why, times in reasons.items():
+            click.echo(f"tare: {name}, {times} times: {why}", err=True)
 
 
 def _ordeal(found: Interference, victim: str, against: str) -> Ordeal | None:

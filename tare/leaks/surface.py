@@ -20,6 +20,7 @@ _SHORT = {
     "host_calls": "host calls made, distinct",
     "host_ioctls": "ioctl commands made, distinct",
     "host_call_events": "host calls made, in all",
+    "kernel_functions": "kernel functions gone through",
     "calls_entered": "calls past the filter (traced)",
     "calls_reached": "calls not refused (from inside)",
     "calls_evaluated": "calls allowed (filter evaluated)",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from benchmarks import probes
 from benchmarks.probes import Outcome, Verdict, sweep
+from benchmarks.surface import attribution, trace, tracer
 from vmdriver import Driver, VmConfig
 
 if TYPE_CHECKING:
@@ -78,3 +80,18 @@ def test_a_sweep_sees_nothing_of_the_host_in_a_guest(vm: Vm) -> None:
     assert [path for path, word in words.items() if word in {None, Verdict.SHARED_LIVE}] == []
     assert words["/proc/uptime"] is Verdict.NAMESPACED
     assert words["/proc/sys/kernel/ostype"] is Verdict.SHARED_CONSTANT
+
+
+def test_functions_of_a_kernel_that_allows_it_are_recorded(vm: Vm) -> None:
+    """In the guest, whose kernel does not lock the function tracer up as many hosts' do."""
+    program = (
+        # seldom, for an emulated CPU reads a long recording slowly
+        "while read -r _ < /proc/uptime; do sleep 1; done & traced=$!; mkfifo /tmp/ends; "
+        'python3 -I -S -c "$0" word 16384 functions $traced < /tmp/ends > /tmp/told & '
+        "tracer=$!; exec 3> /tmp/ends; until grep -q . /tmp/told; do sleep 0.1; done; "
+        "sleep 1.5; exec 3>&-; wait $tracer; kill $traced; cat /tmp/told"
+    )
+    source = Path(tracer.__file__).read_text(encoding="utf-8")
+    done = vm.exec(["sh", "-c", program, source], timeout_s=120)
+    told = trace._parse(done.stdout.decode().removeprefix("tracing\n"))
+    assert "vfs_read" in attribution.functions(told)

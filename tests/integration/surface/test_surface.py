@@ -52,7 +52,8 @@ def found(engine: runtime.Engine, default: runtime.Spec) -> surface.Surface:
 
 
 def test_a_container_makes_calls_of_the_host_and_nothing_errs(found: surface.Surface) -> None:
-    assert found.errors == {}
+    assert found.errors.keys() <= {"functions"}  # a host may lock its function tracer up
+    assert bool(found.functions) is not ("functions" in found.errors)
     assert {"openat", "read", "write", "execve", "socket"} <= found.calls.keys()
     assert "mount" not in found.calls  # that is the set-up's
     assert len(set(found.done)) == 7
@@ -104,7 +105,7 @@ def test_one_call_that_a_filter_lets_pass_is_counted(
     assert found.entered is not None
     assert more.entered is not None
     assert {*more.entered} - {*found.entered} == {"add_key"}
-    assert (found.answers["add_key"], more.answers["add_key"]) == ("EPERM", "EFAULT")
+    assert (found.answers["add_key"], more.answers["add_key"]) == ("EPERM", "EINVAL")
 
 
 def test_one_more_capability_is_noticed(

@@ -12,8 +12,8 @@ import pytest
 
 from benchmarks.errors import MeasurementError, UnsuitableHostError
 from benchmarks.records import SandboxInfo, Status, Unit
-from benchmarks.surface import Surface, agent, calls, trace
-from benchmarks.surface.attribution import entered, ioctls, marked
+from benchmarks.surface import Surface, agent, calls, trace, tracer
+from benchmarks.surface.attribution import between, entered, functions, ioctls, marked
 from benchmarks.surface.part import METHODS, SurfacePart, metric_infos
 from benchmarks.surface.trace import Call, Fork
 
@@ -79,6 +79,36 @@ def test_a_recording_is_read_in_its_order() -> None:
     assert events == [Call(7, 16, 1, 0x5401), Fork(7, 8)]
 
 
+def test_functions_of_the_kernel_are_the_workloads_between_its_marks() -> None:
+    out = (
+        f"lost 0\nK 7 do_mount\nC 7 {CLOSE} {agent.BEGIN:x} 0\nK 7 ksys_read\nK 8 do_mount\n"
+        f"F 7 9\nK 9 vfs_read\nK 9 vfs_read\nC 7 {CLOSE} {agent.END:x} 0\nK 7 do_exit\nend\n"
+    )
+    assert functions(between(trace._parse(out))) == ["ksys_read", "vfs_read"]
+
+
+def test_a_line_of_the_function_tracer_is_read_once_between_two_calls(tmp_path: Path) -> None:
+    (tmp_path / "trace").write_text(
+        "# tracer: function\n"
+        "  python3-12  [001] .....  5.1: vfs_read <-ksys_read\n"
+        "  python3-12  [001] .....  5.2: vfs_read <-ksys_read\n"
+        "  python3-12  [001] .....  5.3: sys_enter: NR 0 (3, 4, 5, 6, 7, 8)\n"
+        "  a-b:c-12    [001] .....  5.4: vfs_read.part.0 <-ksys_read\n"
+    )
+    found = list(tracer.recorded(str(tmp_path)))
+    assert found == ["K 12 vfs_read", "C 12 0 3 4", "K 12 vfs_read.part.0"]
+
+
+def test_a_function_tracer_that_is_locked_up_is_no_failure_of_a_sandbox(tmp_path: Path) -> None:
+    why = "functions of the kernel cannot be traced on this host: Operation not permitted"
+    locked = msgspec.structs.replace(FOUND, functions=(), errors={"functions": why})
+    made = samples(tmp_path, locked)["kernel_functions"]
+    assert (made.status, made.value) == (Status.UNSUPPORTED, None)
+    assert why in (made.detail or "")
+    empty = msgspec.structs.replace(FOUND, functions=())
+    assert samples(tmp_path, empty)["kernel_functions"].status is Status.FAILED
+
+
 def test_a_host_without_tracefs_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     refusing = tmp_path / "tracer.py"
     refusing.write_text("print('refused Operation not permitted /sys/kernel/tracing')")
@@ -139,6 +169,7 @@ FOUND = Surface(
     status_of="the workload",
     answers={"read": "EBADF", "mount": "EPERM", "uselib": "ENOSYS"},
     entered=("read", "uselib"),
+    functions=("ksys_read", "vfs_read", "vfs_write"),
 )
 
 
@@ -166,6 +197,7 @@ def test_every_number_names_its_method(tmp_path: Path) -> None:
         "host_calls": 2,
         "host_ioctls": 1,
         "host_call_events": 7,
+        "kernel_functions": 3,
         "calls_entered": 1,
         "calls_reached": 1,
         "capabilities": 11,
@@ -183,7 +215,11 @@ def test_a_kernel_of_its_own_has_nothing_to_scan_which_is_no_failure(tmp_path: P
 
 @pytest.mark.parametrize(
     "found",
-    [None, Surface(errors=dict.fromkeys(("calls", "scan", "status"), "broke")), Surface()],
+    [
+        None,
+        Surface(errors=dict.fromkeys(("calls", "functions", "scan", "status"), "broke")),
+        Surface(),
+    ],
     ids=["never started", "broke", "empty"],
 )
 def test_what_was_not_measured_is_no_small_surface(tmp_path: Path, found: Surface | None) -> None:
