@@ -25,7 +25,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from benchmarks.order_statistics import dependence, order_interval
+from benchmarks.order_statistics import dependence, order_interval, widening
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -115,9 +115,10 @@ def interval(values: Values, confidence: float = CONFIDENCE) -> Interval:
         values: The values in the order they were taken.
         confidence: The confidence asked for.
     """
-    return Interval(
-        *order_interval(values, confidence, fewest(confidence)), len(values), confidence
-    )
+    low, estimate, high = order_interval(values, confidence, fewest(confidence))
+    if low is not None and low < 0 <= min(values):
+        low = 0.0  # what is never negative has no negative median
+    return Interval(low, estimate, high, len(values), confidence)
 
 
 def relative_half_width(values: Values, confidence: float = CONFIDENCE) -> float | None:
@@ -264,7 +265,7 @@ def unpaired_ratio(
     above = _resampled_medians(np.asarray(new, dtype=float), resamples, rng)
     with np.errstate(divide="ignore", invalid="ignore"):
         ratios = above / _resampled_medians(np.asarray(base, dtype=float), resamples, rng)
-        widen = _pooled_dependence(base, new) ** 0.5
+        widen = widening(n, _pooled_dependence(base, new), confidence)
         ratios = estimate * (ratios / estimate) ** widen if estimate > 0 else ratios
     return _percentiles(ratios, estimate, n, confidence)
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from benchmarks.records import Sample
     from benchmarks.schedule import Stop
     from benchmarks.simulation.aa import Rate, Verdict
+    from benchmarks.simulation.replay import Replay
 
 _MOST_STARTS = 100_000
 _NEVER = 1e-9
@@ -60,6 +61,7 @@ def command(*, sandbox: str, seconds: float, starts: int | None, blocks: int, as
     more often than they promise: then this host is too unsteady to be believed.
     """
     from benchmarks.simulation import aa
+    from benchmarks.simulation.replay import replay
 
     chosen = campaigns.load(
         "startup",
@@ -71,13 +73,15 @@ def command(*, sandbox: str, seconds: float, starts: int | None, blocks: int, as
         precision=_NEVER,
         settle_s=0.0,
     )
-    found = aa.judge(_measure(chosen), blocks, chosen.seed)
+    taken = _measure(chosen)
+    found, stopped = aa.judge(taken, blocks, chosen.seed), replay(taken)
     if not found.interval.of:
         raise UnsuitableHostError(
             f"only {found.starts} starts were possible, one A/A campaign needs {2 * blocks}; "
             "give more --seconds",
         )
-    click.echo(_as_json(sandbox, blocks, found) if as_json else _as_text(sandbox, blocks, found))
+    show = _as_json if as_json else _as_text
+    click.echo(show(sandbox, blocks, found, stopped))
     broken = any(getattr(found, name).broken for name in _SAID)
     return ExitCode.UNSUITABLE if broken else ExitCode.OK
 
@@ -120,7 +124,7 @@ def _measure(campaign: Campaign) -> list[float]:
     return [s.value for s in samples if s.metric == "startup_main_s" and s.value is not None]
 
 
-def _as_json(sandbox: str, blocks: int, found: Verdict) -> str:
+def _as_json(sandbox: str, blocks: int, found: Verdict, stopped: Replay | None) -> str:
     low, median, high = found.median[:3]
     return json.dumps(
         {
@@ -135,12 +139,13 @@ def _as_json(sandbox: str, blocks: int, found: Verdict) -> str:
                 name: asdict(getattr(found, name)) | {"broken": getattr(found, name).broken}
                 for name in _SAID
             },
+            "stopping": None if stopped is None else asdict(stopped),
         },
         indent=2,
     )
 
 
-def _as_text(sandbox: str, blocks: int, found: Verdict) -> str:
+def _as_text(sandbox: str, blocks: int, found: Verdict, stopped: Replay | None) -> str:
     low, median, high = (1000 * (end or 0.0) for end in found.median[:3])
     warm = f"the first {found.warm_up} are a warm-up" if found.warm_up else "no warm-up found"
     shown = f"median {median:.2f} ms ({low:.2f} to {high:.2f})"
@@ -150,8 +155,25 @@ def _as_text(sandbox: str, blocks: int, found: Verdict) -> str:
         "",
         f"of A/A campaigns with {blocks} blocks, in which nothing differs:",
         *(f"  {_line(said, getattr(found, name))}" for name, said in _SAID.items()),
+        "",
+        *_side_by_side(stopped),
     ]
     return "\n".join(lines)
+
+
+def _side_by_side(stopped: Replay | None) -> list[str]:
+    """Lay stopping at a precision beside a fixed number of repetitions."""
+    if stopped is None:
+        return ["too few starts to lay stopping at a precision beside a fixed design"]
+    width = stopped.precision_fixed
+    fixed = "no interval" if width is None else f"±{width:.1%}"
+    early = f"{stopped.starts:.0f} starts on average, {stopped.wall:.2f} of the fixed design's time"
+    return [
+        "to know the median start to ±2 %, or with a fixed number of repetitions:",
+        f"  stops at ±2 % after {early}",
+        f"  (it got there in {stopped.reached} of {stopped.series} series of 200)",
+        f"  fixed: {stopped.fixed} starts, which reach {fixed}",
+    ]
 
 
 def _line(said: str, rate: Rate) -> str:

@@ -199,3 +199,15 @@ def test_a_big_run_takes_no_time() -> None:
     pairs = [(float(a), float(b)) for a, b in rng.lognormal(size=(20_000, 2))]
     assert statistics.ratio(pairs).known
     assert statistics.interval([a for a, _ in pairs]).known
+
+
+def test_few_values_that_resemble_each_other_leave_their_range_and_never_sink_below_zero() -> None:
+    rising = [1.0, 1.1, 1.3, 1.4, 1.6, 1.7, 1.9]
+    found = statistics.interval(rising)
+    assert found.low < 1.0
+    assert found.high > 1.9
+    steep = statistics.interval([0.01, 0.02, 0.03, 4.0, 5.0, 6.0, 7.0])
+    assert steep.low == 0
+    shuffled = statistics.interval([1.4, 1.7, 1.0, 1.9, 1.1, 1.6, 1.3])
+    assert shuffled.low >= 1.0
+    assert shuffled.high <= 1.9

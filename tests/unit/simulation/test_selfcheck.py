@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from benchmarks.simulation import aa
+from benchmarks.simulation.replay import replay
 from benchmarks.warmup import warm_up
 from tare import cli
 
@@ -28,6 +29,8 @@ def test_a_fake_compared_with_itself_keeps_its_promises(
     assert found["false_positives"]["interval"]["of"] == 20
     assert found["false_positives"]["compare"]["of"] == 20
     assert found["false_positives"]["claim"]["count"] == 0
+    assert found["stopping"]["series"] == 1
+    assert 10 <= found["stopping"]["starts"] <= 200
     assert not any(rate["broken"] for rate in found["false_positives"].values())
 
 
@@ -47,6 +50,18 @@ def test_a_host_that_changes_its_pace_breaks_the_promise_of_a_comparison() -> No
     found = aa.judge((pace * rng.lognormal(0, 0.02, 1200)).tolist(), 10, 1)
     assert found.compare.broken
     assert not found.claim.broken  # pairs stay within one pace
+
+
+def test_stopping_early_takes_half_of_a_hundred_and_noise_takes_all() -> None:
+    rng = np.random.default_rng(3)
+    steady = replay(rng.lognormal(0, 0.04, 800).tolist())
+    assert steady is not None
+    assert (steady.series, steady.reached) == (4, 4)
+    assert steady.wall < 0.5
+    wild = replay(rng.lognormal(0, 0.5, 400).tolist())
+    assert wild is not None
+    assert (wild.reached, wild.starts) == (0, 200)
+    assert replay([1.0] * 199) is None
 
 
 def test_a_warm_up_is_found_and_noise_is_none() -> None:
