@@ -13,6 +13,7 @@ import pytest
 from benchmarks import runfolder
 from benchmarks.records import Status
 from runtime.cgroups import layout
+from tests.integration.turns import await_turn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,6 +72,7 @@ def test_a_workload_without_memory_says_so_and_the_rest_is_kept(
     hungry.write_text(HUNGRY.replace("{command}", command))
     campaign = tmp_path / "campaign.toml"
     campaign.write_text(CAMPAIGN.replace("{hungry}", str(hungry)))
+    await_turn()
     done = subprocess.run(
         [sys.executable, "-m", "tare", "run", str(campaign), "--out", str(tmp_path / "run")],
         capture_output=True,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -146,7 +147,8 @@ def test_trying_the_controls_leaves_the_host_as_it_was() -> None:
     probes.examine(lambda argv: subprocess.run(argv, capture_output=True, check=True).stdout)
     assert [path.read_text() for path in settings] == before
     assert list(Path("/dev").glob(".tare-*")) == []
-    assert list(Path("/dev/shm").glob("tare-mark-*")) == []  # looked at only
+    # looked at only; other processes plant theirs meanwhile
+    assert list(Path("/dev/shm").glob(f"tare-mark-{os.getpid()}-*")) == []
 
 
 def test_what_a_killed_campaign_planted_is_gone_when_the_next_has_planted() -> None:
