@@ -19,6 +19,9 @@ from vmdriver.errors import ConnectError, RefusedError, VmError, VmGoneError
 KEEPALIVE = (5, 5)
 """Seconds between questions to a daemon, and how many may stay unanswered: 30 s in all."""
 
+_FORGOTTEN_S = 5.0
+_AGAIN_S = 0.002
+
 _HMP = 1  # VIR_DOMAIN_QEMU_MONITOR_COMMAND_HMP
 _CLOSED = {
     0: "an error on its socket",
@@ -71,6 +74,18 @@ class Domain:
         """Ends the domain at once; nothing to do when it has ended."""
         with contextlib.suppress(self._libvirt.libvirtError):
             self._domain.destroy()
+
+    def forgotten(self) -> None:
+        """Waits until libvirt has dropped the ended domain, whose name is free from then on.
+
+        Its last event comes while it still holds the domain: asked for its state, it answers once
+        it has let go, and by then there is no such domain.
+        """
+        until = time.monotonic() + _FORGOTTEN_S
+        with contextlib.suppress(self._libvirt.libvirtError):
+            while time.monotonic() < until:
+                self._domain.state()
+                time.sleep(_AGAIN_S)
 
     def save(self, path: Path) -> None:
         """Saves RAM and devices to ``path``; the domain ends. Raises VmError: it was not saved."""

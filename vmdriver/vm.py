@@ -264,6 +264,8 @@ class Vm(Commands, Saving):
             # libvirt sees the end by itself; destroying what has ended only makes sure.
             if not self._gone_from_libvirt.wait(_LIBVIRT_TIDY_S):
                 self._domain.destroy()
+            if self._connection.lost is None:
+                self._domain.forgotten()
             self._connection.unwatch(self.config.name)
         with self.channels.changed:
             self.channels.changed.wait_for(
