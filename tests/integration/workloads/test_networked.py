@@ -128,7 +128,7 @@ def test_a_stream_goes_to_the_host_and_comes_from_it(
     client: Endpoint, host: Endpoint, name: str
 ) -> None:
     found = measured(client, host, short(name))
-    assert set(found) == {info.metric for info in workloads.load(name).metrics()}
+    assert set(found) >= {info.metric for info in workloads.load(name).metrics()}
     assert found["throughput_per_s"] > 0
 
 
