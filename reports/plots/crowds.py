@@ -81,5 +81,6 @@ def _line(report: Document, sandbox: str) -> list[tuple[int, NumberRow]]:
         (int(row.parameters["instances"]), row)
         for row in rows(report, metrics.PARALLEL)
         if row.metric == _RATE and row.sandbox == sandbox and row.median.estimate is not None
+        if "instances" in row.parameters
     ]
     return sorted(found, key=lambda point: point[0])
