@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
+import psutil
 
 from benchmarks import (
     crowds,
@@ -19,6 +20,7 @@ from benchmarks import (
     probing,
     runfolder,
     schedule,
+    settling,
     workloads,
 )
 from benchmarks.campaign import BUILT_IN
@@ -200,9 +202,18 @@ class _Runner:
         left = max(self._campaign.budget_s - self._tally.elapsed_s, 0.0)
         self._observer.visiting(block, name, left)
         began = time.monotonic()
+        unsettled = self._settle(name)
         with harness.watch() as watched, self._at_work():
             samples = visit(self._opened[name], self._plan(block, position, name))
+        watched.flags = (*unsettled, *watched.flags)
         self._close_watched(samples, watched, block, name, began, part=START)
+
+    def _settle(self, name: str) -> tuple[str, ...]:
+        """Wait until the host has come to rest; the flag of a visit for which it has not."""
+        if self._opened[name].info.kind == "fake":
+            return ()  # its figures are drawn: no host disturbs them
+        with self._at_work():
+            return () if settling.settled(psutil.cpu_count() or 1) else ("unsettled",)
 
     def _plan(self, block: int, position: int, name: str) -> Plan:
         return Plan(
@@ -243,8 +254,10 @@ class _Runner:
     def _start_more(self, part: str, block: int, position: int, name: str) -> None:
         """Start instances in a part of its own: nothing else runs meanwhile."""
         began = time.monotonic()
+        unsettled = self._settle(name)
         with harness.watch() as watched, self._at_work():
             samples = self._more[part](self._opened[name], self._plan(block, position, name))
+        watched.flags = (*unsettled, *watched.flags)
         self._close_watched(samples, watched, block, name, began, part=part)
 
     def _connect(self, sandbox: Sandbox, plan: Plan) -> list[Sample]:
