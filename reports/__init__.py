@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from benchmarks.runfolder import Run
     from reports.changes import Comparison
-    from reports.model import Document
+    from reports.document_model import Document
 
 __all__ = [
     "COMPARISON_FORMATS",

@@ -8,7 +8,8 @@ from benchmarks import metrics, statistics
 from benchmarks.records import Status
 from reports.claims import declared
 from reports.frame import paired, select
-from reports.model import AblationRow, Estimate
+from reports.isolation_model import AblationRow
+from reports.model import Estimate
 
 if TYPE_CHECKING:
     import pandas as pd

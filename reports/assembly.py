@@ -11,9 +11,10 @@ from benchmarks.records import Status
 from benchmarks.warmup import warm_up
 from reports import ablation, channels, control_plane, interference, summary, surface, sweep, units
 from reports.case import Case
+from reports.document_model import Document
 from reports.frame import grouped, measured, select
 from reports.judge import judge
-from reports.model import REPORT_SCHEMA_VERSION, Document, Failure, Meanwhile, NumberRow
+from reports.model import REPORT_SCHEMA_VERSION, Failure, Meanwhile, NumberRow
 from reports.reproduction import reproduction
 
 if TYPE_CHECKING:

@@ -8,11 +8,11 @@ from benchmarks.channels import CHANNELS, capacity
 from benchmarks.channels import part as channels_part
 from benchmarks.records import Unit
 from reports import units
-from reports.model import ChannelRow
+from reports.isolation_model import ChannelRow
 
 if TYPE_CHECKING:
     from benchmarks.runfolder import Run
-    from reports.model import Document
+    from reports.document_model import Document
 
 
 class ChannelCell(NamedTuple):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from reports.model import Document
+from reports.document_model import Document
 
 if TYPE_CHECKING:
     from benchmarks.runfolder import Run

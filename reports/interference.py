@@ -10,14 +10,15 @@ from benchmarks.interference import part as interference_part
 from benchmarks.records import Unit
 from reports import units
 from reports.case import ratio
-from reports.model import AccountRow, Estimate, OrdealRow
+from reports.isolation_model import AccountRow, OrdealRow
+from reports.model import Estimate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from benchmarks.interference import Account, Ordeal
     from benchmarks.runfolder import Run
-    from reports.model import Document
+    from reports.document_model import Document
 
 
 class InterferenceCell(NamedTuple):

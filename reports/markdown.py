@@ -12,7 +12,8 @@ from reports.case import ratio
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from reports.model import Document, NumberRow, Reproduction
+    from reports.document_model import Document
+    from reports.model import NumberRow, Reproduction
 
 
 def markdown(report: Document) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks import columns, metrics
 from benchmarks.surface.part import METHODS
-from reports.model import SurfaceCell, SurfaceRow
+from reports.isolation_model import SurfaceCell, SurfaceRow
 
 if TYPE_CHECKING:
     from benchmarks.runfolder import Run

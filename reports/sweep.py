@@ -8,7 +8,7 @@ from benchmarks import columns, metrics
 from benchmarks.probes import Verdict
 from benchmarks.probes.sweep import store, totals
 from benchmarks.records import Status
-from reports.model import SweptChange, SweptGroup, SweptSandbox
+from reports.isolation_model import SweptChange, SweptGroup, SweptSandbox
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

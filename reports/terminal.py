@@ -14,7 +14,8 @@ from reports import units
 from reports.model import Reproduced, Verdict
 
 if TYPE_CHECKING:
-    from reports.model import ControlPlaneRow, Document, NumberRow, Reproduction
+    from reports.document_model import Document
+    from reports.model import ControlPlaneRow, NumberRow, Reproduction
 
 WIDTH = 80
 

@@ -18,7 +18,7 @@ from reports.plots import crowds, isolation, levels, startup
 if TYPE_CHECKING:
     import pandas as pd
 
-    from reports.model import Document
+    from reports.document_model import Document
     from reports.plots.svg import Picture
 
 _HERE = Path(__file__).parent

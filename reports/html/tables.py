@@ -13,7 +13,9 @@ from reports.claims import declared
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from reports.model import Document, Meanwhile, NumberRow, SweptSandbox, WordRow
+    from reports.document_model import Document
+    from reports.isolation_model import SweptSandbox
+    from reports.model import Meanwhile, NumberRow, WordRow
 
 _HOST = (
     ("hostname", "Name"),

@@ -8,7 +8,7 @@ from reports.plots import svg
 
 if TYPE_CHECKING:
     from benchmarks.records import SandboxInfo
-    from reports.model import Document
+    from reports.document_model import Document
 
 MOST = len(svg.SERIES)
 """More series than there are colours told apart by everyone make no picture."""

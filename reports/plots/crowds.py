@@ -14,7 +14,8 @@ from reports.plots import svg
 from reports.plots.cast import cast, left_out, look
 
 if TYPE_CHECKING:
-    from reports.model import Document, NumberRow
+    from reports.document_model import Document
+    from reports.model import NumberRow
 
 _RATE = "parallel_starts_per_s"
 _FEWEST = 2

@@ -15,7 +15,8 @@ from reports.plots.cast import cast, left_out, look
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from reports.model import Document, Estimate
+    from reports.document_model import Document
+    from reports.model import Estimate
 
 _TICKS = (0.5, 1, 2, 4, 8, 16, 32, 64)
 

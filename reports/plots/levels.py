@@ -18,7 +18,8 @@ from reports.plots.cast import Look, cast, left_out, look
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from reports.model import Document, Estimate, NumberRow
+    from reports.document_model import Document
+    from reports.model import Estimate, NumberRow
 
 _MANY = 12
 """Rows from which they stand closer together."""

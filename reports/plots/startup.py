@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
-    from reports.model import Document, NumberRow
+    from reports.document_model import Document
+    from reports.model import NumberRow
 
 _STEP_NAMES = {
     "spawned": "spawn the process",
