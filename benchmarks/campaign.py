@@ -30,8 +30,9 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         name: Its name.
         sandboxes: Names of the sandboxes, each visited once in every block.
         workloads: Names of workloads, or paths of their TOML files; ``startup``, ``memory`` and
-            ``idle`` come with every start; ``density``, ``parallel`` and ``cold`` start instances
-            of their own in every block, the other built-in ones are looked at once.
+            ``idle`` come with every start; ``density``, ``parallel``, ``cold`` and workloads
+            with a server start instances of their own in every block; the other built-in ones are
+            looked at once.
         blocks_min: Fewest blocks, whatever the budget.
         blocks_max: Most blocks, whatever the precision.
         budget_s: Wall time in which a new block may still begin, in seconds.
@@ -191,7 +192,8 @@ def _comes_from(message: str, options: dict[str, Any]) -> bool:
     """Tell whether a message speaks of a value that an option gave, not the file."""
     for key, value in options.items():
         values = value if isinstance(value, tuple) else (value,)
-        if message.startswith(f"{key}:") or any(repr(one) in message for one in values):
+        named = (one for one in values if isinstance(one, str))  # a number is in many a message
+        if message.startswith(f"{key}:") or any(repr(one) in message for one in named):
             return True
     return False
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from benchmarks import cold, density, metrics, parallel
+from benchmarks import density, metrics, parallel
 from benchmarks.errors import MeasurementError
 from benchmarks.recorder import Recorder
 from benchmarks.records import Sample, Status, Unit
@@ -72,11 +72,11 @@ def burst(sandbox: Sandbox, plan: Plan, ceiling: density.Ceiling) -> list[Sample
     return record.samples
 
 
-def cold_start(sandbox: Sandbox, plan: Plan) -> list[Sample]:
-    """Start one with the host's caches dropped; where that is not allowed, it is unsupported."""
+def cold_start(sandbox: Sandbox, plan: Plan, refusal: str | None) -> list[Sample]:
+    """Start one whose caches have just been dropped; where that is refused, it is unsupported."""
     record = Recorder(plan, sandbox.info.name)
     told = [info for info in _told(metrics.COLD) if _reaches(sandbox, info.metric)]
-    if refusal := cold.drop():
+    if refusal is not None:
         record.nothing(told, Status.UNSUPPORTED, refusal)
         return record.samples
     record.begin()

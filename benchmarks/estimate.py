@@ -9,14 +9,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from benchmarks import metrics, workloads
+from benchmarks import metrics, parallel, workloads
 
 if TYPE_CHECKING:
     from benchmarks.campaign import Campaign
 
 _START_AND_STOP_S = {"fake": 0.0, "vm": 3.5}
 _ELSE_START_AND_STOP_S = 0.1
-_ONCE = frozenset(metrics.BUILT_IN) - {metrics.STARTUP, metrics.MEMORY, metrics.DENSITY}
+_EVERY_BLOCK = frozenset(
+    {
+        metrics.STARTUP,
+        metrics.MEMORY,
+        metrics.IDLE,
+        metrics.DENSITY,
+        metrics.PARALLEL,
+        metrics.COLD,
+    }
+)
+_ONCE = frozenset(metrics.BUILT_IN) - _EVERY_BLOCK
 
 
 class Estimate(NamedTuple):
@@ -54,13 +64,23 @@ def _visit_s(campaign: Campaign, sandbox: str) -> float:
     seconds = start
     if metrics.MEMORY in campaign.workloads:
         seconds += campaign.settle_s
+    if metrics.IDLE in campaign.workloads:
+        seconds += campaign.settle_s + campaign.idle_s
     if metrics.DENSITY in campaign.workloads:
         seconds += campaign.density_max * (start + campaign.settle_s)
+    if metrics.PARALLEL in campaign.workloads:
+        seconds += start * sum(parallel.numbers(campaign.parallel_max))
+    if metrics.COLD in campaign.workloads:  # and once more, to warm up again
+        seconds += 2 * start
+    servers = set()
     for name in campaign.workloads:
         if name in metrics.BUILT_IN:
             continue
         workload = workloads.load(name)
         seconds += workload.seconds
         if workload.neighbour is not None:  # once more, beside an instance of its own
-            seconds += workload.neighbour.lead_s + workload.neighbour.seconds + start
-    return seconds
+            seconds += workload.neighbour.lead_s + workload.seconds + start
+        if workload.server is not None:
+            servers.add(workload.server.where)
+    # instances of their own: whoever asks, and the peer where one is asked
+    return seconds + start * (bool(servers) + ("peer" in servers))

@@ -24,6 +24,9 @@ SWEEP = "sweep"
 SURFACE = "surface"
 CHANNELS = "channels"
 INTERFERENCE = "interference"
+
+PATH = "path"
+"""Dimension of a workload whose server is in another place: ``host`` or ``peer``."""
 BUILT_IN = (
     STARTUP, MEMORY, IDLE, DENSITY, PARALLEL, COLD, SMALLEST,
     LEAKS, CONTROLS, SWEEP, SURFACE, CHANNELS, INTERFERENCE,

@@ -28,9 +28,6 @@ if TYPE_CHECKING:
     from benchmarks.sandboxes.testbed import Testbed
     from benchmarks.workloads import Workload
 
-PATH = "path"
-"""Dimension of every sample: where its server was, ``host`` or ``peer``."""
-
 
 def measure(sandbox: Sandbox, testbed: Testbed, plan: Plan) -> list[Sample]:
     """Run the plan's workloads and return their samples; a failure is its status.
@@ -117,9 +114,9 @@ def _run(
     except MeasurementError as error:
         _unmeasured(record, [workload], error)
     else:
-        record.results(workload, results, {PATH: _where(workload)})
+        record.results(workload, results, {metrics.PATH: _where(workload)})
 
 
 def _unmeasured(record: Recorder, workloads: Sequence[Workload], error: MeasurementError) -> None:
     for workload in workloads:
-        record.failed(workload.metrics(), error, {PATH: _where(workload)})
+        record.failed(workload.metrics(), error, {metrics.PATH: _where(workload)})

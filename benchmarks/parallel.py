@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from benchmarks.errors import MeasurementError
+from benchmarks.errors import MeasurementError, NotSupportedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -133,5 +133,10 @@ def _together[Result](
 
 
 def _first(errors: list[MeasurementError], what: str) -> MeasurementError:
-    timed_out = any(error.timed_out for error in errors)
-    return MeasurementError(f"{what}: {errors[0]}", timed_out=timed_out)
+    if all(isinstance(error, NotSupportedError) for error in errors):
+        return errors[0]
+    return MeasurementError(
+        f"{what}: {errors[0]}",
+        timed_out=any(error.timed_out for error in errors),
+        out_of_memory=any(error.out_of_memory for error in errors),
+    )

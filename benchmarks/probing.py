@@ -68,7 +68,8 @@ class Probing:
     def together(self, info: RunInfo, sandboxes: Mapping[str, Sandbox]) -> Iterator[JointAct]:
         """Return what is tried with instances of its own, several at once."""
         if metrics.SMALLEST in self._asked:
-            yield from smallest.acts(info, sandboxes, self._workloads)
+            alone = [workload for workload in self._workloads if workload.server is None]
+            yield from smallest.acts(info, sandboxes, alone)
         if metrics.CHANNELS in self._asked:
             yield from channels_part.acts(info, self._logs, sandboxes)
         if metrics.INTERFERENCE in self._asked:

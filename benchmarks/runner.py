@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 import psutil
 
 from benchmarks import (
+    cold,
     crowds,
     harness,
     metrics,
@@ -25,6 +27,7 @@ from benchmarks import (
 )
 from benchmarks.campaign import BUILT_IN
 from benchmarks.density import Ceiling
+from benchmarks.errors import MeasurementError
 from benchmarks.journal import JournalWriter, Visit
 from benchmarks.recorder import Plan
 from benchmarks.tally import NETWORK, START, Tally
@@ -41,6 +44,10 @@ if TYPE_CHECKING:
     from benchmarks.sandboxes.testbed import Testbed
     from benchmarks.schedule import Stop
     from benchmarks.workloads import Workload
+
+
+type Act = Callable[[Sandbox, Plan], list[Sample]]
+"""A part of a block that starts instances of its own."""
 
 
 class Observer(Protocol):
@@ -146,8 +153,7 @@ class _Runner:
         self._probing = probing.Probing(campaign, logs)
         standing = Ceiling(campaign.density_max, campaign.density_available)
         at_once = Ceiling(campaign.parallel_max, campaign.parallel_available)
-        parts: dict[str, Callable[[Sandbox, Plan], list[Sample]]] = {
-            metrics.COLD: crowds.cold_start,
+        parts: dict[str, Act] = {
             metrics.DENSITY: lambda box, plan: crowds.crowd(box, plan, standing),
             metrics.PARALLEL: lambda box, plan: crowds.burst(box, plan, at_once),
         }
@@ -158,15 +164,19 @@ class _Runner:
         self._worked_s = 0.0
 
     def run(self) -> Stop:
+        if metrics.COLD in self._campaign.workloads:
+            self._warm()  # a run that was killed may have been killed after a drop
         block = 0
         while True:
             for position, name in enumerate(self._order(block)):
                 done = (block, name, START) in self._tally.done
                 if not done and not self._tally.given_up(name):
                     self._visit(block, position, name)
-                for part in self._more:
+                for part, act in self._more.items():
                     if self._wants(part, block, name):
-                        self._start_more(part, block, position, name)
+                        self._start_more(part, act, block, position, name)
+            if metrics.COLD in self._campaign.workloads:
+                self._start_cold(block)
             if block == 0:
                 self._judge_probes()
                 self._act_together()
@@ -251,12 +261,35 @@ class _Runner:
         done = (block, name, part) in self._tally.done
         return not done and not self._tally.given_up(name)
 
-    def _start_more(self, part: str, block: int, position: int, name: str) -> None:
+    def _start_cold(self, block: int) -> None:
+        """Start each with the host's caches dropped, after all that has to be warm in the block."""
+        wanted = [
+            (position, name)
+            for position, name in enumerate(self._order(block))
+            if self._wants(metrics.COLD, block, name)
+        ]
+        for position, name in wanted:
+            with self._at_work():
+                refusal = cold.drop()
+            act = partial(crowds.cold_start, refusal=refusal)
+            self._start_more(metrics.COLD, act, block, position, name)
+        if wanted:
+            self._warm()
+
+    def _warm(self) -> None:
+        """Start each once, unmeasured: what a drop took from the caches is read again."""
+        for name, sandbox in self._opened.items():
+            if not self._tally.given_up(name):
+                # a failure meets the next visit again, and is recorded there
+                with self._at_work(), suppress(MeasurementError), sandbox.start():
+                    pass
+
+    def _start_more(self, part: str, act: Act, block: int, position: int, name: str) -> None:
         """Start instances in a part of its own: nothing else runs meanwhile."""
         began = time.monotonic()
         unsettled = self._settle(name)
         with harness.watch() as watched, self._at_work():
-            samples = self._more[part](self._opened[name], self._plan(block, position, name))
+            samples = act(self._opened[name], self._plan(block, position, name))
         watched.flags = (*unsettled, *watched.flags)
         self._close_watched(samples, watched, block, name, began, part=part)
 

@@ -1,8 +1,9 @@
 """The smallest memory in which an instance still starts and does its work, found by bisection.
 
 For a container it is the limit of its memory group, for a VM the guest's RAM: what a user would
-have to provide. A size is tried once, by a start and the campaign's commands; so what lies within
-one step of the answer may go either way from one run to the next.
+have to provide. A size is tried by a start and the campaign's commands, and once more where it did
+not do, since a busy host fails a start as well as little memory does. What lies within one step of
+the answer may go either way from one run to the next.
 """
 
 from __future__ import annotations
@@ -131,9 +132,13 @@ class _Act:
         return [self._sample(value=float(found.runs_bytes), detail=said)]
 
     def _works(self, memory_bytes: int) -> str | None:
+        """Try a memory, and once more where it does not do; the reason of the last failure."""
         assert isinstance(self.sandbox, Resizable)
         box = self.sandbox.resized(memory_bytes)
         assert box is not None
+        return self._tried(box) and self._tried(box)
+
+    def _tried(self, box: Sandbox) -> str | None:
         try:
             with box.start() as instance:
                 for command in self._commands():

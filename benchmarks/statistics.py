@@ -183,7 +183,7 @@ def p_below(pairs: Pairs, bound: float) -> float:
 def equivalence(pairs: Pairs, margin: float, *, alpha: float = ALPHA) -> Equivalence:
     """Test whether a ratio stays within a margin, by two one-sided tests.
 
-    Both tests pass at level ``alpha`` exactly when the (1 - 2 alpha) interval lies within
+    Both tests pass at level ``alpha`` when the (1 - 2 alpha) interval lies within
     (1 / (1 + margin), 1 + margin); the bounds are symmetrical in the logarithm, so that it does
     not matter which of the two sandboxes is the numerator.
     """

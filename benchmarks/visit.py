@@ -132,8 +132,7 @@ def _record_memory(
 
 def _record_idle(record: Recorder, plan: Plan, instance: Instance, seconds: float) -> None:
     told = [info for info in metrics.catalogue() if info.workload == metrics.IDLE]
-    if not plan.memory:
-        time.sleep(plan.settle_s)
+    time.sleep(plan.settle_s)  # also after memory was read: that is work, in a guest its agent's
     record.begin()
     try:
         found = idle.measure(instance, seconds)

@@ -26,6 +26,15 @@ if TYPE_CHECKING:
 
 _MUCH_DEPENDENCE = 2.0
 _FEW_EQUIVALENT = 10
+_TOLD_BY_ROW = (
+    metrics.LEAKS,
+    metrics.CONTROLS,
+    metrics.SWEEP,
+    metrics.SURFACE,
+    metrics.CHANNELS,
+    metrics.INTERFERENCE,
+    metrics.DENSITY,
+)
 """Autocorrelation that inflates the median's variance by more, with as many independent values as
 fewer than these, leaves an interval that is not to be relied on (docs/statistics.md)."""
 
@@ -167,7 +176,8 @@ def _of_starts(info: RunInfo, table: pd.DataFrame) -> list[str]:
             found.append(
                 f"Successive starts of {box.name} resemble each other: {len(starts)} of them tell "
                 f"as much as {equivalent:.0f} independent ones. Their median's interval was "
-                "widened and may still be too narrow; ratios of paired blocks are not touched.",
+                "widened and may still be too narrow; a ratio of paired blocks is free of it only "
+                "as far as both sandboxes drift together.",
             )
     return found
 
@@ -175,11 +185,11 @@ def _of_starts(info: RunInfo, table: pd.DataFrame) -> list[str]:
 def _why_unsupported(table: pd.DataFrame) -> list[str]:
     """Say once for each sandbox why it lacks what workloads give elsewhere.
 
-    What tare looks at itself is left out: its own sections say so, row by row.
+    What tare looks at to tell isolation is left out: its own sections say so, row by row.
     """
     lacking = table[(table["status"] == Status.UNSUPPORTED.value) & (table["detail"] != "")]
-    of_files = lacking[~lacking["workload"].isin(metrics.BUILT_IN)]
-    return [f"{sandbox}: {detail}." for sandbox, detail in grouped(of_files, "sandbox", "detail")]
+    untold = lacking[~lacking["workload"].isin(_TOLD_BY_ROW)]
+    return [f"{sandbox}: {detail}." for sandbox, detail in grouped(untold, "sandbox", "detail")]
 
 
 def _emulated(sandbox: SandboxInfo) -> str:

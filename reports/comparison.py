@@ -195,6 +195,8 @@ def _change(
             return msgspec.structs.replace(change, reason=reason)
     if not ratio.known:
         reason = f"{ratio.n} values on one side, an interval needs {statistics.fewest()}"
+        if ratio.n >= statistics.fewest():
+            reason = "a median is 0, and nothing is a ratio of it; look at the values"
         return msgspec.structs.replace(change, reason=reason)
     narrow = statistics.unpaired_ratio(before, after, 1 - 2 * statistics.ALPHA, seed=base.info.seed)
     assert narrow.low is not None  # known at 95 %, so at 90 % too

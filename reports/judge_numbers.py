@@ -216,5 +216,12 @@ def _throughput(sandbox: SandboxInfo | None, workload: str, name: str) -> Side:
 
 
 def _workloads(case: Case) -> list[str]:
+    """Return the workloads with a throughput that run on one instance alone.
+
+    One whose server is in another place goes over a network that the sandboxes do not share: a bare
+    process reaches it over loopback, a container over a bridge. That says what the network costs,
+    and not whether the application runs directly on the host.
+    """
     rates = case.table[case.table["metric"] == "throughput_per_s"]
-    return [str(name) for name in rates["workload"].unique()]
+    alone = rates[~rates["parameters"].str.contains(f'"{metrics.PATH}"', regex=False)]
+    return [str(name) for name in alone["workload"].unique()]

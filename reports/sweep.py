@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from benchmarks.probes.sweep import FileFinding
     from benchmarks.runfolder import Run
 
-_CONTAINERS = frozenset({"container", "oci", "podman", "docker", "peer", "floor"})
+CONTAINERS = frozenset({"container", "oci", "podman", "docker", "peer", "floor"})
 
 
 def swept(run: Run) -> tuple[SweptSandbox, ...]:
@@ -44,9 +44,9 @@ def swept(run: Run) -> tuple[SweptSandbox, ...]:
             totals=counts.get(box.name, {}),
             error=errors.get(box.name),
             exposed=_exposed(found[box.name]),
-            base=base if box.kind in _CONTAINERS and box.name != base else None,
+            base=base if box.kind in CONTAINERS and box.name != base else None,
             changes=_changes(found[base], found[box.name])
-            if base is not None and box.kind in _CONTAINERS and box.name != base
+            if base is not None and box.kind in CONTAINERS and box.name != base
             else (),
         )
         for box in boxes

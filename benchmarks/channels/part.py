@@ -122,4 +122,5 @@ def said(attempt: Attempt) -> str:
 
 def _told(bits_per_s: float) -> str:
     """Return three digits, and never an exponent."""
-    return f"{bits_per_s:.0f}" if bits_per_s >= 1000 else f"{bits_per_s:.3g}"  # noqa: PLR2004  # three digits
+    rounded = float(f"{bits_per_s:.3g}")
+    return f"{rounded:.0f}" if rounded >= 100 else f"{rounded:.3g}"  # noqa: PLR2004  # three digits

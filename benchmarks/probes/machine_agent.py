@@ -110,8 +110,12 @@ def link_addresses(path: str) -> dict[str, Any]:
         try:
             with open(path + "/" + name + "/address", encoding="latin-1") as file:
                 address = file.read().strip()
-        except OSError:
+        except (FileNotFoundError, NotADirectoryError):
             continue  # a file among the links, or a link that went
+        except OSError as error:
+            if error.errno == errno.EINVAL:
+                continue  # a link without an address
+            raise
         if address.strip("0:"):
             found[name] = address
     return {"addresses": found}

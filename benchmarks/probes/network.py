@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from benchmarks.probes.model import KEPT, Case, Judgement, Kind, Probe, Verdict
+from benchmarks.probes.model import KEPT, Case, Judgement, Kind, Probe, UnreadableError, Verdict
 from benchmarks.probes.rules import content, judged, refusal
 
 if TYPE_CHECKING:
@@ -50,6 +50,8 @@ def _mac(case: Case) -> Judgement:
     if not own:
         refused = refusal(case) if "errno" in case.get("sandbox") else None
         return refused or Judgement(Verdict.ABSENT, "sandbox: no link but loopback")
+    if "errno" in case.get("before"):
+        raise UnreadableError("the host's own links cannot be read")
     host = set(case.get("before").get("addresses", {}).values())
     if shared := host.intersection(own):
         return Judgement(Verdict.SHARED_LIVE, f"sandbox: the host's {', '.join(sorted(shared))}")

@@ -279,7 +279,7 @@ class ContainerSandbox:
 
     def resized(self, memory_bytes: int) -> Self | None:
         """Return this sandbox with another memory limit; None where no instance has its own."""
-        if self._native:
+        if self._native or not self._spec.linux.cgroup:
             return None
         other = copy.copy(self)
         resources = msgspec.structs.replace(self._setting.resources, memory_bytes=memory_bytes)

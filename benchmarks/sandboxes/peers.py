@@ -21,6 +21,7 @@ from benchmarks.errors import MeasurementError, UnsuitableHostError
 from benchmarks.sandboxes import processes
 from benchmarks.sandboxes.peer_client import ended
 from runtime import usage
+from runtime.cgroups import oom
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -76,7 +77,18 @@ class PeerInstance:
 
     def run(self, args: Sequence[str], *, timeout_s: float, stdin: bytes = b"") -> Completed:
         """Run a command inside and wait for it."""
-        return self._sandbox.execute(self.started, args, timeout_s=timeout_s, stdin=stdin)
+        before = self._oom_kills()
+        done = self._sandbox.execute(self.started, args, timeout_s=timeout_s, stdin=stdin)
+        if killed := self._oom_kills() - before:
+            raise MeasurementError(
+                f"{args[0]} in {self._sandbox.name} ran out of memory: the kernel killed {killed} "
+                "of its processes at the container's limit; give the campaign more memory_mib",
+                out_of_memory=True,
+            )
+        return done
+
+    def _oom_kills(self) -> int:
+        return oom.oom_kills(self.started.groups) or 0
 
     def pids(self) -> list[int]:
         """Return the host processes of the instance, and those that serve it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import subprocess
 import sys
@@ -21,6 +22,8 @@ _BUFFER_KIB = 8192
 """For each CPU; a call takes about eighty bytes of it."""
 _FUNCTIONS_KIB = 65536
 """For each CPU; a function takes about twenty bytes, and a call goes through a hundred."""
+_FUNCTIONS_MOST_KIB = 512 << 10
+"""For all CPUs together: the kernel takes it from the host's memory."""
 _DUMP_S = 60.0
 
 
@@ -74,7 +77,8 @@ def recording(pids: Iterable[int], *, functions: bool = False) -> Iterator[Trace
         MeasurementError: The recording is incomplete.
     """
     numbers = [*([FUNCTIONS] if functions else []), *(str(pid) for pid in pids)]
-    room = _FUNCTIONS_KIB if functions else _BUFFER_KIB
+    each = min(_FUNCTIONS_KIB, _FUNCTIONS_MOST_KIB // (os.cpu_count() or 1))
+    room = each if functions else _BUFFER_KIB
     trace = Trace()
     with subprocess.Popen(
         [sys.executable, "-I", "-S", _TRACER, secrets.token_hex(6), str(room), *numbers],
@@ -87,8 +91,10 @@ def recording(pids: Iterable[int], *, functions: bool = False) -> Iterator[Trace
         assert process.stdout is not None
         said = process.stdout.readline()
         if said != "tracing\n":
-            why = said.removeprefix("refused").strip() or "the tracer died"
             what = "functions of the kernel" if functions else "system calls"
+            if not said.startswith("refused"):
+                raise UnsuitableHostError(f"the tracer of {what} died; try again")
+            why = said.removeprefix("refused").strip()
             raise UnsuitableHostError(f"{what} cannot be traced on this host: {why}")
         yield trace
         try:

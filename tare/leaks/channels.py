@@ -87,7 +87,8 @@ def _cell(one: Attempt) -> str:
 
 def _number(value: float, digits: int) -> str:
     """Return a number with so many digits that say something, never in exponent form."""
-    return f"{value:.0f}" if value >= 10**digits else f"{value:.{digits}g}"
+    rounded = float(f"{value:.{digits}g}")
+    return f"{rounded:.0f}" if rounded >= 10 ** (digits - 1) else f"{rounded:.{digits}g}"
 
 
 def _range(published: tuple[float, float] | None) -> str:

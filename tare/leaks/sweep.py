@@ -11,6 +11,7 @@ from benchmarks import metrics
 from benchmarks.probes import Verdict
 from benchmarks.probes.sweep import store, totals
 from benchmarks.records import Status
+from reports.sweep import CONTAINERS
 from tare.leaks import grid
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def show(run: Run) -> None:
     base = next((box.name for box in run.info.sandboxes if box.kind == "container"), None)
     if base is not None:
         for box in run.info.sandboxes:
-            if box.name != base and box.kind in {"container", "oci", "peer"}:
+            if box.name != base and box.kind in CONTAINERS:
                 _show_changes(base, box.name, totals.changes(found[base], found[box.name]))
     for said in dict.fromkeys(s.detail for s in samples if s.detail and "no guest" in s.detail):
         click.echo(f"tare: {said.partition('; ')[2]}", err=True)

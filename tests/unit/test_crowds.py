@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import os
 import threading
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import reports
-from benchmarks import cold, crowds, idle, parallel, runfolder, smallest
+from benchmarks import cold, idle, parallel, runfolder, smallest
 from benchmarks.density import Ceiling
 from benchmarks.errors import MeasurementError
 from benchmarks.records import Resources, Sample, Status
@@ -96,7 +95,7 @@ def test_a_campaign_has_every_number_in_every_block(tmp_path: Path, measure: Mea
     assert [row.parameters["instances"] for row in rows] == ["1", "2", "4", "6"]
     page = reports.render(run, "html")
     assert "Many starts at once" in page
-    assert 'id="parallel-starts' in page or "parallel-starts" in page
+    assert "parallel-starts" in page
     assert "instances 6" in page
 
 
@@ -144,7 +143,7 @@ def test_a_cold_start_drops_the_caches_first(
     tmp_path: Path, measure: Measure, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dropped = tmp_path / "drop_caches"
-    monkeypatch.setattr(crowds.cold, "drop", lambda: _drop(dropped))
+    monkeypatch.setattr(cold, "drop", lambda: _drop(dropped))
     plan = fake_campaign(sandboxes=("fake",), workloads=("startup", "cold"), blocks_max=6)
     measure(tmp_path / "run", plan)
     samples = runfolder.load(tmp_path / "run").samples
@@ -153,6 +152,35 @@ def test_a_cold_start_drops_the_caches_first(
     assert all(sample.value for sample in cold_starts.values())
     assert not of(samples, "cold_kernel_s")  # a boundary that it does not have
     assert dropped.read_text() == "3" * 6
+
+
+def test_a_start_is_cold_only_where_it_is_asked_to_be(
+    tmp_path: Path, measure: Measure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    did: list[str] = []
+
+    def drop() -> None:
+        did.append("drop")
+
+    def start(box: FakeSandbox) -> FakeInstance:
+        did.append(box.info.name)
+        return before(box)
+
+    before = FakeSandbox.start
+    monkeypatch.setattr(cold, "drop", drop)
+    monkeypatch.setattr(FakeSandbox, "start", start)
+    plan = fake_campaign(
+        sandboxes=("fake", "fake:slow"), workloads=("startup", "cold"), blocks_min=2, blocks_max=2
+    )
+    measure(tmp_path / "run", plan)
+    both = {"fake", "fake:slow"}
+    # to begin with, then in each block: two warm ones, a drop before each cold one, two to warm up
+    assert set(did[:2]) == both
+    for block in (did[2:10], did[10:]):
+        assert set(block[:2]) == both
+        assert block[2] == block[4] == "drop"
+        assert {block[3], block[5]} == both
+        assert set(block[6:]) == both
 
 
 def _drop(path: Path) -> str | None:
@@ -189,15 +217,16 @@ def test_work_and_sleep_are_told_apart() -> None:
     sleeper.start()
     key = (os.getpid(), sleeper.native_id or 0)
     before = idle.threads([os.getpid()])
-    until = time.monotonic() + 0.3
-    while time.monotonic() < until:
-        pass
-    after = idle.threads([os.getpid()])
+    own = (os.getpid(), threading.get_native_id())
+    after = before
+    # until both show, however busy the host is
+    while after[own].ran_ns - before[own].ran_ns < 20_000_000 or (
+        after[key].slept - before[key].slept < 3
+    ):
+        after = idle.threads([os.getpid()])
     stop.set()
     sleeper.join()
-    own = (os.getpid(), threading.get_native_id())
     assert after[own].ran_ns - before[own].ran_ns > after[key].ran_ns - before[key].ran_ns
-    assert after[key].slept - before[key].slept > 5
 
 
 def test_a_process_that_has_ended_has_no_threads(tmp_path: Path) -> None:
@@ -239,5 +268,5 @@ def test_density_says_what_was_shared(fake: FakeSandbox) -> None:
     from benchmarks import density
 
     found = density.measure(fake, Ceiling(4, 0.0001), 0)
-    assert found.cached_bytes == found.cached_bytes  # a number: how much is the host's business
-    assert found.merged_bytes is None or found.merged_bytes >= -(1 << 40)
+    assert isinstance(found.cached_bytes, float)  # how much is the host's business
+    assert found.merged_bytes is None or isinstance(found.merged_bytes, float)
