@@ -29,16 +29,20 @@ box=/bin/busybox
 taken() { $box grep -Eqs ":$port 0+:0000 (0A|07) " "/proc/net/$table" "/proc/net/${table}6"; }
 """
 
+_READY_S = 15
+"""How long a server may take until it listens, by its own place's clock."""
+
 _START = f"""{_TAKEN}
 port=$1 table=$2; shift 2
 taken && {{ echo "its port is taken already" >&2; exit 1; }}
 log=$($box mktemp /tmp/server.XXXXXX) || exit 1
 $box setsid "$@" > "$log" 2>&1 < /dev/null &
-server=$! looks=0
+server=$!
+now() {{ read -r up _ < /proc/uptime; echo "${{up%%.*}}"; }}
+until=$(($(now) + {_READY_S}))
 until taken; do
-    looks=$((looks + 1))
     jobs > /dev/null # reaps it where it has ended
-    if ! kill -0 $server 2> /dev/null || [ $looks -gt 1000 ]; then
+    if ! kill -0 $server 2> /dev/null || [ "$(now)" -ge $until ]; then
         kill -KILL -$server 2> /dev/null
         $box tail -c 300 "$log" >&2
         $box rm -f "$log"
@@ -60,7 +64,7 @@ $box rm -f "$4"
 """
 
 _LIMIT_S = 60.0
-"""For either command; the first gives up by itself after some ten seconds of looking."""
+"""For either command; the first gives up by itself before, and kills what it has started."""
 
 
 @contextlib.contextmanager

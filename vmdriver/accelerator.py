@@ -194,11 +194,11 @@ def _stamps(process: subprocess.Popen[bytes]) -> list[float]:
         while _has_time(process.pid, began, first):
             if not selector.select(_SLICE_S):
                 continue
-            first = first or time.monotonic()
             try:
                 now = cpu_time_s(process.pid)
             except OSError:
                 break
+            first = first or now
             data = os.read(process.stdout.fileno(), 64)
             if not data:
                 break
@@ -209,14 +209,13 @@ def _stamps(process: subprocess.Popen[bytes]) -> list[float]:
 
 
 def _has_time(pid: int, began: float, first: float | None) -> bool:
-    """Whether QEMU may go on: before its guest's first byte other work on the host counts not."""
+    """Whether QEMU may go on; its CPU time counts, so that other work on the host does not."""
     now = time.monotonic()
-    if first is not None:
-        return now - first < _LIMIT_S
     try:
-        return now - began < _SILENT_LIMIT_S and cpu_time_s(pid) < _LIMIT_S
+        used = cpu_time_s(pid)
     except OSError:
         return False
+    return now - began < _SILENT_LIMIT_S and used < (first or 0.0) + _LIMIT_S
 
 
 def _speed(stamps: list[float]) -> float | None:

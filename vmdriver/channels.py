@@ -108,12 +108,16 @@ class Channels:
             TimeoutError: the guest took not all bytes within ``timeout_s`` seconds.
         """
         stream = self._streams.get(port)
+        gone = VmGoneError(f"the VM's {port} port is closed; QEMU has ended")
         if stream is None or self.ended is not None:
-            raise VmGoneError(f"the VM's {port} port is closed; QEMU has ended")
+            raise gone
         deadline = time.monotonic() + timeout_s
         view = memoryview(data)
         with selectors.DefaultSelector() as writable:
-            writable.register(stream, selectors.EVENT_WRITE)
+            try:
+                writable.register(stream, selectors.EVENT_WRITE)
+            except ValueError:  # closed meanwhile by the thread that saw QEMU end
+                raise gone from None
             while view:
                 left = deadline - time.monotonic()
                 if left <= 0 or not writable.select(left):

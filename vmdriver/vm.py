@@ -266,7 +266,7 @@ class Vm(Commands, Saving):
                 self._domain.destroy()
             if self._connection.lost is None:
                 self._domain.forgotten()
-            self._connection.unwatch(self.config.name)
+        self._connection.unwatch(self.config.name)
         with self.channels.changed:
             self.channels.changed.wait_for(
                 lambda: self.channels.process is None or self.channels.ended is not None, 1.0

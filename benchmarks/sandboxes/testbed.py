@@ -99,11 +99,12 @@ class Testbed:
     def leftovers(self) -> list[str]:
         """Name the interfaces that somebody who is gone has left on the bridge."""
         own = {"lo", self.bridge.name}
-        return [
-            f"interface {name} of the testbed"
-            for name in self._namespace.interfaces()
-            if name not in own
-        ]
+        try:
+            there = self._namespace.interfaces()
+        except NetworkError as error:
+            return [f"a testbed that cannot be looked at ({error})"]
+        links = [f"interface {name} of the testbed" for name in there if name not in own]
+        return [*links, *self._host.leftovers()]
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:

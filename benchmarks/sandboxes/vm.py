@@ -116,10 +116,17 @@ class VmSandbox:
                 late = isinstance(error, _LATE)
                 raise MeasurementError(str(error), timed_out=late) from error
             raise
+        instance = VmInstance(vm, requested, group)
         label = self._name.replace(":", ".") + ("-network" if network else "")
         if label not in self._kept:
-            self._keep_configuration(vm, label)
-        return VmInstance(vm, requested, group)
+            try:
+                self._keep_configuration(vm, label)
+            except OSError as error:
+                instance.__exit__(type(error), error, error.__traceback__)
+                raise MeasurementError(
+                    f"cannot keep the VM's configuration in {self._setting.logs}: {error.strerror}",
+                ) from error
+        return instance
 
     def _run(self, config: vmdriver.VmConfig) -> vmdriver.Vm:
         return self._driver.start(config)
@@ -144,10 +151,10 @@ class VmSandbox:
         )
 
     def _keep_configuration(self, vm: vmdriver.Vm, label: str) -> None:
-        self._kept.add(label)
         (self._setting.logs / f"{label}-domain.xml").write_text(vm.domain_xml, encoding="utf-8")
         argv = "\n".join(vm.argv)
         (self._setting.logs / f"{label}-qemu-argv.txt").write_text(f"{argv}\n", encoding="utf-8")
+        self._kept.add(label)
 
     def resized(self, memory_bytes: int) -> Self | None:
         """Return this sandbox with another size of guest RAM."""

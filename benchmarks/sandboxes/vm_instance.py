@@ -107,6 +107,9 @@ class VmInstance:
             raise MeasurementError(f"the guest did not stop: {error}") from error
         finally:
             vm_groups.remove(self._group)
+        stamps = self._vm.stamps
+        if stamps.get("stopped", stamps["stop_asked"]) < stamps["stop_asked"]:
+            raise MeasurementError("the guest had ended before it was asked to stop")
         if self._vm.forced:
             raise MeasurementError(
                 f"the guest did not stop within {STOP_GRACE_S:g} s and was killed",

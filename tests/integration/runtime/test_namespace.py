@@ -68,8 +68,9 @@ def test_it_is_gone_when_its_owner_was_killed() -> None:
     ) as owner:
         assert owner.stdout is not None
         inode = int(owner.stdout.readline())
+        assert _is_held(inode)
         owner.kill()
-    assert f"net:[{inode}]" not in {_namespace(path) for path in Path("/proc").glob("[0-9]*")}
+    assert not _is_held(inode)
 
 
 def test_a_reserved_address_is_nobody_else_s_until_it_is_released() -> None:
@@ -88,8 +89,16 @@ def test_a_reserved_address_is_nobody_else_s_until_it_is_released() -> None:
                 network.release(two)
 
 
-def _namespace(process: Path) -> str:
+def _is_held(inode: int) -> bool:
+    """Whether a thread is in the network namespace, or a process has a descriptor of it."""
+    held = f"net:[{inode}]"
+    tasks = Path("/proc").glob("[0-9]*/task/[0-9]*/ns/net")
+    descriptors = Path("/proc").glob("[0-9]*/fd/[0-9]*")
+    return any(_link(path) == held for path in (*tasks, *descriptors))
+
+
+def _link(path: Path) -> str:
     try:
-        return str((process / "ns" / "net").readlink())
+        return str(path.readlink())
     except OSError:
         return ""

@@ -58,7 +58,7 @@ def test_a_program_the_image_lacks(vm: Vm) -> None:
     assert b"no-such-program: not found in the image" in done.stderr
 
 
-def test_a_round_trip_takes_less_than_a_tenth_of_a_second(vm: Vm) -> None:
+def test_a_round_trip_takes_less_than_a_tenth_of_a_second_at_best(vm: Vm) -> None:
     took = []
     for _ in range(9):
         began = time.monotonic()
