@@ -7,7 +7,7 @@ import time
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import msgspec
 import psutil
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
     from benchmarks.campaign import Campaign
     from benchmarks.image import Image
+    from benchmarks.observer import Observer
     from benchmarks.records import RunInfo, Sample
     from benchmarks.sandboxes.base import Sandbox
     from benchmarks.sandboxes.testbed import Testbed
@@ -48,22 +49,6 @@ if TYPE_CHECKING:
 
 type Act = Callable[[Sandbox, Plan], list[Sample]]
 """A part of a block that starts instances of its own."""
-
-
-class Observer(Protocol):
-    """Is told how a campaign goes; never called between a start and its stop."""
-
-    def opened(self, sandboxes: Sequence[str], absent: Mapping[str, str]) -> None:
-        """Say which sandboxes are measured and which could not be had."""
-
-    def visiting(self, block: int, sandbox: str, remaining_s: float) -> None:
-        """Say which visit begins, and the estimated time left in seconds."""
-
-    def visited(self, samples: Sequence[Sample]) -> None:
-        """Show the samples of the visit that ended."""
-
-    def stopped(self, stop: Stop) -> None:
-        """Say why the campaign ended."""
 
 
 def run(
