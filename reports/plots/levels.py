@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
@@ -16,6 +17,8 @@ from reports.plots import svg
 from reports.plots.cast import Look, cast, left_out, look
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from matplotlib.axes import Axes
 
     from reports.document_model import Document
@@ -23,6 +26,10 @@ if TYPE_CHECKING:
 
 _MANY = 12
 """Rows from which they stand closer together."""
+_WIDEST = 2.0
+"""Ratio at which an interval is cut, unless an estimate lies further out."""
+_WIDE = 1.4
+"""Ratio from which the axis has fewer ticks."""
 
 _SHORT = {
     "uss_bytes": "unique (USS)",
@@ -93,17 +100,21 @@ def throughput(report: Document) -> svg.Picture | None:
         axes = figure.subplots()
         axes.axvspan(1 / (1 + factor), 1 + factor, color=svg.BAND, lw=0)
         axes.axvline(1, color=svg.MUTED, lw=1)
-        highest = max(r.to_native.high or r.to_native.estimate or 1 for r in found if r.to_native)
-        highest = max(1.1, highest)
+        highest = _reach([row.to_native for row in found if row.to_native])
         for row in found:
             assert row.to_native is not None
             place = places.index((row.workload, row.sandbox))
-            _dot(axes, place, row, row.to_native, look(report, row.sandbox))
+            shown = row.to_native
+            if shown.high is not None and shown.high > highest:
+                axes.plot([highest], [place], ">", ms=4, color=look(report, row.sandbox).colour)
+                shown = msgspec.structs.replace(shown, high=highest)
+            _dot(axes, place, row, shown, look(report, row.sandbox))
             label = units.quantity(row.to_native.estimate, Unit.RATIO)
             label += "" if row.admissible else " inadmissible"
             axes.text(highest * 1.04, place, label, va="center", fontsize=7.5, color=svg.INK)
         axes.set_xlim(0, highest * 1.5)
-        axes.set_xticks([tick for tick in (0, 0.25, 0.5, 0.75, 1) if tick <= highest])
+        ticks = (0, 0.25, 0.5, 0.75, 1) if highest < _WIDE else (0, 0.5, 1, 1.5, 2)
+        axes.set_xticks([tick for tick in ticks if tick <= highest])
         axes.set_yticks(
             range(len(places)),
             [
@@ -128,6 +139,13 @@ def throughput(report: Document) -> svg.Picture | None:
                 if row.to_native
             ),
         )
+
+
+def _reach(ratios: Sequence[Estimate]) -> float:
+    """Return how far the axis goes: a wide interval is cut, so that it does not squeeze the rest."""
+    most = max(one.estimate or 1 for one in ratios)
+    widest = max(one.high or one.estimate or 1 for one in ratios)
+    return max(1.1, min(widest, max(_WIDEST, 1.1 * most)))
 
 
 def memory_rows(report: Document) -> list[NumberRow]:
@@ -161,6 +179,7 @@ def _dot(axes: Axes, place: int, row: NumberRow, value: Estimate, drawn: Look) -
         mfc=colour if row.admissible else svg.PAPER,
         mew=1.4,
         ls="",
+        clip_on=False,
     )
 
 
