@@ -142,7 +142,7 @@ def throughput(report: Document) -> svg.Picture | None:
 
 
 def _reach(ratios: Sequence[Estimate]) -> float:
-    """Return how far the axis goes: a wide interval is cut, so that it does not squeeze the rest."""
+    """Return how far the axis goes: a wide interval is cut, lest it squeeze the others."""
     most = max(one.estimate or 1 for one in ratios)
     widest = max(one.high or one.estimate or 1 for one in ratios)
     return max(1.1, min(widest, max(_WIDEST, 1.1 * most)))
