@@ -5,6 +5,7 @@ libvirt's Python binding has no type stubs; here its values become ours.
 
 import contextlib
 import os
+import re
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ KEEPALIVE = (5, 5)
 
 _FORGOTTEN_S = 5.0
 _AGAIN_S = 0.002
+_LISTED = re.compile(r"domain '(.*)' (?:already exists with uuid|is already being removed)")
 
 _HMP = 1  # VIR_DOMAIN_QEMU_MONITOR_COMMAND_HMP
 _CLOSED = {
@@ -74,18 +76,6 @@ class Domain:
         """Ends the domain at once; nothing to do when it has ended."""
         with contextlib.suppress(self._libvirt.libvirtError):
             self._domain.destroy()
-
-    def forgotten(self) -> None:
-        """Waits until libvirt has dropped the ended domain, whose name is free from then on.
-
-        Its last event comes while it still holds the domain: asked for its state, it answers once
-        it has let go, and by then there is no such domain.
-        """
-        until = time.monotonic() + _FORGOTTEN_S
-        with contextlib.suppress(self._libvirt.libvirtError):
-            while time.monotonic() < until:
-                self._domain.state()
-                time.sleep(_AGAIN_S)
 
     def save(self, path: Path) -> None:
         """Saves RAM and devices to ``path``; the domain ends. Raises VmError: it was not saved."""
@@ -225,17 +215,41 @@ class Connection:
             ConnectError: the connection is lost.
         """
         try:
-            return Domain(self._libvirt, self._connection.createXML(xml, 0))
+            created = self._once_forgotten(lambda: self._connection.createXML(xml, 0))
+            return Domain(self._libvirt, created)
         except self._libvirt.libvirtError as error:
             raise self._refused(what, error) from error
 
     def restore(self, path: Path, name: str) -> Domain:
         """Resumes a saved domain from ``path``. Raises RefusedError, ConnectError."""
         try:
-            self._connection.restoreFlags(str(path), None, 0)
+            self._once_forgotten(lambda: self._connection.restoreFlags(str(path), None, 0))
             return Domain(self._libvirt, self._connection.lookupByName(name))
         except self._libvirt.libvirtError as error:
             raise self._refused(f"the saved VM {path}", error) from error
+
+    def _once_forgotten(self, call: Callable[[], Any]) -> Any:
+        """Makes a call, and again while a domain of the same name is being dropped.
+
+        A domain's last event comes before libvirt has taken it from its list. Until then its name
+        is refused, although nobody finds it any more: who asks for it has to ask again.
+        """
+        until = time.monotonic() + _FORGOTTEN_S
+        while True:
+            try:
+                return call()
+            except self._libvirt.libvirtError as error:
+                listed = _LISTED.search(str(error))
+                if listed is None or self._finds(listed[1]) or time.monotonic() > until:
+                    raise
+            time.sleep(_AGAIN_S)
+
+    def _finds(self, name: str) -> bool:
+        try:
+            self._connection.lookupByName(name)
+        except self._libvirt.libvirtError:
+            return False
+        return True
 
     def _refused(self, what: str, error: Exception) -> VmError:
         if not self.alive():

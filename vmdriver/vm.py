@@ -260,12 +260,9 @@ class Vm(Commands, Saving):
             self._kill_qemu()
         if self.channels.process is not None:
             self.channels.process.ended(self.config.deadlines.gone_s)
-        if self._domain is not None:
-            # libvirt sees the end by itself; destroying what has ended only makes sure.
-            if not self._gone_from_libvirt.wait(_LIBVIRT_TIDY_S):
-                self._domain.destroy()
-            if self._connection.lost is None:
-                self._domain.forgotten()
+        # libvirt sees the end by itself; destroying what has ended only makes sure.
+        if self._domain is not None and not self._gone_from_libvirt.wait(_LIBVIRT_TIDY_S):
+            self._domain.destroy()
         self._connection.unwatch(self.config.name)
         with self.channels.changed:
             self.channels.changed.wait_for(
