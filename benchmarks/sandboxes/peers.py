@@ -99,10 +99,16 @@ class PeerInstance:
             return usage.group_pids(self.started.groups)
         return usage.descendants(self.started.pid)
 
-    def cpu_seconds(self) -> float:
-        """Return the CPU time of its group or of its processes, and of those that serve it."""
+    def cpu_seconds(self) -> float | None:
+        """Return the CPU time of its group or of its processes, and of those that serve it.
+
+        None once one that serves it has ended: its share is lost. What such a process reaped is
+        left out, since containerd's shim reaps the commands of ``exec``, which their group has.
+        """
         groups = self.started.groups
-        served = usage.processes_cpu_s(self.started.services)
+        served = usage.own_cpu_s(self.started.services)
+        if served is None:
+            return None
         return usage.cpu_time_s(groups, () if groups else self._own()) + served
 
     def charged_cpu_seconds(self) -> float | None:
