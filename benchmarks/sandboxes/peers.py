@@ -24,7 +24,7 @@ from runtime import usage
 from runtime.cgroups import oom
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
 
@@ -37,6 +37,8 @@ PIDS_LIMIT = 512
 
 _STOP_GRACE_S = 2.0
 _KILL_S = 5.0
+_KILLING_TRIES = 100
+_KILLING_PAUSE_S = 0.01
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,13 @@ class PeerInstance:
     def run(self, args: Sequence[str], *, timeout_s: float, stdin: bytes = b"") -> Completed:
         """Run a command inside and wait for it."""
         before = self._oom_kills()
-        done = self._sandbox.execute(self.started, args, timeout_s=timeout_s, stdin=stdin)
+        there = set(self._inside())
+        try:
+            done = self._sandbox.execute(self.started, args, timeout_s=timeout_s, stdin=stdin)
+        except BaseException:
+            # the client has been killed; what it started inside would disturb what comes next
+            self._kill_all_but(there)
+            raise
         if killed := self._oom_kills() - before:
             raise MeasurementError(
                 f"{args[0]} in {self._sandbox.name} ran out of memory: the kernel killed {killed} "
@@ -93,6 +101,22 @@ class PeerInstance:
     def pids(self) -> list[int]:
         """Return the host processes of the instance, and those that serve it."""
         return list(dict.fromkeys((*self._own(), *self.started.services)))
+
+    def _inside(self) -> list[int]:
+        if self.started.groups:
+            return usage.group_pids(self.started.groups)
+        return usage.namespace_pids(self.started.pid)
+
+    def _kill_all_but(self, kept: Collection[int]) -> None:
+        """SIGKILL what came to the instance meanwhile, and what that has begun before it died."""
+        for _ in range(_KILLING_TRIES):
+            found = [pid for pid in self._inside() if pid not in kept]
+            if not found:
+                return
+            for pid in found:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            time.sleep(_KILLING_PAUSE_S)
 
     def _own(self) -> list[int]:
         if self.started.groups:

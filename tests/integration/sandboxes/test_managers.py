@@ -71,6 +71,10 @@ def test_podman_starts_limits_stops_and_leaves_nothing(name: str, setting: Setti
             done = instance.run(["/bin/busybox", "sh", "-c", "cat; echo $HOME; exit 7"],
                                 timeout_s=20, stdin=b"through ")  # fmt: skip
             assert (done.exit_code, done.stdout) == (7, b"through /root\n")
+            before = sorted(instance.pids())
+            with pytest.raises(MeasurementError, match="did not end within"):
+                instance.run(["/bin/busybox", "sleep", "60"], timeout_s=3)
+            assert sorted(instance.pids()) == before
             ladder = instance.memory()
             assert ladder["helper_pss_bytes"]
             assert ladder["cgroup_bytes"]

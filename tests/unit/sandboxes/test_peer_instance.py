@@ -1,20 +1,22 @@
-"""A peer's instance over processes of this test: its CPU time, its end, what is left of commands."""
+"""A peer's instance over processes of this test: its CPU time, its end, its commands."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
+from benchmarks.errors import MeasurementError
 from benchmarks.sandboxes.peers import PeerInstance, Started
 from runtime import usage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 SHIM = """
@@ -41,9 +43,20 @@ def shim() -> Iterator[subprocess.Popen[str]]:
 
 
 class Sandbox:
-    """What an instance asks of the sandbox that started it."""
+    """What an instance asks of the sandbox that started it.
+
+    Args:
+        begin: What a command does before it runs out of time.
+    """
 
     name = "docker"
+
+    def __init__(self, begin: Callable[[], None] = lambda: None) -> None:
+        self._begin = begin
+
+    def execute(self, *_: object, **__: object) -> None:
+        self._begin()
+        raise MeasurementError("it did not end within 1 s", timed_out=True)
 
 
 @pytest.fixture
@@ -54,9 +67,11 @@ def groups(tmp_path: Path) -> dict[str, Path]:
     return {"unified": tmp_path}
 
 
-def instance(groups: dict[str, Path], *services: int) -> PeerInstance:
+def instance(
+    groups: dict[str, Path], *services: int, sandbox: Sandbox | None = None
+) -> PeerInstance:
     started = Started("one", os.getpid(), (), {"requested": 1, "main": 2}, groups, services)
-    return PeerInstance(Sandbox(), started)  # type: ignore[arg-type]
+    return PeerInstance(sandbox or Sandbox(), started)  # type: ignore[arg-type]
 
 
 def test_what_a_shim_has_reaped_is_not_counted_beside_the_group(groups: dict[str, Path]) -> None:
@@ -74,3 +89,19 @@ def test_the_cpu_time_is_unknown_once_a_monitor_has_ended(groups: dict[str, Path
         watched = instance(groups, process.pid)
         assert watched.cpu_seconds() is not None
     assert watched.cpu_seconds() is None
+
+
+def test_a_command_that_is_given_up_ends_inside_too(groups: dict[str, Path]) -> None:
+    with subprocess.Popen(["sleep", "60"]) as idle, subprocess.Popen(["sleep", "60"]) as hung:
+        listed = groups["unified"] / "cgroup.procs"
+        listed.write_text(f"{idle.pid}\n")
+        sandbox = Sandbox(lambda: _write(listed, f"{idle.pid}\n{hung.pid}\n"))
+        with pytest.raises(MeasurementError, match="did not end"):
+            instance(groups, sandbox=sandbox).run(["/bin/sleep"], timeout_s=1)
+        assert hung.wait(10) == -signal.SIGKILL
+        assert idle.poll() is None
+        idle.kill()
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_text(text)
