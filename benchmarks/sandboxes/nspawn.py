@@ -23,6 +23,8 @@ from benchmarks.sandboxes.peers import PeerSandbox, Started
 from runtime import capabilities, usage
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from benchmarks.sandboxes.base import Setting
     from runtime import Spec
 
@@ -108,10 +110,12 @@ class NspawnSandbox(PeerSandbox):
         stamps = {"requested": requested, "spawned": answer["spawned"], "main": main}
         return Started(name, pid, (fds[0], *map(os.pidfd_open, below)), stamps, {})
 
-    def terminate(self, started: Started) -> None:
+    @contextlib.contextmanager
+    def terminate(self, started: Started) -> Iterator[None]:
         """Ask the payload, nspawn's innermost process, to end; all above it follow."""
         with contextlib.suppress(ProcessLookupError):
             signal.pidfd_send_signal(started.pidfds[-1], signal.SIGTERM)
+        yield None
 
 
 def arguments(spec: Spec, name: str) -> list[str]:

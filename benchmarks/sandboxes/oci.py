@@ -246,9 +246,12 @@ class OciSandbox(PeerSandbox):
         with self.start() as instance, testbed.attached(instance.started.pid) as address:
             yield Endpoint(instance, address)
 
-    def terminate(self, started: Started) -> None:
+    @contextmanager
+    def terminate(self, started: Started) -> Iterator[Command]:
         """Send SIGTERM by the runtime's ``kill``."""
-        self._helper.call((*self._command, "kill", started.name, "TERM"), START_TIMEOUT_S)
+        with self._helper.begun((*self._command, "kill", started.name, "TERM")) as command:
+            yield command
+            command.wait(START_TIMEOUT_S)
 
     def remove(self, started: Started) -> None:
         """Have the runtime delete it, and unmount its root."""
@@ -278,21 +281,8 @@ class OciSandbox(PeerSandbox):
         self._helper.ask("put", files={path: process})
         with Pipes(stdin) as pipes:
             began = time.monotonic_ns()
-            answer, fds = self._helper.ask(
-                "spawn",
-                pipes.stdio,
-                argv=(
-                    *self._command,
-                    "exec",
-                    "--process",
-                    str(self._base / path),
-                    started.name,
-                ),
-                env={"PATH": SEARCH},
-                targets=(0, 1, 2),
-            )
-            command = Command(self._helper, answer["pid"], fds[0])
-            with command:
+            argv = (*self._command, "exec", "--process", str(self._base / path), started.name)
+            with self._helper.begun(argv, fds=pipes.stdio, targets=(0, 1, 2)) as command:
                 out, err = pipes.collect(timeout_s, what)
                 left = timeout_s - (time.monotonic_ns() - began) / 1e9
                 code = command.wait(max(left, 0.1))

@@ -24,18 +24,19 @@ from runtime import usage
 from runtime.cgroups import oom
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
 
     from benchmarks.records import SandboxInfo
     from benchmarks.sandboxes.base import Completed, Setting
-    from benchmarks.sandboxes.peer_client import Helper
+    from benchmarks.sandboxes.peer_client import Command, Helper
 
 PIDS_LIMIT = 512
 """As the ``container`` sandbox has it."""
 
 _STOP_GRACE_S = 2.0
+_SLICE_S = 0.1
 _KILL_S = 5.0
 _KILLING_TRIES = 100
 _KILLING_PAUSE_S = 0.01
@@ -149,17 +150,33 @@ class PeerInstance:
         return {**processes.ladder(self.pids()), **served, "cgroup_bytes": used}
 
     def stop(self) -> None:
-        """Ask it to end, kill it after the grace, remove it."""
+        """Ask it to end, kill it after the grace, remove it.
+
+        Raises:
+            MeasurementError: It had to be killed, by us or by its manager, or is still there.
+        """
         if self._removed:
             return
         self._stamps["stop_asked"] = time.monotonic_ns()
-        self._sandbox.terminate(self.started)
-        if not self._ended(_STOP_GRACE_S):
-            self._kill()
-            if not self._ended(_KILL_S):
-                raise MeasurementError(f"{self.started.name} outlives SIGKILL")
-        self._stamps["stopped"] = time.monotonic_ns()
-        self._remove()
+        with self._sandbox.terminate(self.started) as asking:
+            # a manager takes its time before it asks, and keeps books after the end
+            while not (gone := self._ended(_SLICE_S)) and asking is not None and asking.runs():
+                pass
+            forced = not (gone or self._ended(_STOP_GRACE_S))
+            if forced:
+                self._kill()
+                if not self._ended(_KILL_S):
+                    raise MeasurementError(f"{self.started.name} outlives SIGKILL")
+            self._stamps["stopped"] = time.monotonic_ns()
+        try:
+            forced = forced or self._sandbox.was_killed(self.started)
+        finally:
+            self._remove()
+        if forced:
+            raise MeasurementError(
+                f"{self._sandbox.name} did not stop within {_STOP_GRACE_S:g} s and was killed",
+                timed_out=True,
+            )
 
     def _ended(self, seconds: float) -> bool:
         deadline = time.monotonic() + seconds
@@ -172,9 +189,11 @@ class PeerInstance:
 
     def _remove(self) -> None:
         self._removed = True
-        self._sandbox.remove(self.started)
-        for pidfd in self.started.pidfds:
-            os.close(pidfd)
+        try:
+            self._sandbox.remove(self.started)
+        finally:
+            for pidfd in self.started.pidfds:
+                os.close(pidfd)
 
     def __enter__(self) -> Self:
         return self
@@ -237,10 +256,20 @@ class PeerSandbox:
         """Start an instance; on failure nothing of it is left."""
         raise NotImplementedError
 
-    def terminate(self, started: Started) -> None:
-        """Ask an instance to end: SIGTERM to its first process."""
+    @contextlib.contextmanager
+    def terminate(self, started: Started) -> Iterator[Command | None]:
+        """Ask an instance to end: SIGTERM to its first process.
+
+        The context holds the command that asks, where one does; leaving it waits for the command.
+        """
         with contextlib.suppress(ProcessLookupError):
             signal.pidfd_send_signal(started.pidfds[0], signal.SIGTERM)
+        yield None
+
+    def was_killed(self, started: Started) -> bool:
+        """Whether an instance that has ended was killed by what was to ask it to end."""
+        del started
+        return False
 
     def remove(self, started: Started) -> None:
         """Remove what an ended instance leaves."""

@@ -1,7 +1,8 @@
 """Answers as docker's command line does, for tests: a container is a process of this host.
 
 Called with the folder that holds its records, then with docker's own arguments. A file ``away``
-there stands for a daemon that does not answer, ``refuse`` for one that starts nothing.
+there stands for a daemon that does not answer, ``refuse`` for one that starts nothing, ``deaf``
+for containers that do not end when they are asked to.
 """
 
 import contextlib
@@ -9,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 folder, words = Path(sys.argv[1]), sys.argv[2:]
@@ -53,10 +55,22 @@ elif verb == "run":
     )
     (folder / f"{value('--name')}.pid").write_text(str(held.pid))
 elif verb == "inspect":
-    print(pid_of(words[-1]))
+    code = folder / f"{words[-1]}.code"
+    asked = value("--format")
+    answers = {
+        "{{.State.Pid}}": lambda: pid_of(words[-1]),
+        "{{.State.ExitCode}}": lambda: code.read_text() if code.exists() else 0,
+        "{{.State.Running}}": lambda: str(Path(f"/proc/{pid_of(words[-1])}").exists()).lower(),
+    }
+    print(answers[asked]())
 elif verb == "exec":
     place = next(place for place, word in enumerate(words) if (folder / f"{word}.pid").exists())
     sys.exit(subprocess.run(words[place + 1 :], check=False).returncode)
 elif verb in {"stop", "rm"} and (folder / f"{words[-1]}.pid").exists():
+    kills = verb == "rm" or (folder / "deaf").exists()
+    number = signal.SIGKILL if kills else signal.SIGTERM
+    (folder / f"{words[-1]}.code").write_text(str(128 + number))
     with contextlib.suppress(ProcessLookupError):
-        os.kill(pid_of(words[-1]), signal.SIGKILL)
+        os.kill(pid_of(words[-1]), number)
+    if verb == "stop":
+        time.sleep(0.5)  # its books

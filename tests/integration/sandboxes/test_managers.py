@@ -171,6 +171,12 @@ def test_docker_is_called_as_its_users_call_it(docker: Path, setting: Setting) -
             done = instance.run(["/bin/sh", "-c", "exit 3"], timeout_s=10)
             assert done.exit_code == 3
             instance.stop()
+            stamps = instance.stamps
+            assert stamps["stopped"] - stamps["stop_asked"] < 500e6  # its books are not in it
+        docker.with_name("deaf").touch()
+        instance = box.start()
+        with pytest.raises(MeasurementError, match="did not stop within 2 s and was killed"):
+            instance.stop()
         assert box.leftovers() == []
         docker.with_name("refuse").touch()
         with pytest.raises(MeasurementError, match="no space on this daemon"):

@@ -105,3 +105,39 @@ def test_a_command_that_is_given_up_ends_inside_too(groups: dict[str, Path]) -> 
 
 def _write(path: Path, text: str) -> None:
     path.write_text(text)
+
+
+class Stopping(Sandbox):
+    """One whose instances are processes; it may kill by itself, as a manager's ``stop`` does."""
+
+    def __init__(self, *, kills: bool = False) -> None:
+        super().__init__()
+        self._kills = kills
+        self.removed = 0
+
+    @contextlib.contextmanager
+    def terminate(self, started: Started) -> Iterator[None]:
+        if self._kills:
+            os.kill(started.pid, signal.SIGKILL)
+        yield None
+
+    def was_killed(self, _: Started) -> bool:
+        return self._kills
+
+    def remove(self, _: Started) -> None:
+        self.removed += 1
+
+
+@pytest.mark.parametrize("kills", [True, False], ids=["the-manager", "we"])
+def test_a_stop_that_took_a_kill_is_a_failure_and_removes_all_the_same(*, kills: bool) -> None:
+    sandbox = Stopping(kills=kills)
+    with subprocess.Popen(["sleep", "60"]) as process:
+        started = Started("one", process.pid, (os.pidfd_open(process.pid),), {}, {})
+        stopped = PeerInstance(sandbox, started)  # type: ignore[arg-type]
+        with pytest.raises(MeasurementError, match="was killed") as caught:
+            stopped.stop()
+        assert process.wait(5) == -signal.SIGKILL
+    assert caught.value.timed_out
+    assert sandbox.removed == 1
+    stopped.stop()
+    assert sandbox.removed == 1
