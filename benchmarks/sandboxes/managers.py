@@ -95,9 +95,9 @@ class ManagerSandbox(PeerSandbox):
     def remove(self, started: Started) -> None:
         """Have the manager delete it."""
         answer, _ = self._helper.ask("drop", name=started.name)
-        super().remove(started)
         if answer["status"] != 0:
             raise MeasurementError(f"{self.name}: rm {started.name}: {mute(answer['status'])}")
+        super().remove(started)
 
     def execute(
         self,

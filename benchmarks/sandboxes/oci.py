@@ -256,11 +256,11 @@ class OciSandbox(PeerSandbox):
     def remove(self, started: Started) -> None:
         """Have the runtime delete it, and unmount its root."""
         answer, _ = self._helper.ask("drop", name=started.name)
-        super().remove(started)
         if answer["status"] != 0:
             raise MeasurementError(
                 f"{self._program} delete {started.name}: {mute(answer['status'])}",
             )
+        super().remove(started)
 
     def execute(
         self,

@@ -195,8 +195,13 @@ class Helper:
     ) -> tuple[dict[str, Any], list[int]]:
         try:
             with self._lock:
-                wire.send(self._channel, message, fds)
-                answer, received = wire.receive(self._channel)
+                try:
+                    wire.send(self._channel, message, fds)
+                    answer, received = wire.receive(self._channel)
+                except BaseException:
+                    # the answer would be taken for the next request's
+                    self._channel.close()
+                    raise
         except (OSError, EOFError) as error:
             raise MeasurementError(f"the helper for other runtimes is gone ({error})") from error
         if "error" in answer:
