@@ -18,7 +18,8 @@ from benchmarks.sandboxes.base import ENVIRONMENT, PAYLOAD, STAMP_DESCRIPTOR, ST
 from benchmarks.sandboxes.capture import FirstByte
 from benchmarks.sandboxes.oci_bundle import expand
 from benchmarks.sandboxes.peer_client import Helper, version
-from benchmarks.sandboxes.peers import PeerSandbox, Started
+from benchmarks.sandboxes.peer_instance import Started
+from benchmarks.sandboxes.peers import PeerSandbox
 from runtime import seccomp, usage
 
 if TYPE_CHECKING:

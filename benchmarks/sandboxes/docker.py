@@ -25,7 +25,7 @@ from benchmarks.sandboxes.docker_traces import FIFO, LABEL, OWNER
 from benchmarks.sandboxes.managers import DIFFERS, ManagerSandbox, limits, names
 from benchmarks.sandboxes.oci import groups_of
 from benchmarks.sandboxes.peer_client import SEARCH, Helper, refused, version
-from benchmarks.sandboxes.peers import Started
+from benchmarks.sandboxes.peer_instance import Started
 
 if TYPE_CHECKING:
     from benchmarks.sandboxes.base import Setting

@@ -23,7 +23,8 @@ from benchmarks.sandboxes.base import ENVIRONMENT, PAYLOAD, START_TIMEOUT_S
 from benchmarks.sandboxes.capture import FirstByte
 from benchmarks.sandboxes.oci_bundle import expand
 from benchmarks.sandboxes.peer_client import Helper
-from benchmarks.sandboxes.peers import PIDS_LIMIT, PeerSandbox, Started
+from benchmarks.sandboxes.peer_instance import Started
+from benchmarks.sandboxes.peers import PIDS_LIMIT, PeerSandbox
 from runtime import cgroups, seccomp
 from runtime.cgroups import files, layout, v1
 from runtime.spawner.init import CANDIDATES

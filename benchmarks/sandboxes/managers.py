@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from benchmarks.records import Resources
-    from benchmarks.sandboxes.peers import Started
+    from benchmarks.sandboxes.peer_instance import Started
 
 STOP_S = 2
 """Seconds that ``stop`` waits before it kills, as the other peers have it."""

@@ -19,7 +19,8 @@ from benchmarks.records import SandboxInfo
 from benchmarks.sandboxes.base import ENVIRONMENT, PAYLOAD, STAMP_DESCRIPTOR, START_TIMEOUT_S
 from benchmarks.sandboxes.capture import FirstByte
 from benchmarks.sandboxes.peer_client import Helper, version
-from benchmarks.sandboxes.peers import PeerSandbox, Started
+from benchmarks.sandboxes.peer_instance import Started
+from benchmarks.sandboxes.peers import PeerSandbox
 from runtime import capabilities, usage
 
 if TYPE_CHECKING:

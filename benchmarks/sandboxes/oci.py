@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -29,7 +29,8 @@ from benchmarks.sandboxes.base import (
 )
 from benchmarks.sandboxes.capture import FirstByte, Pipes
 from benchmarks.sandboxes.peer_client import SEARCH, Command, Helper, mute, refused, version
-from benchmarks.sandboxes.peers import PIDS_LIMIT, PeerSandbox, Started
+from benchmarks.sandboxes.peer_instance import Started
+from benchmarks.sandboxes.peers import PIDS_LIMIT, PeerSandbox
 from runtime.cgroups import layout
 from runtime.spawner.init import CANDIDATES
 
@@ -207,13 +208,17 @@ class OciSandbox(PeerSandbox):
         output = os.memfd_create("output", os.MFD_CLOEXEC)
         # not the host's /dev/null: crun gives standard input to the container's root
         null = os.memfd_create("nothing", os.MFD_CLOEXEC)
-        try:
+        spoken = os.memfd_create("spoken", os.MFD_CLOEXEC)
+        with ExitStack() as stack:
+            for fd in (output, null, spoken):
+                stack.callback(os.close, fd)
+            held = stack.enter_context(self._undone_on_failure(name))
             with FirstByte() as first:
                 requested = time.monotonic_ns()
                 called = self._helper.call(
                     argv,
                     START_TIMEOUT_S,
-                    fds=(null, output, output, first.child),
+                    fds=(null, spoken, output, first.child),
                     targets=(0, 1, 2, STAMP_DESCRIPTOR),
                     name=name,
                     overlay={"name": name, "lower": self._lower, "owner": self._owner},
@@ -223,17 +228,12 @@ class OciSandbox(PeerSandbox):
                 main = first.stamp(START_TIMEOUT_S) if called.status == 0 else None
             if main is None:
                 raise refused(output, called.status)
-        except MeasurementError:
-            self._helper.ask("drop", name=name)
-            raise
-        finally:
-            os.close(output)
-            os.close(null)
-        answer, fds = self._helper.ask("found", pid_files=(pid_file,))
+            answer, fds = self._helper.ask("found", pid_files=(pid_file,))
+            held += fds
+            (pid,) = answer["pids"]
+            groups = groups_of(pid) if self._limited else {}
         stamps = {"requested": requested, "spawned": called.spawned, "main": main}
-        (pid,) = answer["pids"]
-        groups = groups_of(pid) if self._limited else {}
-        return Started(name, pid, (fds[0],), stamps, groups)
+        return Started(name, pid, tuple(fds), stamps, groups)
 
     @contextmanager
     def networked(self, testbed: Testbed) -> Iterator[Endpoint]:

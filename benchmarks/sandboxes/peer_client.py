@@ -307,8 +307,15 @@ def one_line(output: int) -> str:
 
 
 def refused(output: int, status: int | None) -> MeasurementError:
-    """Return the error of a command that was to start something, in its own words."""
-    return MeasurementError(one_line(output) or mute(status))
+    """Return the error of a command that was to start something, in its own words.
+
+    Args:
+        output: What it wrote to standard error.
+        status: How it ended; 0 where it did its work and the workload's first byte did not come.
+    """
+    if status == 0:
+        return MeasurementError("its workload never ran its first instruction", timed_out=True)
+    return MeasurementError(one_line(output) or mute(status), timed_out=status is None)
 
 
 def mute(status: int | None) -> str:

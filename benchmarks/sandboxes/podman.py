@@ -11,19 +11,20 @@ import os
 import shutil
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from benchmarks.errors import MeasurementError, UnsuitableHostError
+from benchmarks.errors import UnsuitableHostError
 from benchmarks.records import SandboxInfo
 from benchmarks.sandboxes.base import PAYLOAD, STAMP_DESCRIPTOR, START_TIMEOUT_S
 from benchmarks.sandboxes.capture import FirstByte
 from benchmarks.sandboxes.managers import DIFFERS, ManagerSandbox, limits, names
 from benchmarks.sandboxes.oci import groups_of, hierarchies, mounts
 from benchmarks.sandboxes.peer_client import SEARCH, Helper, refused, version
-from benchmarks.sandboxes.peers import Started
+from benchmarks.sandboxes.peer_instance import Started
 from runtime.cgroups import layout
 from runtime.spawner.init import CANDIDATES
 
@@ -149,14 +150,17 @@ class PodmanSandbox(ManagerSandbox):
         )  # fmt: skip
         undo = (*self._command, "rm", "--force", "--time", "0", name)
         output = os.memfd_create("output", os.MFD_CLOEXEC)
-        null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
-        try:
+        null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+        with ExitStack() as stack:
+            for fd in (output, null):
+                stack.callback(os.close, fd)
+            held = stack.enter_context(self._undone_on_failure(name))
             with FirstByte() as first:
                 requested = time.monotonic_ns()
                 called = self._helper.call(
                     argv,
                     START_TIMEOUT_S,
-                    fds=(null, output, output, first.child),
+                    fds=(null, null, output, first.child),
                     targets=(0, 1, 2, STAMP_DESCRIPTOR),
                     env=self.environment(),
                     name=name,
@@ -167,15 +171,11 @@ class PodmanSandbox(ManagerSandbox):
             if main is None:
                 raise refused(output, called.status)
             answer, fds = self._helper.ask("found", pid_files=pid_files)
-        except MeasurementError:
-            self._helper.ask("drop", name=name)
-            raise
-        finally:
-            os.close(output)
-            os.close(null)
-        pid, monitor = answer["pids"]
+            held += fds
+            pid, monitor = answer["pids"]
+            groups = groups_of(pid)
         stamps = {"requested": requested, "spawned": called.spawned, "main": main}
-        return Started(name, pid, tuple(fds), stamps, groups_of(pid), (monitor,))
+        return Started(name, pid, tuple(fds), stamps, groups, (monitor,))
 
 
 def _path() -> str:

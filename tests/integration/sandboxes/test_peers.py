@@ -17,6 +17,7 @@ from benchmarks.errors import MeasurementError, UnsuitableHostError
 from benchmarks.records import Resources
 from benchmarks.sandboxes import open_sandbox
 from benchmarks.sandboxes.base import Setting
+from benchmarks.sandboxes.peer_client import refused
 from runtime import usage
 from runtime.cgroups import layout
 
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from benchmarks.image import Image
-    from benchmarks.sandboxes.peers import PeerInstance, PeerSandbox
+    from benchmarks.sandboxes.peer_instance import PeerInstance
+    from benchmarks.sandboxes.peers import PeerSandbox
 
 MEMORY = 96 << 20
 LIMITED = ["oci:crun", "oci:runc", "floor"]
@@ -183,6 +185,7 @@ from pathlib import Path
 from benchmarks.records import Resources
 from benchmarks.sandboxes import open_sandbox
 from benchmarks.sandboxes.base import Setting
+from benchmarks.sandboxes.peer_client import refused
 resources = Resources(cpus=1, cpuset={setting.resources.cpuset}, memory_bytes={MEMORY})
 state = Path({str(setting.state)!r}) / "killed"
 setting = Setting(resources, Path({str(setting.image_root)!r}), None, state, state, 1)
@@ -206,3 +209,40 @@ with open_sandbox({name!r}, setting) as box, box.start() as instance:
             return
         time.sleep(0.1)
     raise AssertionError(f"left: {alive} {left} {traces(helper)}")
+
+
+@pytest.mark.parametrize("after", ["before-it-is-found", "before-its-groups-are-read"])
+def test_of_a_process_that_ends_right_after_its_byte_nothing_is_left(
+    after: str, setting: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with peer("oci:crun", setting) as box:
+        ask = box._helper.ask
+
+        def gone(pid: int) -> None:
+            raise FileNotFoundError(2, "No such file or directory", f"/proc/{pid}/cgroup")
+
+        def unfound(verb: str, *args: object, **fields: object) -> object:
+            if verb == "found":
+                raise MeasurementError("No such process")
+            return ask(verb, *args, **fields)  # type: ignore[arg-type]
+
+        with monkeypatch.context() as patched:
+            if after == "before-it-is-found":
+                patched.setattr(box._helper, "ask", unfound)
+            else:
+                patched.setattr("benchmarks.sandboxes.oci.groups_of", gone)
+            with pytest.raises(MeasurementError, match=r"oci:crun did not start: .*[Nn]o such"):
+                box.start()
+        assert box.leftovers() == []
+        with box.start():
+            pass
+
+
+def test_a_workload_that_never_speaks_is_told_from_a_runtime_that_refuses() -> None:
+    output = os.memfd_create("output")
+    os.write(output, b"warning: something\n")
+    silent, refusal, slow = (refused(output, status) for status in (0, 1, None))
+    os.close(output)
+    assert str(silent) == "its workload never ran its first instruction"
+    assert (silent.timed_out, refusal.timed_out, slow.timed_out) == (True, False, True)
+    assert str(refusal) == "warning: something"

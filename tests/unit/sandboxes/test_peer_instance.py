@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from benchmarks.errors import MeasurementError
-from benchmarks.sandboxes.peers import PeerInstance, Started
+from benchmarks.sandboxes.peer_instance import PeerInstance, Started
 from runtime import usage
 
 if TYPE_CHECKING:
