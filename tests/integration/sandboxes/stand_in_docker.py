@@ -1,8 +1,9 @@
 """Answers as docker's command line does, for tests: a container is a process of this host.
 
 Called with the folder that holds its records, then with docker's own arguments. A file ``away``
-there stands for a daemon that does not answer, ``refuse`` for one that starts nothing, ``deaf``
-for containers that do not end when they are asked to.
+there stands for a daemon that does not answer, ``refuse`` for one that starts nothing, ``taken``
+for one that has every name already, ``deaf`` for containers that do not end when they are asked to,
+``mute`` for those that end at once.
 """
 
 import contextlib
@@ -45,9 +46,12 @@ elif verb == "import":
 elif verb == "run":
     if (folder / "refuse").exists():
         sys.exit("no space on this daemon")
-    pipe = value("--volume").partition(":")[0]
+    if (folder / "taken").exists():
+        sys.exit(f'Conflict. The container name "/{value("--name")}" is already in use')
+    pipe = value("--mount").split(",")[1].removeprefix("src=")
+    first = "exit 1" if (folder / "mute").exists() else f"printf m > {pipe}; exec sleep 60"
     held = subprocess.Popen(
-        ["/bin/sh", "-c", f"printf m > {pipe}; exec sleep 60"],
+        ["/bin/sh", "-c", first],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -74,3 +78,7 @@ elif verb in {"stop", "rm"} and (folder / f"{words[-1]}.pid").exists():
         os.kill(pid_of(words[-1]), number)
     if verb == "stop":
         time.sleep(0.5)  # its books
+    else:
+        (folder / f"{words[-1]}.pid").unlink()
+elif verb == "ps":
+    print("\n".join(path.stem for path in folder.glob("*.pid")))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -16,7 +17,7 @@ import pytest
 import runtime
 from benchmarks.errors import MeasurementError, UnsuitableHostError
 from benchmarks.records import Resources
-from benchmarks.sandboxes import open_sandbox
+from benchmarks.sandboxes import docker_traces, open_sandbox
 from benchmarks.sandboxes.base import Setting
 from tests.integration.sandboxes.test_peers import MEMORY, traces, workload
 
@@ -147,22 +148,33 @@ with open_sandbox("podman:runc", setting) as box, box.start() as instance:
 
 
 @pytest.fixture
-def docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A docker command without a daemon: its containers are processes. Returns its log."""
+def docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A docker command without a daemon: its containers are processes. Yields its log."""
     program = tmp_path / "docker"
     program.write_text(f'#!/bin/sh\nexec {sys.executable} -I {STAND_IN} {tmp_path} "$@"\n')
     program.chmod(0o755)
     (tmp_path / "tree" / "bin").mkdir(parents=True)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    monkeypatch.delenv("DOCKER_HOST", raising=False)
-    return tmp_path / "log"
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/docker.sock")
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(f"{tmp_path}/docker.sock")
+        listening.listen()
+        yield tmp_path / "log"
 
 
-def test_docker_is_called_as_its_users_call_it(docker: Path, setting: Setting) -> None:
-    small = Setting(
-        setting.resources, docker.parent / "tree", None, setting.state, setting.state, 1
-    )
-    with open_sandbox("docker:runsc", small) as box:
+@pytest.fixture
+def small(docker: Path, setting: Setting) -> Setting:
+    tree = docker.parent / "tree"
+    return Setting(setting.resources, tree, None, setting.state, setting.state, 1)
+
+
+def opened(name: str, setting: Setting) -> ManagerSandbox:
+    return open_sandbox(name, setting)  # type: ignore[return-value]
+
+
+def test_docker_is_called_as_its_users_call_it(docker: Path, small: Setting) -> None:
+    with opened("docker:runsc", small) as box:
+        helper = box._helper.name
         assert box.info.details["oci_runtime"] == "runsc"
         assert box.info.details["shared"] == ["dockerd", "containerd"]
         with box.start() as instance:
@@ -182,13 +194,100 @@ def test_docker_is_called_as_its_users_call_it(docker: Path, setting: Setting) -
         with pytest.raises(MeasurementError, match="no space on this daemon"):
             box.start()
     said = docker.read_text()
-    assert "run --detach --name docker.runsc-" in said
+    assert f"run --detach --name {helper}-0 " in said
+    assert f",dst=/tare-first-byte {helper}:image " in said
     assert f"--network none --memory {MEMORY}b --cpus 1 --pids-limit 512 --cpuset-cpus" in said
     assert "--runtime runsc" in said
-    assert " image rm --force tare-" in said.splitlines()[-1]
+    *_, listing, last = said.splitlines()
+    assert f" ps --all --quiet --filter label=tare.owner={helper}" in listing
+    assert last.endswith(f" image rm --force {helper}:image")
     asked = [line for line in said.splitlines() if line != "--version"]
-    assert all(line.startswith("--host unix:///var/run/docker.sock ") for line in asked)
-    assert list((setting.state / "docker.runsc").iterdir()) == []
+    assert all(line.startswith(f"--host {os.environ['DOCKER_HOST']} ") for line in asked)
+    assert list((small.state / "docker.runsc").iterdir()) == []
+
+
+def test_docker_removes_nothing_that_it_did_not_make(docker: Path, small: Setting) -> None:
+    docker.with_name("taken").touch()
+    with pytest.raises(UnsuitableHostError, match="already in use"), opened("docker", small):
+        pass
+    removed = [line for line in docker.read_text().splitlines() if " rm --force --vol" in line]
+    assert removed
+    assert all(" --volumes tare-" in line for line in removed)
+
+
+def test_a_container_of_docker_that_has_ended_is_not_waited_for(
+    docker: Path, small: Setting
+) -> None:
+    with opened("docker", small) as box:
+        docker.with_name("mute").touch()
+        with pytest.raises(MeasurementError, match="never ran its first instruction") as caught:
+            box.start()
+        assert caught.value.timed_out
+        assert box.leftovers() == []
+
+
+def test_what_docker_still_has_is_left_over(docker: Path, small: Setting) -> None:
+    with opened("docker", small) as box:
+        docker.with_name(f"{box._helper.name}-7.pid").write_text("1")
+        assert box.leftovers() == [f"docker container {box._helper.name}-7"]
+        docker.with_name(f"{box._helper.name}-7.pid").unlink()
+        docker.with_name("away").touch()
+        assert "did not list (Cannot connect" in box.leftovers()[0]
+        docker.with_name("away").unlink()
+
+
+def test_a_helper_of_docker_that_is_gone_leaves_a_note_for_tare_clean(
+    docker: Path, small: Setting
+) -> None:
+    folder = small.state / "docker"
+    with opened("docker", small) as box:
+        name, address = box._helper.name, os.environ["DOCKER_HOST"]
+        assert docker_traces.leftovers(folder) == []  # it lives
+        docker.with_name("away").touch()
+    note = folder / f"{name}.daemon"
+    assert note.read_text() == address
+    (said,) = docker_traces.leftovers(folder)
+    assert f"may have left at docker's daemon at {address} (Cannot connect" in said
+    docker.with_name("away").unlink()
+    assert docker_traces.clean(folder)[-1] == f"note {note}"
+    assert list(folder.iterdir()) == []
+
+
+INSIDE = """
+import sys
+from benchmarks.errors import MeasurementError
+from benchmarks.sandboxes.docker_daemon import refuse_elsewhere
+try:
+    refuse_elsewhere(sys.argv[1])
+except MeasurementError as error:
+    print(error)
+"""
+LISTENER = """
+import socket, sys
+with socket.socket(socket.AF_UNIX) as listening:
+    listening.bind(sys.argv[1])
+    listening.listen()
+    print("listening", flush=True)
+    sys.stdin.read()
+"""
+APART = ("unshare", "--pid", "--fork", "--kill-child")
+
+
+@pytest.mark.parametrize("apart", ["we", "the-daemon", "nobody"])
+def test_a_daemon_that_tells_other_process_ids_is_refused(apart: str, tmp_path: Path) -> None:
+    address = str(tmp_path / "docker.sock")
+    listener = (sys.executable, "-S", "-c", LISTENER, address)
+    asker = (sys.executable, "-c", INSIDE, f"unix://{address}")
+    with subprocess.Popen(
+        (*(APART if apart == "the-daemon" else ()), *listener),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as daemon:
+        assert daemon.stdout is not None
+        assert daemon.stdout.readline()
+        prefix = APART if apart == "we" else ()
+        said = subprocess.run((*prefix, *asker), capture_output=True, text=True, check=True).stdout
+        assert ("is in another pid namespace" in said) == (apart != "nobody")
 
 
 def test_docker_without_a_daemon_is_absent_with_what_to_do(docker: Path, setting: Setting) -> None:
