@@ -47,6 +47,7 @@ def limits(resources: Resources) -> list[str]:
     options = [
         "--network", "none",
         "--memory", f"{resources.memory_bytes}b",
+        "--memory-swap", f"{resources.memory_bytes}b",  # the sum of both: no swap space
         "--cpus", str(resources.cpus),
         "--pids-limit", str(PIDS_LIMIT),
     ]  # fmt: skip

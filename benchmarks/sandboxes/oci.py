@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Self
 import runtime
 from benchmarks.errors import MeasurementError, NotSupportedError, UnsuitableHostError
 from benchmarks.records import SandboxInfo
-from benchmarks.sandboxes import oci_bundle
+from benchmarks.sandboxes import oci_bundle, swap
 from benchmarks.sandboxes.base import (
     ENVIRONMENT,
     PAYLOAD,
@@ -44,6 +44,12 @@ KNOWN = ("crun", "runc", "youki", "runsc", "kata-runtime")
 """Runtimes that help texts name; any other program with the same command line will do."""
 
 NO_CGROUP = "no-cgroup"
+
+OWN_STACK = (
+    "no network between sandboxes: its own network stack takes no interface that comes after its "
+    "start"
+)
+"""Why some runtimes cannot be connected."""
 
 
 @dataclass(frozen=True)
@@ -134,6 +140,7 @@ class OciSandbox(PeerSandbox):
         resources = self.setting.resources
         limits = runtime.Resources(
             memory_limit_bytes=resources.memory_bytes,
+            memory_swap_bytes=swap.limit_bytes(),
             cpus=float(resources.cpus),
             pids_limit=PIDS_LIMIT,
         )
@@ -239,10 +246,7 @@ class OciSandbox(PeerSandbox):
     def networked(self, testbed: Testbed) -> Iterator[Endpoint]:
         """Start one and connect the network namespace that its runtime has made, as ours is."""
         if self._dialect.own_stack:
-            raise NotSupportedError(
-                "no network between sandboxes: its own network stack takes no interface that comes "
-                "after its start",
-            )
+            raise NotSupportedError(OWN_STACK)
         with self.start() as instance, testbed.attached(instance.started.pid) as address:
             yield Endpoint(instance, address)
 

@@ -17,6 +17,7 @@ from benchmarks.errors import MeasurementError, UnsuitableHostError
 from benchmarks.records import Resources
 from benchmarks.sandboxes import open_sandbox
 from benchmarks.sandboxes.base import Setting
+from benchmarks.sandboxes.oci import groups_of
 from benchmarks.sandboxes.peer_client import refused
 from runtime import usage
 from runtime.cgroups import layout
@@ -34,6 +35,7 @@ PEERS = [*LIMITED, "oci:crun:no-cgroup", "floor:no-cgroup", "peer:bwrap", "peer:
 #: Without systemd's services nspawn makes no user namespace over an image that it does not own.
 WITHOUT_USERS = ("peer:nspawn",)
 PROGRAMS = {"bwrap": "bwrap", "nspawn": "systemd-nspawn"}
+BOTH = "memory.memsw.limit_in_bytes"
 NAMESPACES = ("pid", "uts", "mnt", "ipc", "net", "user")
 
 
@@ -134,6 +136,22 @@ def test_limits_hold_in_the_instances_own_group(name: str, setting: Setting) -> 
         assert usage.memory(groups) is not None
 
 
+@pytest.mark.parametrize("name", [*LIMITED, "container"])
+def test_no_swap_comes_beside_the_memory(
+    name: str, setting: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("benchmarks.sandboxes.swap.limit_bytes", lambda: 0)
+    if layout.current().v1 and not Path(layout.current().v1["memory"], BOTH).exists():
+        pytest.skip("this kernel does not count swap space")
+    with peer(name, setting) as box, box.start() as instance:
+        (pid, *_) = instance.pids()
+        groups = groups_of(pid)
+        if layout.current().v2:
+            assert (groups["unified"] / "memory.swap.max").read_text().strip() == "0"
+        else:
+            assert (groups["memory"] / BOTH).read_text().strip() == str(MEMORY)
+
+
 @pytest.mark.parametrize("name", ["oci:crun", "oci:runc"])
 def test_a_command_runs_under_the_same_restrictions(name: str, setting: Setting) -> None:
     with peer(name, setting) as box, box.start() as instance:
@@ -185,6 +203,7 @@ from pathlib import Path
 from benchmarks.records import Resources
 from benchmarks.sandboxes import open_sandbox
 from benchmarks.sandboxes.base import Setting
+from benchmarks.sandboxes.oci import groups_of
 from benchmarks.sandboxes.peer_client import refused
 resources = Resources(cpus=1, cpuset={setting.resources.cpuset}, memory_bytes={MEMORY})
 state = Path({str(setting.state)!r}) / "killed"

@@ -44,6 +44,7 @@ def test_both_managers_are_given_the_campaigns_limits() -> None:
     pairs = dict(zip(said[::2], said[1::2], strict=True))
     assert pairs["--network"] == "none"
     assert pairs["--memory"] == f"{96 << 20}b"
+    assert pairs["--memory-swap"] == pairs["--memory"]  # of both: no swap space
     assert pairs["--cpus"] == "2"
     assert pairs["--cpuset-cpus"] == "4,5"
     assert pairs["--pids-limit"] == "512"
