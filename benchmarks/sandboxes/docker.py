@@ -13,11 +13,11 @@ import shutil
 import time
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import msgspec
 
-from benchmarks.errors import MeasurementError, UnsuitableHostError
+from benchmarks.errors import MeasurementError, NotSupportedError, UnsuitableHostError
 from benchmarks.records import SandboxInfo
 from benchmarks.sandboxes.base import PAYLOAD, STAMP_DESCRIPTOR, START_TIMEOUT_S
 from benchmarks.sandboxes.capture import FirstByte
@@ -30,6 +30,7 @@ from benchmarks.sandboxes.peer_instance import Started
 
 if TYPE_CHECKING:
     from benchmarks.sandboxes.base import Setting
+    from benchmarks.sandboxes.testbed import Testbed
 
 _ASKED_S = 30.0
 _IMPORT_S = 600.0
@@ -138,6 +139,14 @@ class DockerSandbox(ManagerSandbox):
             "shared": ["dockerd", "containerd"],
         }
         self.info = msgspec.structs.replace(self.info, details={**self.info.details, **details})
+
+    def networked(self, testbed: Testbed) -> NoReturn:
+        """Refuse: nobody has tried to connect a container behind the daemon's back."""
+        del testbed
+        raise NotSupportedError(
+            "no network between sandboxes: it is started with --network none, and networks are "
+            "its daemon's to make",
+        )
 
     def _import(self) -> None:
         """Give the daemon the image's tree, as one layer with its owners."""

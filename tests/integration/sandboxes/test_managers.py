@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 import runtime
-from benchmarks.errors import MeasurementError, UnsuitableHostError
+from benchmarks.errors import MeasurementError, NotSupportedError, UnsuitableHostError
 from benchmarks.records import Resources
-from benchmarks.sandboxes import docker_traces, open_sandbox
+from benchmarks.sandboxes import docker_traces, make_testbed, open_sandbox
 from benchmarks.sandboxes.base import Setting
 from tests.integration.sandboxes.test_peers import MEMORY, traces, workload
 
@@ -65,6 +65,8 @@ def test_podman_starts_limits_stops_and_leaves_nothing(name: str, setting: Setti
             if "memory" in groups:
                 limit = (groups["memory"] / "memory.limit_in_bytes").read_text()
                 assert limit.strip() == str(MEMORY)
+                both = groups["memory"] / "memory.memsw.limit_in_bytes"
+                assert not both.exists() or both.read_text().strip() == str(MEMORY)
             assert (inside / "root/etc/passwd").is_file()
             for kind in ("pid", "uts", "mnt", "ipc", "net"):
                 ours = Path(f"/proc/self/ns/{kind}").readlink()
@@ -89,6 +91,25 @@ def test_podman_starts_limits_stops_and_leaves_nothing(name: str, setting: Setti
     assert traces(helper) == []
     assert list((setting.state / name.replace(":", ".")).iterdir()) == []
     assert own == (sorted(Path("/dev/shm").glob("libpod*")), Path("/var/lib/containers").exists())
+
+
+def test_podmans_containers_meet_the_testbed(setting: Setting) -> None:
+    with (
+        manager("podman:crun", setting) as box,
+        make_testbed(["native"], setting) as testbed,
+        box.networked(testbed) as end,  # type: ignore[attr-defined]
+    ):
+        shown = end.instance.run(["/bin/busybox", "ip", "address"], timeout_s=20)
+        assert f"inet {end.address}/" in shown.stdout.decode()
+        asked = ["/bin/busybox", "wget", "-T", "5", f"http://{testbed.host_address}:9/"]
+        assert b"refused" in end.instance.run(asked, timeout_s=20).stderr  # and so, reached
+    assert box.leftovers() == []
+
+
+def test_docker_says_why_it_has_no_network(docker: Path, small: Setting) -> None:
+    del docker
+    with pytest.raises(NotSupportedError, match="networks are its daemon's to make"):
+        opened("docker", small).networked(None)  # type: ignore[attr-defined]
 
 
 def lives(pid: int) -> bool:
@@ -196,7 +217,8 @@ def test_docker_is_called_as_its_users_call_it(docker: Path, small: Setting) -> 
     said = docker.read_text()
     assert f"run --detach --name {helper}-0 " in said
     assert f",dst=/tare-first-byte {helper}:image " in said
-    assert f"--network none --memory {MEMORY}b --cpus 1 --pids-limit 512 --cpuset-cpus" in said
+    memory = f"--memory {MEMORY}b --memory-swap {MEMORY}b"
+    assert f"--network none {memory} --cpus 1 --pids-limit 512 --cpuset-cpus" in said
     assert "--runtime runsc" in said
     *_, listing, last = said.splitlines()
     assert f" ps --all --quiet --filter label=tare.owner={helper}" in listing
