@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Self
 
 from benchmarks.errors import MeasurementError
 from benchmarks.sandboxes import processes
+from benchmarks.sandboxes.base import START_TIMEOUT_S
 from benchmarks.sandboxes.peer_client import ended
 from runtime import usage
 from runtime.cgroups import oom
@@ -148,8 +149,12 @@ class PeerInstance:
         self._stamps["stop_asked"] = time.monotonic_ns()
         with self._sandbox.terminate(self.started) as asking:
             # a manager takes its time before it asks, and keeps books after the end
-            while not (gone := self._ended(_SLICE_S)) and asking is not None and asking.runs():
-                pass
+            deadline = time.monotonic() + START_TIMEOUT_S
+            gone = self._ended(_SLICE_S)
+            while not gone and asking is not None and asking.runs():
+                if time.monotonic() > deadline:
+                    break
+                gone = self._ended(_SLICE_S)
             forced = not (gone or self._ended(_STOP_GRACE_S))
             if forced:
                 self._kill()
