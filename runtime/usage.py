@@ -88,9 +88,14 @@ def group_pids(groups: Mapping[str, Path]) -> list[int]:
 
 
 def namespace_pids(pid: int) -> list[int]:
-    """Processes that share the pid namespace of `pid` (which must not be the host's)."""
+    """Processes that share the pid namespace of `pid`; none where that is the caller's own.
+
+    So whoever kills them kills nobody else's, should the id have gone to another process.
+    """
     try:
         wanted = Path(f"/proc/{pid}/ns/pid").readlink()
+        if wanted == Path("/proc/self/ns/pid").readlink():
+            return []
     except OSError:
         return []
     found = []

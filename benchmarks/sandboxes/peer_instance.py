@@ -93,8 +93,9 @@ class PeerInstance:
         return list(dict.fromkeys((*self._own(), *self.started.services)))
 
     def _inside(self) -> list[int]:
-        if self.started.groups:
-            return usage.group_pids(self.started.groups)
+        # not its group's: on v1 a runtime may leave it in one of the daemon's
+        if ended(self.started.pidfds[0], 0):
+            return []
         return usage.namespace_pids(self.started.pid)
 
     def _kill_all_but(self, kept: Collection[int]) -> None:

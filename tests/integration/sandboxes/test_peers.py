@@ -152,7 +152,7 @@ def test_no_swap_comes_beside_the_memory(
             assert (groups["memory"] / BOTH).read_text().strip() == str(MEMORY)
 
 
-@pytest.mark.parametrize("name", ["oci:crun", "oci:runc"])
+@pytest.mark.parametrize("name", ["oci:crun", "oci:runc", "oci:crun:no-cgroup"])
 def test_a_command_runs_under_the_same_restrictions(name: str, setting: Setting) -> None:
     with peer(name, setting) as box, box.start() as instance:
         script = "grep -E 'NoNewPrivs|Seccomp:|CapBnd' /proc/self/status; echo $HOME; exit 7"
@@ -163,8 +163,10 @@ def test_a_command_runs_under_the_same_restrictions(name: str, setting: Setting)
         ]  # fmt: skip
         echoed = instance.run(["/bin/busybox", "cat"], timeout_s=20, stdin=b"through")
         assert echoed.stdout == b"through"
+        idle = sorted(instance.pids())
         with pytest.raises(MeasurementError, match="did not end within"):
             instance.run(["/bin/busybox", "sleep", "60"], timeout_s=0.5)
+        assert sorted(instance.pids()) == idle
 
 
 @pytest.mark.parametrize("name", ["floor", "peer:bwrap", "peer:nspawn"])

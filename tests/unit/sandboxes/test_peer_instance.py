@@ -70,7 +70,9 @@ def groups(tmp_path: Path) -> dict[str, Path]:
 def instance(
     groups: dict[str, Path], *services: int, sandbox: Sandbox | None = None
 ) -> PeerInstance:
-    started = Started("one", os.getpid(), (), {"requested": 1, "main": 2}, groups, services)
+    pid = os.getpid()
+    stamps = {"requested": 1, "main": 2}
+    started = Started("one", pid, (os.pidfd_open(pid),), stamps, groups, services)
     return PeerInstance(sandbox or Sandbox(), started)  # type: ignore[arg-type]
 
 
@@ -91,20 +93,20 @@ def test_the_cpu_time_is_unknown_once_a_monitor_has_ended(groups: dict[str, Path
     assert watched.cpu_seconds() is None
 
 
-def test_a_command_that_is_given_up_ends_inside_too(groups: dict[str, Path]) -> None:
+def test_a_command_that_is_given_up_ends_inside_too(monkeypatch: pytest.MonkeyPatch) -> None:
     with subprocess.Popen(["sleep", "60"]) as idle, subprocess.Popen(["sleep", "60"]) as hung:
-        listed = groups["unified"] / "cgroup.procs"
-        listed.write_text(f"{idle.pid}\n")
-        sandbox = Sandbox(lambda: _write(listed, f"{idle.pid}\n{hung.pid}\n"))
+        inside = [idle.pid]
+        monkeypatch.setattr(usage, "namespace_pids", lambda _: inside)
+        sandbox = Sandbox(lambda: inside.append(hung.pid))
         with pytest.raises(MeasurementError, match="did not end"):
-            instance(groups, sandbox=sandbox).run(["/bin/sleep"], timeout_s=1)
+            instance({}, sandbox=sandbox).run(["/bin/sleep"], timeout_s=1)
         assert hung.wait(10) == -signal.SIGKILL
         assert idle.poll() is None
         idle.kill()
 
 
-def _write(path: Path, text: str) -> None:
-    path.write_text(text)
+def test_of_the_hosts_own_namespace_nobody_is_inside() -> None:
+    assert usage.namespace_pids(os.getpid()) == []
 
 
 class Stopping(Sandbox):
