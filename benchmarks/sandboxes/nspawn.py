@@ -11,6 +11,7 @@ import os
 import shutil
 import signal
 import time
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import runtime
@@ -87,7 +88,10 @@ class NspawnSandbox(PeerSandbox):
         null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
         payload = [part.replace(f">&{STAMP_DESCRIPTOR}", "") for part in PAYLOAD]
         argv = (self._program, *arguments(self._spec, name), "--", *payload)
-        try:
+        with ExitStack() as stack:
+            for fd in (output, null):
+                stack.callback(os.close, fd)
+            held = stack.enter_context(self._undone_on_failure(name))
             with FirstByte() as first:
                 requested = time.monotonic_ns()
                 answer, fds = self._helper.ask(
@@ -97,19 +101,16 @@ class NspawnSandbox(PeerSandbox):
                     env=dict(ENVIRONMENT),
                     targets=(0, 1, 2),
                 )
+                held += fds
                 first.close_child_end()
                 main = first.stamp(START_TIMEOUT_S)
+            pid = answer["pid"]
+            held += map(os.pidfd_open, usage.descendants(pid)[1:])  # the first is itself
             if main is None:
-                os.close(fds[0])
                 said = os.pread(output, 65536, 0).decode(errors="replace").strip()
                 raise MeasurementError(said.replace("\n", "; ") or "its workload never ran")
-        finally:
-            for fd in (output, null):
-                os.close(fd)
-        pid = answer["pid"]
-        below = [other for other in usage.descendants(pid) if other != pid]
         stamps = {"requested": requested, "spawned": answer["spawned"], "main": main}
-        return Started(name, pid, (fds[0], *map(os.pidfd_open, below)), stamps, {})
+        return Started(name, pid, tuple(held), stamps, {})
 
     @contextlib.contextmanager
     def terminate(self, started: Started) -> Iterator[None]:

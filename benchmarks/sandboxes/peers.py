@@ -79,7 +79,7 @@ class PeerSandbox:
     def _undone_on_failure(self, name: str) -> Iterator[list[int]]:
         """Have the helper remove an instance whose start fails in this context.
 
-        The context holds a list for pidfds, which are closed then.
+        The context holds a list for pidfds, whose processes are killed then.
 
         Raises:
             MeasurementError: It failed, or a process of it had ended before it could be looked at.
@@ -89,6 +89,8 @@ class PeerSandbox:
             yield held
         except BaseException as error:
             for fd in held:
+                with contextlib.suppress(ProcessLookupError):
+                    signal.pidfd_send_signal(fd, signal.SIGKILL)
                 os.close(fd)
             with contextlib.suppress(MeasurementError):
                 self._helper.ask("drop", name=name)

@@ -3,7 +3,7 @@
 Called with the folder that holds its records, then with docker's own arguments. A file ``away``
 there stands for a daemon that does not answer, ``refuse`` for one that starts nothing, ``taken``
 for one that has every name already, ``deaf`` for containers that do not end when they are asked to,
-``mute`` for those that end at once.
+``mute`` for those that end at once, ``stuck`` for those that cannot be removed.
 """
 
 import contextlib
@@ -70,6 +70,8 @@ elif verb == "inspect":
 elif verb == "exec":
     place = next(place for place, word in enumerate(words) if (folder / f"{word}.pid").exists())
     sys.exit(subprocess.run(words[place + 1 :], check=False).returncode)
+elif verb == "rm" and (folder / "stuck").exists():
+    sys.exit("device or resource busy")
 elif verb in {"stop", "rm"} and (folder / f"{words[-1]}.pid").exists():
     kills = verb == "rm" or (folder / "deaf").exists()
     number = signal.SIGKILL if kills else signal.SIGTERM

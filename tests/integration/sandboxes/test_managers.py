@@ -248,6 +248,20 @@ def test_a_container_of_docker_that_has_ended_is_not_waited_for(
         assert box.leftovers() == []
 
 
+def test_what_docker_does_not_remove_is_named_and_asked_for_again(
+    docker: Path, small: Setting
+) -> None:
+    with opened("docker", small) as box:
+        instance = box.start()
+        name = instance.started.name
+        docker.with_name("stuck").touch()
+        with pytest.raises(MeasurementError, match=f"rm {name}: it ended with status 1"):
+            instance.stop()
+        assert box.leftovers() == [f"docker container {name}"]
+        docker.with_name("stuck").unlink()
+    assert list(docker.parent.glob("*.pid")) == []
+
+
 def test_what_docker_still_has_is_left_over(docker: Path, small: Setting) -> None:
     with opened("docker", small) as box:
         docker.with_name(f"{box._helper.name}-7.pid").write_text("1")

@@ -17,6 +17,7 @@ from benchmarks.errors import MeasurementError, UnsuitableHostError
 from benchmarks.records import Resources
 from benchmarks.sandboxes import open_sandbox
 from benchmarks.sandboxes.base import Setting
+from benchmarks.sandboxes.capture import FirstByte
 from benchmarks.sandboxes.oci import groups_of
 from benchmarks.sandboxes.peer_client import refused
 from runtime import usage
@@ -205,8 +206,6 @@ from pathlib import Path
 from benchmarks.records import Resources
 from benchmarks.sandboxes import open_sandbox
 from benchmarks.sandboxes.base import Setting
-from benchmarks.sandboxes.oci import groups_of
-from benchmarks.sandboxes.peer_client import refused
 resources = Resources(cpus=1, cpuset={setting.resources.cpuset}, memory_bytes={MEMORY})
 state = Path({str(setting.state)!r}) / "killed"
 setting = Setting(resources, Path({str(setting.image_root)!r}), None, state, state, 1)
@@ -257,6 +256,27 @@ def test_of_a_process_that_ends_right_after_its_byte_nothing_is_left(
         assert box.leftovers() == []
         with box.start():
             pass
+
+
+@pytest.mark.parametrize("name", ["oci:crun", "peer:bwrap", "peer:nspawn"])
+def test_of_a_workload_that_never_speaks_nothing_goes_on(
+    name: str, setting: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stamp = FirstByte.stamp
+
+    def silent(first: FirstByte, timeout_s: float) -> None:
+        stamp(first, timeout_s)
+
+    with peer(name, setting) as box:
+        served = box._helper._process.pid
+        with monkeypatch.context() as patched:
+            patched.setattr(FirstByte, "stamp", silent)
+            with pytest.raises(MeasurementError, match=f"{name} did not start: its workload never"):
+                box.start()
+        deadline = time.monotonic() + 5
+        while usage.descendants(served) != [served] and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert usage.descendants(served) == [served]
 
 
 def test_a_workload_that_never_speaks_is_told_from_a_runtime_that_refuses() -> None:
