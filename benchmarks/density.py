@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import psutil
 
 from benchmarks import host
-from benchmarks.errors import MeasurementError
+from benchmarks.errors import MeasurementError, NotSupportedError
 
 if TYPE_CHECKING:
     from benchmarks.sandboxes.base import Sandbox
@@ -105,6 +105,7 @@ def measure(sandbox: Sandbox, ceiling: Ceiling, settle_s: float) -> Density:
     """Start as many idle instances as the ceiling allows, fit the line, and stop them all.
 
     Raises:
+        NotSupportedError: There cannot be as many of this sandbox.
         MeasurementError: Fewer than three could be had, or one did not stop.
     """
     points = _Points()
@@ -116,6 +117,8 @@ def measure(sandbox: Sandbox, ceiling: Ceiling, settle_s: float) -> Density:
         while count < ceiling.instances:
             try:
                 stack.enter_context(sandbox.start())
+            except NotSupportedError:
+                raise  # not a limit of this host: there are no more of it anywhere
             except MeasurementError as error:
                 ended_by = f"instance {count + 1} did not start: {error}"
                 break

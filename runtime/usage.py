@@ -36,6 +36,7 @@ __all__ = [
     "group_pids",
     "memory",
     "namespace_pids",
+    "own_cpu_s",
     "processes_cpu_s",
     "statistics",
 ]
@@ -62,6 +63,20 @@ def processes_cpu_s(pids: Iterable[int]) -> float:
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
+def own_cpu_s(pids: Iterable[int]) -> float | None:
+    """CPU seconds of these processes alone, in clock ticks; None where one of them has ended.
+
+    What they reaped is left out (utime and stime of proc_pid_stat(5), not cutime and cstime).
+    """
+    ticks = 0
+    for pid in pids:
+        fields = _stat(pid)
+        if not fields:
+            return None
+        ticks += sum(int(value) for value in fields[11:13])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
 def cpu_time_s(groups: Mapping[str, Path], pids: Iterable[int]) -> float:
     """CPU seconds of the group, 0 where it does not count them; without one, of the processes."""
     return (group_cpu_s(groups) or 0.0) if groups else processes_cpu_s(pids)
@@ -73,9 +88,14 @@ def group_pids(groups: Mapping[str, Path]) -> list[int]:
 
 
 def namespace_pids(pid: int) -> list[int]:
-    """Processes that share the pid namespace of `pid` (which must not be the host's)."""
+    """Processes that share the pid namespace of `pid`; none where that is the caller's own.
+
+    So whoever kills them kills nobody else's, should the id have gone to another process.
+    """
     try:
         wanted = Path(f"/proc/{pid}/ns/pid").readlink()
+        if wanted == Path("/proc/self/ns/pid").readlink():
+            return []
     except OSError:
         return []
     found = []

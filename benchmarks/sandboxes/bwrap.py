@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,8 @@ from benchmarks.sandboxes.base import ENVIRONMENT, PAYLOAD, STAMP_DESCRIPTOR, ST
 from benchmarks.sandboxes.capture import FirstByte
 from benchmarks.sandboxes.oci_bundle import expand
 from benchmarks.sandboxes.peer_client import Helper, version
-from benchmarks.sandboxes.peers import PeerSandbox, Started
+from benchmarks.sandboxes.peer_instance import Started
+from benchmarks.sandboxes.peers import PeerSandbox
 from runtime import seccomp, usage
 
 if TYPE_CHECKING:
@@ -85,7 +87,10 @@ class BwrapSandbox(PeerSandbox):
         os.write(rules, self._filter)
         os.lseek(rules, 0, os.SEEK_SET)
         null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
-        try:
+        with ExitStack() as stack:
+            for fd in (output, rules, null):
+                stack.callback(os.close, fd)
+            held = stack.enter_context(self._undone_on_failure(name))
             with FirstByte() as first:
                 requested = time.monotonic_ns()
                 answer, fds = self._helper.ask(
@@ -95,19 +100,16 @@ class BwrapSandbox(PeerSandbox):
                     env=dict(ENVIRONMENT),
                     targets=(0, 1, 2, STAMP_DESCRIPTOR, _FILTER),
                 )
+                held += fds
                 first.close_child_end()
                 main = first.stamp(START_TIMEOUT_S)
+            pid = answer["pid"]
+            held += map(os.pidfd_open, usage.descendants(pid)[1:])  # the first is itself
             if main is None:
-                os.close(fds[0])
                 said = os.pread(output, 65536, 0).decode(errors="replace").strip()
                 raise MeasurementError(said.replace("\n", "; ") or "its workload never ran")
-        finally:
-            for fd in (output, rules, null):
-                os.close(fd)
-        pid = answer["pid"]
-        below = [other for other in usage.descendants(pid) if other != pid]
         stamps = {"requested": requested, "spawned": answer["spawned"], "main": main}
-        return Started(name, pid, (fds[0], *map(os.pidfd_open, below)), stamps, {})
+        return Started(name, pid, tuple(held), stamps, {})
 
 
 def arguments(spec: Spec, root: Path) -> list[str]:

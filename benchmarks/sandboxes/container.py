@@ -21,7 +21,7 @@ import runtime
 from benchmarks import audit
 from benchmarks.errors import MeasurementError, UnsuitableHostError
 from benchmarks.records import SandboxInfo
-from benchmarks.sandboxes import processes
+from benchmarks.sandboxes import processes, swap
 from benchmarks.sandboxes.base import (
     ENVIRONMENT,
     PAYLOAD,
@@ -215,6 +215,7 @@ class ContainerSandbox:
         resources = self._setting.resources
         limits = runtime.Resources(
             memory_limit_bytes=resources.memory_bytes,
+            memory_swap_bytes=swap.limit_bytes(),
             cpus=float(resources.cpus),
             pids_limit=_PIDS_LIMIT,
         )

@@ -10,31 +10,42 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import time
+from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import msgspec
 
-from benchmarks.errors import MeasurementError, UnsuitableHostError
+from benchmarks.errors import MeasurementError, NotSupportedError, UnsuitableHostError
 from benchmarks.records import SandboxInfo
 from benchmarks.sandboxes.base import PAYLOAD, STAMP_DESCRIPTOR, START_TIMEOUT_S
 from benchmarks.sandboxes.capture import FirstByte
-from benchmarks.sandboxes.docker_traces import FIFO, LABEL, OWNER
+from benchmarks.sandboxes.docker_daemon import address, mount_option, quoted, refuse_elsewhere
+from benchmarks.sandboxes.docker_traces import DAEMON, FIFO, LABEL, OWNER
 from benchmarks.sandboxes.managers import DIFFERS, ManagerSandbox, limits, names
 from benchmarks.sandboxes.oci import groups_of
-from benchmarks.sandboxes.peer_client import SEARCH, Helper, refused, version
-from benchmarks.sandboxes.peers import Started
+from benchmarks.sandboxes.peer_client import SEARCH, Helper, mute, one_line, refused, version
+from benchmarks.sandboxes.peer_instance import Started
 
 if TYPE_CHECKING:
     from benchmarks.sandboxes.base import Setting
+    from benchmarks.sandboxes.testbed import Testbed
 
 _ASKED_S = 30.0
 _IMPORT_S = 600.0
 _INSIDE = "/tare-first-byte"
 _IMAGE = "image"
-_USUAL = "unix:///var/run/docker.sock"
+_SLICE_S = 0.5
+_SWEEP = """
+label=$1 image=$2 note=$3
+shift 3
+found=$("$@" ps --all --quiet --filter "$label") || exit
+[ -z "$found" ] || "$@" rm --force --volumes $found || exit
+"$@" image rm --force "$image" && rm -f "$note"
+"""
+"""The end of it all, also after a death: whatever bears our label, the image, the note of it."""
+
 _TOLD = "{{.DefaultRuntime}}\n{{.Driver}}\n{{.InitBinary}}"
 _CPUS = (
     "the daemon makes the container, on whatever CPUs it runs itself; only the container and the "
@@ -65,7 +76,13 @@ class DockerSandbox(ManagerSandbox):
             )
         self._program = found
         # by its address: the helper's commands have nobody's home, and so no context of docker's
-        self._command = (found, "--host", _address(found))
+        try:
+            self._address = address(found)
+        except MeasurementError as error:
+            raise UnsuitableHostError(
+                f"the sandbox {name!r} cannot be had here: {error}"
+            ) from error
+        self._command = (found, "--host", self._address)
         self._runtime = name.partition(":")[2]
         self.info = SandboxInfo(
             name=name,
@@ -92,26 +109,24 @@ class DockerSandbox(ManagerSandbox):
             MeasurementError: No daemon answers, or it refuses the image or the container.
         """
         self._helper = Helper(self._state, affinity=self.setting.resources.cpuset)
-        if not self._command[2].startswith("unix:"):
-            raise MeasurementError(
-                f"docker's daemon at {self._command[2]} is not of this host; use one that is, or "
-                "leave the sandbox out",
-            )
+        refuse_elsewhere(self._address)
         try:
             server = self._ask("version", "--format", "{{.Server.Version}}")
-            default = self._ask(
-                "info", "--format", "{{.DefaultRuntime}}\n{{.Driver}}\n{{.InitBinary}}"
-            )
+            default = self._ask("info", "--format", _TOLD)
         except MeasurementError as error:
             raise MeasurementError(
                 f"docker's daemon does not answer ({error}); start it, or leave the sandbox out",
             ) from error
         chosen, driver, init = (*default.split("\n"), "", "")[:3]
         self._init = bool(init and shutil.which(init, path=SEARCH))
-        owner, state = f"{OWNER}={self._helper.name}", f"{LABEL}={self._state.resolve()}"
-        self._labels = ("--label", owner, "--label", state)
+        self._owner = f"{OWNER}={self._helper.name}"
+        state = f"{LABEL}={self._state.resolve()}"
+        self._labels = ("--label", self._owner, "--label", state)
         self._image = f"{self._helper.name}:{_IMAGE}"
-        undo = (*self._command, "image", "rm", "--force", self._image)
+        note = self._state.resolve() / f"{self._helper.name}{DAEMON}"
+        note.write_text(self._address)
+        ours = (f"label={self._owner}", self._image, str(note))
+        undo = ("/bin/sh", "-c", _SWEEP, "sh", *ours, *self._command)
         self._helper.ask("at_end", name=_IMAGE, undo=undo)
         self._import()
         with self.start() as instance:
@@ -125,37 +140,69 @@ class DockerSandbox(ManagerSandbox):
         }
         self.info = msgspec.structs.replace(self.info, details={**self.info.details, **details})
 
-    def close(self) -> None:
-        """Remove the image, before the helper goes."""
-        if hasattr(self, "_image"):
-            self._helper.ask("drop", name=_IMAGE)
+    def networked(self, testbed: Testbed) -> NoReturn:
+        """Refuse: nobody has tried to connect a container behind the daemon's back."""
+        del testbed
+        raise NotSupportedError(
+            "no network between sandboxes: it is started with --network none, and networks are "
+            "its daemon's to make",
+        )
 
     def _import(self) -> None:
         """Give the daemon the image's tree, as one layer with its owners."""
-        tree = ("tar", "--numeric-owner", "--xattrs", "-C", str(self.image_root), "-c", ".")
-        taken = (
-            *self._command, "import",
-            "--change", f"LABEL {OWNER}={self._helper.name} {LABEL}={self._state.resolve()}",
-            "-", self._image,
-        )  # fmt: skip
-        with subprocess.Popen(tree, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as packing:
-            done = subprocess.run(
-                taken,
-                stdin=packing.stdout,
-                capture_output=True,
-                check=False,
-                timeout=_IMPORT_S,
-            )
-        if done.returncode != 0 or packing.returncode != 0:
-            said = done.stderr.decode(errors="replace").strip().replace("\n", "; ")
-            raise MeasurementError(f"docker did not import the image: {said or 'tar failed'}")
+        tar = shutil.which("tar", path=SEARCH)
+        if tar is None:
+            raise MeasurementError("docker's image is made by tar, which is not installed")
+        tree = (tar, "--numeric-owner", "--xattrs", "-C", str(self.image_root), "-c", ".")
+        label = f"LABEL {OWNER}={self._helper.name} {LABEL}={quoted(str(self._state.resolve()))}"
+        taken = (*self._command, "import", "--change", label, "-", self._image)
+        output = os.memfd_create("output", os.MFD_CLOEXEC)
+        null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+        read, write = os.pipe2(os.O_CLOEXEC)
+        with ExitStack() as stack:
+            for fd in (output, null):
+                stack.callback(os.close, fd)
+            try:
+                packing = stack.enter_context(
+                    self._helper.begun(tree, fds=(null, write, null), targets=(0, 1, 2))
+                )
+                taking = stack.enter_context(
+                    self._helper.begun(taken, fds=(read, null, output), targets=(0, 1, 2))
+                )
+            finally:
+                os.close(read)
+                os.close(write)
+            status = taking.wait(_IMPORT_S)
+            packed = packing.wait(_ASKED_S)
+            if status != 0 or packed != 0:
+                said = one_line(output) or (mute(status) if status != 0 else "tar failed")
+                raise MeasurementError(
+                    f"docker did not import the image: {said}", timed_out=status is None
+                )
 
     def _ask(self, *words: str) -> str:
         return self._helper.said((*self._command, *words), _ASKED_S)
 
+    def _new_name(self, number: int) -> str:
+        # the daemon may serve others, so the name must be nobody else's: it is removed by it
+        return f"{self._helper.name}-{number}"
+
+    def leftovers(self) -> list[str]:
+        """Name the containers that the daemon still has of ours."""
+        listing = ("ps", "--all", "--filter", f"label={self._owner}", "--format", "{{.Names}}")
+        try:
+            found = self._ask(*listing).split()
+        except MeasurementError as error:
+            return [f"what docker's daemon did not list ({error})", *super().leftovers()]
+        known = {f"instance {name}" for name in found}
+        return [
+            *(f"docker container {name}" for name in found),
+            *(left for left in super().leftovers() if left not in known),
+        ]
+
     def launch(self, name: str) -> Started:
         """Have docker run it, detached."""
-        fifo = self._state.resolve() / f"{self._helper.name}-{name}{FIFO}"
+        fifo = self._state.resolve() / f"{name}{FIFO}"
         payload = [part.replace(f">&{STAMP_DESCRIPTOR}", f">{_INSIDE}") for part in PAYLOAD]
         argv = (
             *self._command,
@@ -164,55 +211,59 @@ class DockerSandbox(ManagerSandbox):
             *self._labels,
             *(("--init",) if self._init else ()),
             *(("--runtime", self._runtime) if self._runtime else ()),
-            "--volume", f"{fifo}:{_INSIDE}",
+            "--mount", mount_option(fifo, _INSIDE),
             self._image,
             *payload,
         )  # fmt: skip
         output = os.memfd_create("output", os.MFD_CLOEXEC)
-        null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
-        os.mkfifo(fifo, 0o600)
-        try:
+        null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+        with ExitStack() as stack:
+            for fd in (output, null):
+                stack.callback(os.close, fd)
+            stack.callback(fifo.unlink, missing_ok=True)
+            try:
+                os.mkfifo(fifo, 0o600)
+                fifo.chmod(0o622)  # whom the daemon maps the container's root to, it knows alone
+            except OSError as error:
+                raise MeasurementError(
+                    f"cannot make the named pipe {fifo}: {error.strerror}"
+                ) from error
+            held = stack.enter_context(self._undone_on_failure(name))
             with FirstByte(fifo) as first:
                 requested = time.monotonic_ns()
                 called = self._helper.call(
                     argv,
                     START_TIMEOUT_S,
-                    fds=(null, output, output),
+                    fds=(null, null, output),
                     targets=(0, 1, 2),
                     name=name,
                     undo=(*self._command, "rm", "--force", "--volumes", name),
                 )
-                main = first.stamp(START_TIMEOUT_S) if called.status == 0 else None
+                main = self._stamp(first, name) if called.status == 0 else None
             if main is None:
                 raise refused(output, called.status)
-            pid = int(self._ask("inspect", "--format", "{{.State.Pid}}", name))
-            stamps = {"requested": requested, "spawned": called.spawned, "main": main}
-            groups = groups_of(pid)
-            return Started(name, pid, (os.pidfd_open(pid),), stamps, groups, _monitor(pid))
-        except MeasurementError:
-            self._helper.ask("drop", name=name)
-            raise
-        except OSError as error:
-            self._helper.ask("drop", name=name)
-            raise MeasurementError(f"the container has ended already ({error})") from error
-        finally:
-            os.close(output)
-            os.close(null)
-            fifo.unlink()
+            pid = self._pid(name)
+            held.append(os.pidfd_open(pid))
+            groups, monitor = groups_of(pid), _monitor(pid)
+        stamps = {"requested": requested, "spawned": called.spawned, "main": main}
+        return Started(name, pid, tuple(held), stamps, groups, monitor)
 
+    def _stamp(self, first: FirstByte, name: str) -> int | None:
+        """Wait for the first byte while the container runs, whose end no named pipe tells."""
+        deadline = time.monotonic() + START_TIMEOUT_S
+        main = first.stamp(_SLICE_S)
+        while main is None and time.monotonic() < deadline:
+            runs = self._ask("inspect", "--format", "{{.State.Running}}", name) == "true"
+            main = first.stamp(_SLICE_S)  # also after its end: the byte may have come before
+            if not runs:
+                break
+        return main
 
-def _address(program: str) -> str:
-    """Return where the user's daemon listens, as docker itself finds it."""
-    if given := os.environ.get("DOCKER_HOST"):
-        return given
-    done = subprocess.run(
-        (program, "context", "inspect", "--format", "{{.Endpoints.docker.Host}}"),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=_ASKED_S,
-    )
-    return done.stdout.strip() or _USUAL
+    def _pid(self, name: str) -> int:
+        said = self._ask("inspect", "--format", "{{.State.Pid}}", name)
+        if not said.isdecimal() or said == "0":  # 0: it does not run
+            raise MeasurementError("it had ended before it could be looked at")
+        return int(said)
 
 
 def _monitor(pid: int) -> tuple[int, ...]:

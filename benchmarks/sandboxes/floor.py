@@ -19,11 +19,13 @@ import runtime
 from benchmarks import floor
 from benchmarks.errors import MeasurementError
 from benchmarks.records import SandboxInfo
+from benchmarks.sandboxes import swap
 from benchmarks.sandboxes.base import ENVIRONMENT, PAYLOAD, START_TIMEOUT_S
 from benchmarks.sandboxes.capture import FirstByte
 from benchmarks.sandboxes.oci_bundle import expand
 from benchmarks.sandboxes.peer_client import Helper
-from benchmarks.sandboxes.peers import PIDS_LIMIT, PeerSandbox, Started
+from benchmarks.sandboxes.peer_instance import Started
+from benchmarks.sandboxes.peers import PIDS_LIMIT, PeerSandbox
 from runtime import cgroups, seccomp
 from runtime.cgroups import files, layout, v1
 from runtime.spawner.init import CANDIDATES
@@ -60,6 +62,7 @@ class FloorSandbox(PeerSandbox):
             "cpus": float(resources.cpus),
             "pids_limit": PIDS_LIMIT,
         }
+        self._swap = swap.limit_bytes()
         self.info = SandboxInfo(
             name=name,
             kind="floor",
@@ -189,17 +192,20 @@ class FloorSandbox(PeerSandbox):
             folder = groups["unified"]
             lines += [
                 f"w {folder}/memory.max {memory}",
+                *([] if self._swap is None else [f"w {folder}/memory.swap.max {self._swap}"]),
                 f"w {folder}/cpu.max {quota} {v1.PERIOD_US}",
                 f"w {folder}/pids.max {PIDS_LIMIT}",
                 f"i {folder}",
             ]
             return groups, "\n".join(lines)
-        limits = {
-            "memory": ("memory.limit_in_bytes", memory),
-            "cpu": ("cpu.cfs_quota_us", quota),
-            "pids": ("pids.max", PIDS_LIMIT),
-        }
-        for controller, (file, value) in limits.items():
+        limits = [
+            ("memory", "memory.limit_in_bytes", memory),
+            ("cpu", "cpu.cfs_quota_us", quota),
+            ("pids", "pids.max", PIDS_LIMIT),
+        ]
+        if self._swap is not None:  # of both; not below the limit of memory at any time
+            limits.insert(1, ("memory", "memory.memsw.limit_in_bytes", memory + self._swap))
+        for controller, file, value in limits:
             if controller in groups:
                 lines.append(f"w {groups[controller]}/{file} {value}")
         lines += [f"a {folder}/cgroup.procs" for folder in folders]

@@ -7,8 +7,10 @@ none. What a manager adds shows beside ``oci:NAME``, the same runtime called dir
 
 from __future__ import annotations
 
-import contextlib
+import os
+import signal
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -19,10 +21,10 @@ from benchmarks.sandboxes.peer_client import SEARCH, Command, mute
 from benchmarks.sandboxes.peers import PIDS_LIMIT, PeerSandbox
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from benchmarks.records import Resources
-    from benchmarks.sandboxes.peers import Started
+    from benchmarks.sandboxes.peer_instance import Started
 
 STOP_S = 2
 """Seconds that ``stop`` waits before it kills, as the other peers have it."""
@@ -45,6 +47,7 @@ def limits(resources: Resources) -> list[str]:
     options = [
         "--network", "none",
         "--memory", f"{resources.memory_bytes}b",
+        "--memory-swap", f"{resources.memory_bytes}b",  # the sum of both: no swap space
         "--cpus", str(resources.cpus),
         "--pids-limit", str(PIDS_LIMIT),
     ]  # fmt: skip
@@ -68,19 +71,34 @@ class ManagerSandbox(PeerSandbox):
         """Return this sandbox with another memory limit."""
         return self._with_memory(memory_bytes)
 
-    def terminate(self, started: Started) -> None:
-        """Have the manager stop it; returns when the manager says that it has."""
+    @contextmanager
+    def terminate(self, started: Started) -> Iterator[Command]:
+        """Have the manager stop it."""
         argv = (*self._command, "stop", "--time", str(STOP_S), started.name)
-        # one that has ended already is an error to it and none to us: the pidfd decides
-        with contextlib.suppress(MeasurementError):
-            self._helper.said(argv, START_TIMEOUT_S, env=self.environment())
+        null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            begun = self._helper.begun(
+                argv, fds=(null, null, null), targets=(0, 1, 2), env=self.environment()
+            )
+        finally:
+            os.close(null)
+        # one that has ended already is an error to it and none to us: the pidfds decide
+        with begun as command:
+            yield command
+            command.wait(START_TIMEOUT_S)
+
+    def was_killed(self, started: Started) -> bool:
+        """Ask how it ended: ``stop`` kills by itself after its grace, and says nothing of it."""
+        argv = (*self._command, "inspect", "--format", "{{.State.ExitCode}}", started.name)
+        said = self._helper.said(argv, START_TIMEOUT_S, env=self.environment())
+        return said == str(128 + signal.SIGKILL)
 
     def remove(self, started: Started) -> None:
         """Have the manager delete it."""
         answer, _ = self._helper.ask("drop", name=started.name)
-        super().remove(started)
         if answer["status"] != 0:
             raise MeasurementError(f"{self.name}: rm {started.name}: {mute(answer['status'])}")
+        super().remove(started)
 
     def execute(
         self,
@@ -95,14 +113,12 @@ class ManagerSandbox(PeerSandbox):
         options = ("--interactive",) if stdin else ()
         with Pipes(stdin) as pipes:
             began = time.monotonic_ns()
-            answer, fds = self._helper.ask(
-                "spawn",
-                pipes.stdio,
-                argv=(*self._command, "exec", *options, started.name, *args),
-                env=dict(self.environment()),
+            with self._helper.begun(
+                (*self._command, "exec", *options, started.name, *args),
+                fds=pipes.stdio,
                 targets=(0, 1, 2),
-            )
-            with Command(self._helper, answer["pid"], fds[0]) as command:
+                env=self.environment(),
+            ) as command:
                 out, err = pipes.collect(timeout_s, what)
                 left = timeout_s - (time.monotonic_ns() - began) / 1e9
                 code = command.wait(max(left, 0.1))

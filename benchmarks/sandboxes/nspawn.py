@@ -11,6 +11,7 @@ import os
 import shutil
 import signal
 import time
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import runtime
@@ -19,10 +20,13 @@ from benchmarks.records import SandboxInfo
 from benchmarks.sandboxes.base import ENVIRONMENT, PAYLOAD, STAMP_DESCRIPTOR, START_TIMEOUT_S
 from benchmarks.sandboxes.capture import FirstByte
 from benchmarks.sandboxes.peer_client import Helper, version
-from benchmarks.sandboxes.peers import PeerSandbox, Started
+from benchmarks.sandboxes.peer_instance import Started
+from benchmarks.sandboxes.peers import PeerSandbox
 from runtime import capabilities, usage
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from benchmarks.sandboxes.base import Setting
     from runtime import Spec
 
@@ -84,7 +88,10 @@ class NspawnSandbox(PeerSandbox):
         null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
         payload = [part.replace(f">&{STAMP_DESCRIPTOR}", "") for part in PAYLOAD]
         argv = (self._program, *arguments(self._spec, name), "--", *payload)
-        try:
+        with ExitStack() as stack:
+            for fd in (output, null):
+                stack.callback(os.close, fd)
+            held = stack.enter_context(self._undone_on_failure(name))
             with FirstByte() as first:
                 requested = time.monotonic_ns()
                 answer, fds = self._helper.ask(
@@ -94,24 +101,23 @@ class NspawnSandbox(PeerSandbox):
                     env=dict(ENVIRONMENT),
                     targets=(0, 1, 2),
                 )
+                held += fds
                 first.close_child_end()
                 main = first.stamp(START_TIMEOUT_S)
+            pid = answer["pid"]
+            held += map(os.pidfd_open, usage.descendants(pid)[1:])  # the first is itself
             if main is None:
-                os.close(fds[0])
                 said = os.pread(output, 65536, 0).decode(errors="replace").strip()
                 raise MeasurementError(said.replace("\n", "; ") or "its workload never ran")
-        finally:
-            for fd in (output, null):
-                os.close(fd)
-        pid = answer["pid"]
-        below = [other for other in usage.descendants(pid) if other != pid]
         stamps = {"requested": requested, "spawned": answer["spawned"], "main": main}
-        return Started(name, pid, (fds[0], *map(os.pidfd_open, below)), stamps, {})
+        return Started(name, pid, tuple(held), stamps, {})
 
-    def terminate(self, started: Started) -> None:
+    @contextlib.contextmanager
+    def terminate(self, started: Started) -> Iterator[None]:
         """Ask the payload, nspawn's innermost process, to end; all above it follow."""
         with contextlib.suppress(ProcessLookupError):
             signal.pidfd_send_signal(started.pidfds[-1], signal.SIGTERM)
+        yield None
 
 
 def arguments(spec: Spec, name: str) -> list[str]:

@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Self
 import runtime
 from benchmarks.errors import MeasurementError, NotSupportedError, UnsuitableHostError
 from benchmarks.records import SandboxInfo
-from benchmarks.sandboxes import oci_bundle
+from benchmarks.sandboxes import oci_bundle, swap
 from benchmarks.sandboxes.base import (
     ENVIRONMENT,
     PAYLOAD,
@@ -29,7 +29,8 @@ from benchmarks.sandboxes.base import (
 )
 from benchmarks.sandboxes.capture import FirstByte, Pipes
 from benchmarks.sandboxes.peer_client import SEARCH, Command, Helper, mute, refused, version
-from benchmarks.sandboxes.peers import PIDS_LIMIT, PeerSandbox, Started
+from benchmarks.sandboxes.peer_instance import Started
+from benchmarks.sandboxes.peers import PIDS_LIMIT, PeerSandbox
 from runtime.cgroups import layout
 from runtime.spawner.init import CANDIDATES
 
@@ -43,6 +44,12 @@ KNOWN = ("crun", "runc", "youki", "runsc", "kata-runtime")
 """Runtimes that help texts name; any other program with the same command line will do."""
 
 NO_CGROUP = "no-cgroup"
+
+OWN_STACK = (
+    "no network between sandboxes: its own network stack takes no interface that comes after its "
+    "start"
+)
+"""Why some runtimes cannot be connected."""
 
 
 @dataclass(frozen=True)
@@ -133,6 +140,7 @@ class OciSandbox(PeerSandbox):
         resources = self.setting.resources
         limits = runtime.Resources(
             memory_limit_bytes=resources.memory_bytes,
+            memory_swap_bytes=swap.limit_bytes(),
             cpus=float(resources.cpus),
             pids_limit=PIDS_LIMIT,
         )
@@ -207,13 +215,17 @@ class OciSandbox(PeerSandbox):
         output = os.memfd_create("output", os.MFD_CLOEXEC)
         # not the host's /dev/null: crun gives standard input to the container's root
         null = os.memfd_create("nothing", os.MFD_CLOEXEC)
-        try:
+        spoken = os.memfd_create("spoken", os.MFD_CLOEXEC)
+        with ExitStack() as stack:
+            for fd in (output, null, spoken):
+                stack.callback(os.close, fd)
+            held = stack.enter_context(self._undone_on_failure(name))
             with FirstByte() as first:
                 requested = time.monotonic_ns()
                 called = self._helper.call(
                     argv,
                     START_TIMEOUT_S,
-                    fds=(null, output, output, first.child),
+                    fds=(null, spoken, output, first.child),
                     targets=(0, 1, 2, STAMP_DESCRIPTOR),
                     name=name,
                     overlay={"name": name, "lower": self._lower, "owner": self._owner},
@@ -223,41 +235,36 @@ class OciSandbox(PeerSandbox):
                 main = first.stamp(START_TIMEOUT_S) if called.status == 0 else None
             if main is None:
                 raise refused(output, called.status)
-        except MeasurementError:
-            self._helper.ask("drop", name=name)
-            raise
-        finally:
-            os.close(output)
-            os.close(null)
-        answer, fds = self._helper.ask("found", pid_files=(pid_file,))
+            answer, fds = self._helper.ask("found", pid_files=(pid_file,))
+            held += fds
+            (pid,) = answer["pids"]
+            groups = groups_of(pid) if self._limited else {}
         stamps = {"requested": requested, "spawned": called.spawned, "main": main}
-        (pid,) = answer["pids"]
-        groups = groups_of(pid) if self._limited else {}
-        return Started(name, pid, (fds[0],), stamps, groups)
+        return Started(name, pid, tuple(fds), stamps, groups)
 
     @contextmanager
     def networked(self, testbed: Testbed) -> Iterator[Endpoint]:
         """Start one and connect the network namespace that its runtime has made, as ours is."""
         if self._dialect.own_stack:
-            raise NotSupportedError(
-                "no network between sandboxes: its own network stack takes no interface that comes "
-                "after its start",
-            )
+            raise NotSupportedError(OWN_STACK)
         with self.start() as instance, testbed.attached(instance.started.pid) as address:
             yield Endpoint(instance, address)
 
-    def terminate(self, started: Started) -> None:
+    @contextmanager
+    def terminate(self, started: Started) -> Iterator[Command]:
         """Send SIGTERM by the runtime's ``kill``."""
-        self._helper.call((*self._command, "kill", started.name, "TERM"), START_TIMEOUT_S)
+        with self._helper.begun((*self._command, "kill", started.name, "TERM")) as command:
+            yield command
+            command.wait(START_TIMEOUT_S)
 
     def remove(self, started: Started) -> None:
         """Have the runtime delete it, and unmount its root."""
         answer, _ = self._helper.ask("drop", name=started.name)
-        super().remove(started)
         if answer["status"] != 0:
             raise MeasurementError(
                 f"{self._program} delete {started.name}: {mute(answer['status'])}",
             )
+        super().remove(started)
 
     def execute(
         self,
@@ -278,21 +285,8 @@ class OciSandbox(PeerSandbox):
         self._helper.ask("put", files={path: process})
         with Pipes(stdin) as pipes:
             began = time.monotonic_ns()
-            answer, fds = self._helper.ask(
-                "spawn",
-                pipes.stdio,
-                argv=(
-                    *self._command,
-                    "exec",
-                    "--process",
-                    str(self._base / path),
-                    started.name,
-                ),
-                env={"PATH": SEARCH},
-                targets=(0, 1, 2),
-            )
-            command = Command(self._helper, answer["pid"], fds[0])
-            with command:
+            argv = (*self._command, "exec", "--process", str(self._base / path), started.name)
+            with self._helper.begun(argv, fds=pipes.stdio, targets=(0, 1, 2)) as command:
                 out, err = pipes.collect(timeout_s, what)
                 left = timeout_s - (time.monotonic_ns() - began) / 1e9
                 code = command.wait(max(left, 0.1))

@@ -143,6 +143,23 @@ class Helper:
         Raises:
             MeasurementError: The helper could not start it, or is gone.
         """
+        with self.begun(argv, fds=fds, targets=targets, env=env, **more) as command:
+            return Called(command.wait(seconds), command.spawned)
+
+    def begun(
+        self,
+        argv: Sequence[str],
+        *,
+        fds: tuple[int, ...] = (),
+        targets: tuple[int, ...] = (),
+        env: Mapping[str, str] | None = None,
+        **more: Any,
+    ) -> Command:
+        """Start a command as ``call`` does, and do not wait for it.
+
+        Raises:
+            MeasurementError: The helper could not start it, or is gone.
+        """
         answer, (pidfd,) = self.ask(
             "spawn",
             fds,
@@ -151,8 +168,7 @@ class Helper:
             targets=targets,
             **more,
         )
-        with Command(self, answer["pid"], pidfd) as command:
-            return Called(command.wait(seconds), answer["spawned"])
+        return Command(self, answer["pid"], pidfd, answer["spawned"])
 
     def said(self, argv: Sequence[str], seconds: float, **more: Any) -> str:
         """Run a command and return what it wrote to standard output.
@@ -179,8 +195,13 @@ class Helper:
     ) -> tuple[dict[str, Any], list[int]]:
         try:
             with self._lock:
-                wire.send(self._channel, message, fds)
-                answer, received = wire.receive(self._channel)
+                try:
+                    wire.send(self._channel, message, fds)
+                    answer, received = wire.receive(self._channel)
+                except BaseException:
+                    # the answer would be taken for the next request's
+                    self._channel.close()
+                    raise
         except (OSError, EOFError) as error:
             raise MeasurementError(f"the helper for other runtimes is gone ({error})") from error
         if "error" in answer:
@@ -216,14 +237,23 @@ class Helper:
 
 
 class Command:
-    """A command the helper has spawned; leaving its context kills it where it still runs."""
+    """A command the helper has spawned; leaving its context kills it where it still runs.
 
-    def __init__(self, helper: Helper, pid: int, pidfd: int) -> None:
+    Attributes:
+        spawned: CLOCK_MONOTONIC nanoseconds of its start.
+    """
+
+    def __init__(self, helper: Helper, pid: int, pidfd: int, spawned: int) -> None:
         """Take over its pidfd."""
+        self.spawned = spawned
         self._helper = helper
         self._pid = pid
         self._pidfd = pidfd
         self._code: int | None = None
+
+    def runs(self) -> bool:
+        """Whether it has not ended yet."""
+        return not ended(self._pidfd, 0)
 
     def wait(self, seconds: float) -> int | None:
         """Return its exit status, 128 + n for a signal; None when it still runs after that."""
@@ -277,8 +307,15 @@ def one_line(output: int) -> str:
 
 
 def refused(output: int, status: int | None) -> MeasurementError:
-    """Return the error of a command that was to start something, in its own words."""
-    return MeasurementError(one_line(output) or mute(status))
+    """Return the error of a command that was to start something, in its own words.
+
+    Args:
+        output: What it wrote to standard error.
+        status: How it ended; 0 where it did its work and the workload's first byte did not come.
+    """
+    if status == 0:
+        return MeasurementError("its workload never ran its first instruction", timed_out=True)
+    return MeasurementError(one_line(output) or mute(status), timed_out=status is None)
 
 
 def mute(status: int | None) -> str:

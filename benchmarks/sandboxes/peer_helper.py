@@ -29,6 +29,8 @@ _HIGH = 100
 _DEATH_S = 5.0
 _UNDO_S = 15.0
 """A manager that removes a container may wait for its own locks."""
+_UNDO_ALL_S = 40.0
+"""The harness waits no longer than a start may take; what is left then, ``tare clean`` finds."""
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -80,12 +82,15 @@ class Helper:
 
     def close(self) -> None:
         """End what still runs, and unmount."""
-        for name in reversed(self._undo.copy()):
-            with contextlib.suppress(OSError):
-                self.drop({"name": name})
+        # first what may still make something: it would come after its removal
         for pid, status in self._statuses.items():
             if status is None:
                 os.kill(pid, signal.SIGKILL)
+        deadline = time.monotonic() + _UNDO_ALL_S
+        for name in reversed(self._undo.copy()):
+            if time.monotonic() < deadline:
+                with contextlib.suppress(OSError):
+                    self.drop({"name": name})
         deadline = time.monotonic() + _DEATH_S
         with contextlib.suppress(ChildProcessError):
             while time.monotonic() < deadline:
@@ -109,6 +114,8 @@ class Helper:
         except OSError as error:
             where = f" ({error.filename})" if error.filename else ""
             answer = {"error": (error.strerror or str(error)) + where}
+        except ValueError as error:  # of this request: the next ones can still be served
+            answer = {"error": str(error)}
         finally:
             for fd in held:
                 os.close(fd)
@@ -152,11 +159,17 @@ class Helper:
 
     def found(self, request: dict[str, Any]) -> tuple[dict[str, Any], tuple[int, ...]]:
         """Answer the processes that files name, and their pidfds; in the order of the files."""
-        pids = []
-        for path in request["pid_files"]:
-            with open(path) as file:
-                pids.append(int(file.read()))
-        return {"pids": pids}, tuple(map(os.pidfd_open, pids))
+        pids: list[int] = []
+        fds: list[int] = []
+        try:
+            for path in request["pid_files"]:
+                pids.append(_pid_in(path))
+                fds.append(os.pidfd_open(pids[-1]))
+        except BaseException:
+            for fd in fds:
+                os.close(fd)
+            raise
+        return {"pids": pids}, tuple(fds)
 
     def at_end(self, request: dict[str, Any]) -> tuple[dict[str, Any], tuple[int, ...]]:
         """Keep a command for ``drop`` or for this process's own end, whichever comes first."""
@@ -172,16 +185,21 @@ class Helper:
         return {"status": status}, ()
 
     def drop(self, request: dict[str, Any]) -> tuple[dict[str, Any], tuple[int, ...]]:
-        """Have the runtime remove an instance by force, then unmount what it stood on."""
+        """Have the runtime remove an instance by force, then unmount what it stood on.
+
+        What it could not remove it is asked for once more at the end.
+        """
         name = request["name"]
         answer: dict[str, Any] = {"status": 0}
         if name in self._undo:
-            argv = self._undo.pop(name)
+            argv = self._undo[name]
             env = {"PATH": _PATH, "HOME": self._territory.base}
-            quiet = [(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)]
+            quiet = [(os.POSIX_SPAWN_OPEN, to, os.devnull, os.O_WRONLY, 0) for to in (1, 2)]
             pid = os.posix_spawn(argv[0], argv, env, file_actions=quiet)
             self._statuses[pid] = None
             answer["status"] = self._wait(pid, _UNDO_S)
+            if answer["status"] == 0:
+                del self._undo[name]
         folder = f"{self._territory.base}/{name}"
         for mounted in ("rootfs", "layer"):
             if os.path.isdir(f"{folder}/{mounted}"):
@@ -231,6 +249,14 @@ class Helper:
                 if pid in self._statuses:
                     code = os.waitstatus_to_exitcode(status)
                     self._statuses[pid] = code if code >= 0 else 128 - code
+
+
+def _pid_in(path: str) -> int:
+    with open(path) as file:
+        text = file.read().strip()
+    if not text.isdecimal():
+        raise ValueError(f"{path} holds no process id")
+    return int(text)
 
 
 def _kill_children() -> None:

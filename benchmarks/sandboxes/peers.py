@@ -1,4 +1,4 @@
-"""What the peers of our runtime have in common: a helper that starts them, and an instance.
+"""What the peers of our runtime have in common: a helper that starts them.
 
 A peer is a runtime that others wrote, or the floor. Everything is made by one helper process for
 each sandbox (``peer_helper``), in a mount namespace of its own.
@@ -11,156 +11,25 @@ import copy
 import itertools
 import os
 import signal
-import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
 import msgspec
 
 from benchmarks.errors import MeasurementError, UnsuitableHostError
-from benchmarks.sandboxes import processes
-from benchmarks.sandboxes.peer_client import ended
-from runtime import usage
-from runtime.cgroups import oom
+from benchmarks.sandboxes.peer_instance import PeerInstance
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Iterator, Sequence
     from types import TracebackType
 
     from benchmarks.records import SandboxInfo
     from benchmarks.sandboxes.base import Completed, Setting
-    from benchmarks.sandboxes.peer_client import Helper
+    from benchmarks.sandboxes.peer_client import Command, Helper
+    from benchmarks.sandboxes.peer_instance import Started
 
 PIDS_LIMIT = 512
 """As the ``container`` sandbox has it."""
-
-_STOP_GRACE_S = 2.0
-_KILL_S = 5.0
-
-
-@dataclass(frozen=True)
-class Started:
-    """What a peer has started.
-
-    Attributes:
-        name: Name of the instance.
-        pid: Its first process, by host pid.
-        pidfds: Of the processes whose end is the instance's end.
-        stamps: Boundary to CLOCK_MONOTONIC nanoseconds.
-        groups: Controller to directory of its own control group; empty without one.
-        services: Further host processes that serve it and no other, such as a monitor.
-    """
-
-    name: str
-    pid: int
-    pidfds: tuple[int, ...]
-    stamps: Mapping[str, int]
-    groups: Mapping[str, Path]
-    services: tuple[int, ...] = ()
-
-
-class PeerInstance:
-    """One instance a peer has started."""
-
-    def __init__(self, sandbox: PeerSandbox, started: Started) -> None:
-        """Take over what was started; its payload has reported its first instruction."""
-        self.started = started
-        self._sandbox = sandbox
-        self._stamps = dict(started.stamps)
-        self._removed = False
-
-    @property
-    def stamps(self) -> Mapping[str, int]:
-        """Boundaries passed so far."""
-        return self._stamps
-
-    def run(self, args: Sequence[str], *, timeout_s: float, stdin: bytes = b"") -> Completed:
-        """Run a command inside and wait for it."""
-        before = self._oom_kills()
-        done = self._sandbox.execute(self.started, args, timeout_s=timeout_s, stdin=stdin)
-        if killed := self._oom_kills() - before:
-            raise MeasurementError(
-                f"{args[0]} in {self._sandbox.name} ran out of memory: the kernel killed {killed} "
-                "of its processes at the container's limit; give the campaign more memory_mib",
-                out_of_memory=True,
-            )
-        return done
-
-    def _oom_kills(self) -> int:
-        return oom.oom_kills(self.started.groups) or 0
-
-    def pids(self) -> list[int]:
-        """Return the host processes of the instance, and those that serve it."""
-        return list(dict.fromkeys((*self._own(), *self.started.services)))
-
-    def _own(self) -> list[int]:
-        if self.started.groups:
-            return usage.group_pids(self.started.groups)
-        return usage.descendants(self.started.pid)
-
-    def cpu_seconds(self) -> float:
-        """Return the CPU time of its group or of its processes, and of those that serve it."""
-        groups = self.started.groups
-        served = usage.processes_cpu_s(self.started.services)
-        return usage.cpu_time_s(groups, () if groups else self._own()) + served
-
-    def charged_cpu_seconds(self) -> float | None:
-        """Return what its group was charged; None without one."""
-        return usage.group_cpu_s(self.started.groups)
-
-    def memory(self) -> Mapping[str, float | None]:
-        """Return the ladder over all its processes, and what its group is charged."""
-        charged = usage.memory(self.started.groups)
-        used = charged.usage_bytes if charged is not None else None
-        served = {}
-        if services := self.started.services:
-            served["helper_pss_bytes"] = processes.ladder(services)["pss_bytes"]
-        return {**processes.ladder(self.pids()), **served, "cgroup_bytes": used}
-
-    def stop(self) -> None:
-        """Ask it to end, kill it after the grace, remove it."""
-        if self._removed:
-            return
-        self._stamps["stop_asked"] = time.monotonic_ns()
-        self._sandbox.terminate(self.started)
-        if not self._ended(_STOP_GRACE_S):
-            self._kill()
-            if not self._ended(_KILL_S):
-                raise MeasurementError(f"{self.started.name} outlives SIGKILL")
-        self._stamps["stopped"] = time.monotonic_ns()
-        self._remove()
-
-    def _ended(self, seconds: float) -> bool:
-        deadline = time.monotonic() + seconds
-        return all(ended(pidfd, deadline - time.monotonic()) for pidfd in self.started.pidfds)
-
-    def _kill(self) -> None:
-        for pidfd in self.started.pidfds:
-            with contextlib.suppress(ProcessLookupError):
-                signal.pidfd_send_signal(pidfd, signal.SIGKILL)
-
-    def _remove(self) -> None:
-        self._removed = True
-        self._sandbox.remove(self.started)
-        for pidfd in self.started.pidfds:
-            os.close(pidfd)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if error is None:
-            self.stop()
-        elif not self._removed:
-            self._kill()
-            self._ended(_KILL_S)
-            self._remove()
 
 
 class PeerSandbox:
@@ -189,9 +58,12 @@ class PeerSandbox:
         self._numbers = itertools.count()
         self._running: set[str] = set()
 
+    def _new_name(self, number: int) -> str:
+        return f"{self.word}-{os.getpid()}-{number}"
+
     def start(self) -> PeerInstance:
         """Start one and wait for its first instruction."""
-        name = f"{self.word}-{os.getpid()}-{next(self._numbers)}"
+        name = self._new_name(next(self._numbers))
         self._running.add(name)
         try:
             return PeerInstance(self, self.launch(name))
@@ -203,14 +75,49 @@ class PeerSandbox:
                 out_of_memory=error.out_of_memory,
             ) from error
 
+    @contextlib.contextmanager
+    def _undone_on_failure(self, name: str) -> Iterator[list[int]]:
+        """Have the helper remove an instance whose start fails in this context.
+
+        The context holds a list for pidfds, whose processes are killed then.
+
+        Raises:
+            MeasurementError: It failed, or a process of it had ended before it could be looked at.
+        """
+        held: list[int] = []
+        try:
+            yield held
+        except BaseException as error:
+            for fd in held:
+                with contextlib.suppress(ProcessLookupError):
+                    signal.pidfd_send_signal(fd, signal.SIGKILL)
+                os.close(fd)
+            with contextlib.suppress(MeasurementError):
+                self._helper.ask("drop", name=name)
+            if isinstance(error, OSError):
+                raise MeasurementError(
+                    f"it had ended before it could be looked at ({error})"
+                ) from error
+            raise
+
     def launch(self, name: str) -> Started:
         """Start an instance; on failure nothing of it is left."""
         raise NotImplementedError
 
-    def terminate(self, started: Started) -> None:
-        """Ask an instance to end: SIGTERM to its first process."""
+    @contextlib.contextmanager
+    def terminate(self, started: Started) -> Iterator[Command | None]:
+        """Ask an instance to end: SIGTERM to its first process.
+
+        The context holds the command that asks, where one does; leaving it waits for the command.
+        """
         with contextlib.suppress(ProcessLookupError):
             signal.pidfd_send_signal(started.pidfds[0], signal.SIGTERM)
+        yield None
+
+    def was_killed(self, started: Started) -> bool:
+        """Whether an instance that has ended was killed by what was to ask it to end."""
+        del started
+        return False
 
     def remove(self, started: Started) -> None:
         """Remove what an ended instance leaves."""
@@ -271,6 +178,8 @@ class PeerSandbox:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.close()
-        if hasattr(self, "_helper"):
-            self._helper.close()
+        try:
+            self.close()
+        finally:
+            if hasattr(self, "_helper"):
+                self._helper.close()

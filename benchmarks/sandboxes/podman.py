@@ -11,32 +11,35 @@ import os
 import shutil
 import sys
 import time
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from benchmarks.errors import MeasurementError, UnsuitableHostError
+from benchmarks.errors import NotSupportedError, UnsuitableHostError
 from benchmarks.records import SandboxInfo
-from benchmarks.sandboxes.base import PAYLOAD, STAMP_DESCRIPTOR, START_TIMEOUT_S
+from benchmarks.sandboxes.base import PAYLOAD, STAMP_DESCRIPTOR, START_TIMEOUT_S, Endpoint
 from benchmarks.sandboxes.capture import FirstByte
 from benchmarks.sandboxes.managers import DIFFERS, ManagerSandbox, limits, names
-from benchmarks.sandboxes.oci import groups_of, hierarchies, mounts
+from benchmarks.sandboxes.oci import DIALECTS, OWN_STACK, Dialect, groups_of, hierarchies, mounts
 from benchmarks.sandboxes.peer_client import SEARCH, Helper, refused, version
-from benchmarks.sandboxes.peers import Started
+from benchmarks.sandboxes.peer_instance import Started
 from runtime.cgroups import layout
 from runtime.spawner.init import CANDIDATES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from benchmarks.sandboxes.base import Setting
+    from benchmarks.sandboxes.testbed import Testbed
 
 _LOCKS = "/dev/shm"  # noqa: S108  # podman's own place; an empty one in the helper's namespace
 _ASKED_S = 30.0
 _STORAGE = (
     "podman mounts the overlay over the image itself (--rootfs TREE:O); storage and locks are its "
-    "own in a tmpfs, and cgroups are made without systemd"
+    "own in a tmpfs, cgroups are made without systemd, and events and output go to files in that "
+    "tmpfs where podman would give them to the host's journal"
 )
 
 
@@ -111,7 +114,7 @@ class PodmanSandbox(ManagerSandbox):
             "--network-config-dir", str(self._base / "net"),
             "--volumepath", str(self._base / "volumes"),
             "--storage-driver", "overlay", "--log-level", "error",
-            "--cgroup-manager", "cgroupfs",
+            "--cgroup-manager", "cgroupfs", "--events-backend", "file",
             "--runtime-flag", f"root={self._base / 'oci'}",
             *(("--runtime", self._runtime) if self._runtime else ()),
         )  # fmt: skip
@@ -123,6 +126,15 @@ class PodmanSandbox(ManagerSandbox):
 
     def _ask(self, *words: str) -> str:
         return self._helper.said((*self._command, *words), _ASKED_S, env=self.environment())
+
+    @contextmanager
+    def networked(self, testbed: Testbed) -> Iterator[Endpoint]:
+        """Start one and connect the empty network namespace that it was given (--network none)."""
+        runtime = Path(self._runtime or "").name
+        if DIALECTS.get(runtime, Dialect()).own_stack:
+            raise NotSupportedError(OWN_STACK)
+        with self.start() as instance, testbed.attached(instance.started.pid) as address:
+            yield Endpoint(instance, address)
 
     def leftovers(self) -> list[str]:
         """Name what is left; the group that podman keeps for all its monitors is not."""
@@ -140,6 +152,7 @@ class PodmanSandbox(ManagerSandbox):
             *self._command,
             "run", "--detach", "--name", name,
             *limits(self.setting.resources),
+            "--log-driver", "k8s-file",
             "--cgroup-parent", f"/{self._helper.name}",
             "--pidfile", pid_files[0], "--conmon-pidfile", pid_files[1],
             "--preserve-fds", "1",
@@ -149,14 +162,17 @@ class PodmanSandbox(ManagerSandbox):
         )  # fmt: skip
         undo = (*self._command, "rm", "--force", "--time", "0", name)
         output = os.memfd_create("output", os.MFD_CLOEXEC)
-        null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
-        try:
+        null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+        with ExitStack() as stack:
+            for fd in (output, null):
+                stack.callback(os.close, fd)
+            held = stack.enter_context(self._undone_on_failure(name))
             with FirstByte() as first:
                 requested = time.monotonic_ns()
                 called = self._helper.call(
                     argv,
                     START_TIMEOUT_S,
-                    fds=(null, output, output, first.child),
+                    fds=(null, null, output, first.child),
                     targets=(0, 1, 2, STAMP_DESCRIPTOR),
                     env=self.environment(),
                     name=name,
@@ -167,15 +183,11 @@ class PodmanSandbox(ManagerSandbox):
             if main is None:
                 raise refused(output, called.status)
             answer, fds = self._helper.ask("found", pid_files=pid_files)
-        except MeasurementError:
-            self._helper.ask("drop", name=name)
-            raise
-        finally:
-            os.close(output)
-            os.close(null)
-        pid, monitor = answer["pids"]
+            held += fds
+            pid, monitor = answer["pids"]
+            groups = groups_of(pid)
         stamps = {"requested": requested, "spawned": called.spawned, "main": main}
-        return Started(name, pid, tuple(fds), stamps, groups_of(pid), (monitor,))
+        return Started(name, pid, tuple(fds), stamps, groups, (monitor,))
 
 
 def _path() -> str:

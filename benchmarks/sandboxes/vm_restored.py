@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import mmap
 import os
+import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, NoReturn
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from runtime.cgroups import Group
 
 _CACHESTAT = 451  # the same number on every architecture
+_ONE = "one at a time: every start resumes the one guest that was saved, under its one name"
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -36,6 +38,8 @@ class RestoredSandbox(VmSandbox):
         """A saved guest has the memory with which it was saved."""
 
     def _prepare(self) -> None:
+        self._starting = threading.Lock()
+        self._resumed: vmdriver.Vm | None = None
         # Its payload ends at once: nothing goes on in the saved guest but the agent.
         config = replace(self._config(0, None), payload=("sh", "-c", "echo m >&3"))
         self._saved = self._driver.saved / "guest"
@@ -64,7 +68,15 @@ class RestoredSandbox(VmSandbox):
         )
 
     def _run(self, config: vmdriver.VmConfig) -> vmdriver.Vm:
-        return self._driver.restore(config, self._saved)
+        if not self._starting.acquire(blocking=False):
+            raise NotSupportedError(_ONE)
+        try:
+            if self._resumed is not None and not self._resumed.closed:
+                raise NotSupportedError(_ONE)
+            self._resumed = self._driver.restore(config, self._saved)
+        finally:
+            self._starting.release()
+        return self._resumed
 
 
 def cached_bytes(path: Path) -> int | None:

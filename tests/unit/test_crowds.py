@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import reports
 from benchmarks import cold, idle, parallel, runfolder, smallest
 from benchmarks.density import Ceiling
-from benchmarks.errors import MeasurementError
+from benchmarks.errors import MeasurementError, NotSupportedError
 from benchmarks.records import Resources, Sample, Status
 from benchmarks.sandboxes.base import Setting
 from benchmarks.sandboxes.fake import FakeInstance, FakeSandbox
@@ -270,3 +270,20 @@ def test_density_says_what_was_shared(fake: FakeSandbox) -> None:
     found = density.measure(fake, Ceiling(4, 0.0001), 0)
     assert isinstance(found.cached_bytes, float)  # how much is the host's business
     assert found.merged_bytes is None or isinstance(found.merged_bytes, float)
+
+
+def test_density_of_what_runs_once_at_a_time_is_unsupported(fake: FakeSandbox) -> None:
+    from benchmarks import density
+
+    class Single(FakeSandbox):
+        running = 0
+
+        def start(self) -> FakeInstance:
+            self.running += 1
+            if self.running > 1:
+                raise NotSupportedError("one at a time")
+            return super().start()
+
+    fake.__class__ = Single
+    with pytest.raises(NotSupportedError, match="one at a time"):
+        density.measure(fake, Ceiling(4, 0.0001), 0)

@@ -17,6 +17,9 @@ from benchmarks.errors import MeasurementError, UnsuitableHostError
 from benchmarks.records import Resources
 from benchmarks.sandboxes import open_sandbox
 from benchmarks.sandboxes.base import Setting
+from benchmarks.sandboxes.capture import FirstByte
+from benchmarks.sandboxes.oci import groups_of
+from benchmarks.sandboxes.peer_client import refused
 from runtime import usage
 from runtime.cgroups import layout
 
@@ -24,7 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from benchmarks.image import Image
-    from benchmarks.sandboxes.peers import PeerInstance, PeerSandbox
+    from benchmarks.sandboxes.peer_instance import PeerInstance
+    from benchmarks.sandboxes.peers import PeerSandbox
 
 MEMORY = 96 << 20
 LIMITED = ["oci:crun", "oci:runc", "floor"]
@@ -32,6 +36,7 @@ PEERS = [*LIMITED, "oci:crun:no-cgroup", "floor:no-cgroup", "peer:bwrap", "peer:
 #: Without systemd's services nspawn makes no user namespace over an image that it does not own.
 WITHOUT_USERS = ("peer:nspawn",)
 PROGRAMS = {"bwrap": "bwrap", "nspawn": "systemd-nspawn"}
+BOTH = "memory.memsw.limit_in_bytes"
 NAMESPACES = ("pid", "uts", "mnt", "ipc", "net", "user")
 
 
@@ -132,7 +137,23 @@ def test_limits_hold_in_the_instances_own_group(name: str, setting: Setting) -> 
         assert usage.memory(groups) is not None
 
 
-@pytest.mark.parametrize("name", ["oci:crun", "oci:runc"])
+@pytest.mark.parametrize("name", [*LIMITED, "container"])
+def test_no_swap_comes_beside_the_memory(
+    name: str, setting: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("benchmarks.sandboxes.swap.limit_bytes", lambda: 0)
+    if layout.current().v1 and not Path(layout.current().v1["memory"], BOTH).exists():
+        pytest.skip("this kernel does not count swap space")
+    with peer(name, setting) as box, box.start() as instance:
+        (pid, *_) = instance.pids()
+        groups = groups_of(pid)
+        if layout.current().v2:
+            assert (groups["unified"] / "memory.swap.max").read_text().strip() == "0"
+        else:
+            assert (groups["memory"] / BOTH).read_text().strip() == str(MEMORY)
+
+
+@pytest.mark.parametrize("name", ["oci:crun", "oci:runc", "oci:crun:no-cgroup"])
 def test_a_command_runs_under_the_same_restrictions(name: str, setting: Setting) -> None:
     with peer(name, setting) as box, box.start() as instance:
         script = "grep -E 'NoNewPrivs|Seccomp:|CapBnd' /proc/self/status; echo $HOME; exit 7"
@@ -143,8 +164,10 @@ def test_a_command_runs_under_the_same_restrictions(name: str, setting: Setting)
         ]  # fmt: skip
         echoed = instance.run(["/bin/busybox", "cat"], timeout_s=20, stdin=b"through")
         assert echoed.stdout == b"through"
+        idle = sorted(instance.pids())
         with pytest.raises(MeasurementError, match="did not end within"):
             instance.run(["/bin/busybox", "sleep", "60"], timeout_s=0.5)
+        assert sorted(instance.pids()) == idle
 
 
 @pytest.mark.parametrize("name", ["floor", "peer:bwrap", "peer:nspawn"])
@@ -206,3 +229,61 @@ with open_sandbox({name!r}, setting) as box, box.start() as instance:
             return
         time.sleep(0.1)
     raise AssertionError(f"left: {alive} {left} {traces(helper)}")
+
+
+@pytest.mark.parametrize("after", ["before-it-is-found", "before-its-groups-are-read"])
+def test_of_a_process_that_ends_right_after_its_byte_nothing_is_left(
+    after: str, setting: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with peer("oci:crun", setting) as box:
+        ask = box._helper.ask
+
+        def gone(pid: int) -> None:
+            raise FileNotFoundError(2, "No such file or directory", f"/proc/{pid}/cgroup")
+
+        def unfound(verb: str, *args: object, **fields: object) -> object:
+            if verb == "found":
+                raise MeasurementError("No such process")
+            return ask(verb, *args, **fields)  # type: ignore[arg-type]
+
+        with monkeypatch.context() as patched:
+            if after == "before-it-is-found":
+                patched.setattr(box._helper, "ask", unfound)
+            else:
+                patched.setattr("benchmarks.sandboxes.oci.groups_of", gone)
+            with pytest.raises(MeasurementError, match=r"oci:crun did not start: .*[Nn]o such"):
+                box.start()
+        assert box.leftovers() == []
+        with box.start():
+            pass
+
+
+@pytest.mark.parametrize("name", ["oci:crun", "peer:bwrap", "peer:nspawn"])
+def test_of_a_workload_that_never_speaks_nothing_goes_on(
+    name: str, setting: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stamp = FirstByte.stamp
+
+    def silent(first: FirstByte, timeout_s: float) -> None:
+        stamp(first, timeout_s)
+
+    with peer(name, setting) as box:
+        served = box._helper._process.pid
+        with monkeypatch.context() as patched:
+            patched.setattr(FirstByte, "stamp", silent)
+            with pytest.raises(MeasurementError, match=f"{name} did not start: its workload never"):
+                box.start()
+        deadline = time.monotonic() + 5
+        while usage.descendants(served) != [served] and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert usage.descendants(served) == [served]
+
+
+def test_a_workload_that_never_speaks_is_told_from_a_runtime_that_refuses() -> None:
+    output = os.memfd_create("output")
+    os.write(output, b"warning: something\n")
+    silent, refusal, slow = (refused(output, status) for status in (0, 1, None))
+    os.close(output)
+    assert str(silent) == "its workload never ran its first instruction"
+    assert (silent.timed_out, refusal.timed_out, slow.timed_out) == (True, False, True)
+    assert str(refusal) == "warning: something"

@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 GONE, ALIVE = "tare-0123456789ab", "tare-ba9876543210"
 DOCKER = """#!/bin/sh
 echo "$@" >> {log}
-case "$1" in
-ps) printf 'docker-1-0 {gone}\\ndocker-1-1 {alive}\\n' ;;
-images) printf '{gone} {gone}:image\\n' ;;
+case "$3 $*" in
+ps*owner={gone}*) echo {gone}-0 ;;
+ps*) echo {alive}-0 ;;
+images*owner={gone}*) echo {gone}:image ;;
 esac
 """
 
@@ -43,6 +44,7 @@ def test_both_managers_are_given_the_campaigns_limits() -> None:
     pairs = dict(zip(said[::2], said[1::2], strict=True))
     assert pairs["--network"] == "none"
     assert pairs["--memory"] == f"{96 << 20}b"
+    assert pairs["--memory-swap"] == pairs["--memory"]  # of both: no swap space
     assert pairs["--cpus"] == "2"
     assert pairs["--cpuset-cpus"] == "4,5"
     assert pairs["--pids-limit"] == "512"
@@ -59,7 +61,8 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "docker"
     for helper in (GONE, ALIVE):
         (folder / helper).mkdir(parents=True)
-        os.mkfifo(folder / f"{helper}-docker-1-0.fifo")
+        os.mkfifo(folder / f"{helper}-0.fifo")
+        (folder / f"{helper}.daemon").write_text("unix:///of/that/time.sock")
     record.write(folder / ALIVE, os.getpid(), {})
     (folder / GONE / "engine.json").write_text(json.dumps({"pid": 2**22, "started": 1}))
     return folder
@@ -69,17 +72,17 @@ def test_what_a_dead_helper_left_at_the_daemon_is_named_and_removed(
     state: Path, tmp_path: Path
 ) -> None:
     named = docker_traces.leftovers(state)
-    assert [line.split(" ")[-1] for line in named[1:]] == ["docker-1-0", f"{GONE}:image"]
-    assert named[0].endswith(f"{GONE}-docker-1-0.fifo")
+    ours = [f"{GONE}-0.fifo", f"{GONE}-0", f"{GONE}:image", f"{GONE}.daemon"]
+    assert [line.split("/")[-1].split(" ")[-1] for line in named] == ours
     assert "rm --force" not in (tmp_path / "log").read_text()
     assert docker_traces.clean(state) == named
     log = (tmp_path / "log").read_text()
-    assert "rm --force --volumes docker-1-0\n" in log
+    assert f"--host unix:///of/that/time.sock rm --force --volumes {GONE}-0\n" in log
     assert f"image rm --force {GONE}:image\n" in log
-    assert "docker-1-1\n" not in log  # its helper lives
+    assert ALIVE not in log  # its helper lives
     assert f"label=tare.state={state.resolve()}" in log
-    assert not (state / f"{GONE}-docker-1-0.fifo").exists()
-    assert (state / f"{ALIVE}-docker-1-0.fifo").exists()
+    assert not list(state.glob(f"{GONE}[-.]*"))
+    assert len(list(state.glob(f"{ALIVE}[-.]*"))) == 2
 
 
 def test_without_docker_there_is_nothing_to_clean(
