@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import ClassVar, Self
 
 from vmdriver import guardian
-from vmdriver.accelerator import QEMU
+from vmdriver.architecture import ARCHITECTURES
 from vmdriver.boot import await_payload
 from vmdriver.config import VmConfig
 from vmdriver.domain import domain_xml
@@ -64,7 +64,7 @@ class Driver:
         # A daemon's QEMU is no descendant of ours.
         self._former_adoption = adopt_orphans(adopt=True) if uri is None else None
         self._guardian: subprocess.Popen[bytes] | None = None
-        self._execs = ExecWatch(Path(QEMU))
+        self._execs = ExecWatch(*(Path(one.qemu) for one in ARCHITECTURES.values()))
         try:
             self.removed = clean_locked(layout)
             self._guardian = subprocess.Popen(
