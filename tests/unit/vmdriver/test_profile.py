@@ -1,3 +1,4 @@
+import platform
 from dataclasses import FrozenInstanceError, replace
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -46,7 +47,7 @@ def test_stock_has_what_virt_install_gives_and_tuned_has_not() -> None:
 
 def test_a_host_without_qboot_gets_seabios(monkeypatch: pytest.MonkeyPatch) -> None:
     absent = {"tuned": replace(TUNED, firmware="/nowhere/qboot.rom")}
-    monkeypatch.setattr("vmdriver.config.PROFILES", absent)
+    monkeypatch.setattr("vmdriver.config.PROFILES_OF", {platform.machine(): absent})
     config = VmConfig("one", Path("/k"), Path("/i"), Path("/d"))
     assert config.resolved_profile().firmware == "seabios"
     assert parsed("tuned").find("os/loader") is None
