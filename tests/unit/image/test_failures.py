@@ -193,6 +193,21 @@ def test_kernel_packages_are_followed_through_their_dependencies(
     assert packages == ["linux-image-6.8.0-1-generic", "linux-modules-6.8.0-1-generic"]
 
 
+@pytest.mark.parametrize(
+    ("machine", "distribution", "names"),
+    [
+        ("x86_64", "debian", ("linux-image-cloud-amd64", "linux-image-amd64")),
+        ("aarch64", "debian", ("linux-image-cloud-arm64", "linux-image-arm64")),
+        ("aarch64", "ubuntu", ("linux-image-kvm", "linux-image-virtual")),
+    ],
+)
+def test_the_kernel_is_of_the_host_s_architecture(
+    machine: str, distribution: str, names: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("platform.machine", lambda: machine)
+    assert kernel.meta_packages(Host(distribution, "trixie")) == names
+
+
 @pytest.mark.usefixtures("programs")
 def test_no_kernel_offered(tmp_path: Path) -> None:
     with pytest.raises(MirrorMissingError, match=r"offer no guest kernel .linux-image-cloud-amd64"):
