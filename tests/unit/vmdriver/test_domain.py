@@ -13,7 +13,12 @@ def config(tmp_path: Path) -> VmConfig:
     for name in ("kernel", "initrd", "disk"):
         (tmp_path / name).write_bytes(b"x")
     return VmConfig(
-        "one", tmp_path / "kernel", tmp_path / "initrd", tmp_path / "disk", cpuset={1, 0}
+        "one",
+        tmp_path / "kernel",
+        tmp_path / "initrd",
+        tmp_path / "disk",
+        cpuset={1, 0},
+        architecture="x86_64",
     )
 
 

@@ -109,6 +109,8 @@ def test_a_vm_without_firmware_is_refused_before_it_starts(
     for name in ("kernel", "initrd", "disk"):
         (tmp_path / name).write_bytes(b"x")
     files = (tmp_path / name for name in ("kernel", "initrd", "disk"))
-    config = VmConfig("one", *files, profile=replace(STOCK_UEFI, name="mine"))
+    config = VmConfig(
+        "one", *files, profile=replace(STOCK_UEFI, name="mine"), architecture="x86_64"
+    )
     with pytest.raises(ConfigError, match="install ovmf"):
         config.check()
