@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import shutil
 import subprocess
 import time
@@ -25,7 +26,7 @@ _REPEATS = 15
 _CLOCK_STEP_S = 0.1
 """More than a clock that is being slewed (500 ppm, adjtimex(2)) drifts in three minutes."""
 _PACKAGES = ("libvirt-python", "psutil", "pandas", "scipy", "numpy", "pytest-benchmark")
-_PROGRAMS = ("qemu-system-x86_64", "mmdebstrap", "mkfs.erofs")
+_PROGRAMS = (f"qemu-system-{platform.machine()}", "mmdebstrap", "mkfs.erofs")
 
 
 @dataclass

@@ -33,16 +33,30 @@ from vmdriver.errors import (
 from vmdriver.files import GuestFile
 from vmdriver.memory import QemuMemory
 from vmdriver.network import Network
-from vmdriver.profile import MICRO, PROFILES, STOCK, STOCK_UEFI, TUNED, Profile, diff
+from vmdriver.profile import (
+    MICRO,
+    PROFILES,
+    PROFILES_OF,
+    STOCK,
+    STOCK_UEFI,
+    TUNED,
+    VIRT_STOCK,
+    VIRT_TUNED,
+    Profile,
+    diff,
+)
 from vmdriver.state import clean, leftovers
 from vmdriver.vm import Vm
 
 __all__ = [
     "MICRO",
     "PROFILES",
+    "PROFILES_OF",
     "STOCK",
     "STOCK_UEFI",
     "TUNED",
+    "VIRT_STOCK",
+    "VIRT_TUNED",
     "Accelerator",
     "AgentMissingError",
     "ClockOffset",

@@ -11,6 +11,7 @@ could ask for that, and the guest is handed over in memory.
 
 import os
 import platform
+import re
 import selectors
 import shutil
 import subprocess
@@ -20,9 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from vmdriver import microguest
-from vmdriver.architecture import unsupported
-from vmdriver.microguest import native
+from vmdriver.architecture import of, unsupported
+from vmdriver.microguest import FIRST_ROUND, MICROGUESTS, native
 from vmdriver.process import cpu_time_s
 
 Verdict = Literal["accelerates", "emulates", "unusable"]
@@ -30,16 +30,15 @@ Verdict = Literal["accelerates", "emulates", "unusable"]
 LEAST_RATIO = 0.5
 """An accelerated guest runs a loop at the host's speed; translation reaches a tenth or so."""
 
-QEMU = "/usr/bin/qemu-system-x86_64"
 _NATIVE_S = 0.02
 _LIMIT_S = 0.8
 _SILENT_LIMIT_S = 5.0
 _SLICE_S = 0.05
 _SILENT = f"the guest did nothing in {_LIMIT_S} s of CPU time or {_SILENT_LIMIT_S:g} s in all"
 _ENOUGH_S = 0.15
+_SPEAKER = re.compile(r"^qemu-system-\w+: ")
 _NATIVE_LIMIT_S = 5.0
 _NOT_ORPHANED = ("setpriv", "--pdeathsig", "KILL", "--", "prlimit", "--cpu=5", "--")
-_CPU_FIXUPS: tuple[tuple[str, ...], ...] = ((), ("arch-capabilities",))
 
 
 @dataclass(frozen=True)
@@ -76,26 +75,40 @@ class _Run:
     words: str
 
 
-def audit(accelerators: tuple[str, ...] = ("kvm", "tcg"), *, qemu: str = QEMU) -> list[Accelerator]:
+def audit(
+    accelerators: tuple[str, ...] = ("kvm", "tcg"),
+    *,
+    qemu: str | None = None,
+    architecture: str | None = None,
+) -> list[Accelerator]:
     """Measures each accelerator, at most about one second each.
 
     Nothing is raised for an accelerator that does not work: that is its verdict.
+
+    Args:
+        accelerators: their names.
+        qemu: QEMU's program; None is the architecture's own.
+        architecture: of the guest, a name in `vmdriver.architecture.ARCHITECTURES`; None is the
+            host's. Another one's guest is laid beside the host's own loop all the same.
     """
-    reason = unsupported()
-    if reason is not None:
+    reason = unsupported() or (architecture and unsupported(architecture))
+    if reason:
         return [_unusable(name, None, reason) for name in accelerators]
+    architecture = architecture or platform.machine()
     own = native_loops_per_s()
-    return [_audit_one(name, qemu, own) for name in accelerators]
+    qemu = qemu or of(architecture).qemu
+    return [_audit_one(name, architecture, qemu, own) for name in accelerators]
 
 
 def native_loops_per_s() -> float | None:
     """The host's own loops in a second of CPU time.
 
-    None where it is no x86-64, refuses executable memory, or does not get to it within 5 s.
+    None where its architecture is not done, it refuses executable memory, or does not get to it
+    within 5 s.
     """
-    if platform.machine() != "x86_64":
+    if platform.machine() not in MICROGUESTS:
         return None
-    code, seconds = microguest.NATIVE.hex(), str(_NATIVE_S)
+    code, seconds = MICROGUESTS[platform.machine()].native.hex(), str(_NATIVE_S)
     try:
         done = subprocess.run(
             [*_NOT_ORPHANED, sys.executable, "-I", "-S", native.__file__, code, seconds],
@@ -109,22 +122,15 @@ def native_loops_per_s() -> float | None:
     return float(str(done.stdout)) if done.returncode == 0 else None
 
 
-def _audit_one(name: str, qemu: str, own: float | None) -> Accelerator:
-    if name == "kvm" and not os.access("/dev/kvm", os.R_OK | os.W_OK):
-        there = Path("/dev/kvm").exists()
-        reason = (
-            "/dev/kvm is not accessible; join the group kvm or become root"
-            if there
-            else "there is no /dev/kvm: no hardware virtualization, or its module is not loaded"
-        )
-        return _unusable(name, own, reason)
-    if shutil.which(qemu) is None:
-        return _unusable(name, own, f"{qemu} cannot be run; install qemu-system-x86")
+def _audit_one(name: str, architecture: str, qemu: str, own: float | None) -> Accelerator:
+    obstacle = _obstacle(name, architecture, qemu)
+    if obstacle is not None:
+        return _unusable(name, own, obstacle)
     fixups: tuple[str, ...] = ()
     run = _Run(None, 0, "")
-    for fixups in _CPU_FIXUPS if name == "kvm" else ((),):
+    for fixups in MICROGUESTS[architecture].cpu_fixups if name == "kvm" else ((),):
         try:
-            run = _run(name, qemu, fixups)
+            run = _run(name, architecture, qemu, fixups)
         except OSError as error:
             return _unusable(name, own, f"{qemu} cannot be run: {error}")
         if run.bytes_seen:
@@ -145,21 +151,39 @@ def _audit_one(name: str, qemu: str, own: float | None) -> Accelerator:
     return Accelerator(name, True, verdict, run.loops_per_s, own, ratio, reason, fixups)  # noqa: FBT003  # likewise
 
 
+def _obstacle(name: str, architecture: str, qemu: str) -> str | None:
+    """Why it need not be tried, in words."""
+    host = platform.machine()
+    if name == "kvm" and architecture != host:
+        return f"KVM runs guests of the host's own architecture, {host}, only"
+    if name == "kvm" and not os.access("/dev/kvm", os.R_OK | os.W_OK):
+        there = Path("/dev/kvm").exists()
+        return (
+            "/dev/kvm is not accessible; join the group kvm or become root"
+            if there
+            else "there is no /dev/kvm: no hardware virtualization, or its module is not loaded"
+        )
+    if shutil.which(qemu) is None:
+        return f"{qemu} cannot be run; install {of(architecture).package}"
+    return None
+
+
 def _unusable(name: str, own: float | None, reason: str) -> Accelerator:
     return Accelerator(name, False, "unusable", None, own, None, reason)  # noqa: FBT003  # likewise
 
 
-def _run(name: str, qemu: str, features_off: tuple[str, ...]) -> _Run:
+def _run(name: str, architecture: str, qemu: str, features_off: tuple[str, ...]) -> _Run:
+    guest = MICROGUESTS[architecture]
     cpu = ",".join(["host", *(f"{feature}=off" for feature in features_off)])
     rom = os.memfd_create("tare-audit")
     try:
-        os.write(rom, microguest.rom())
+        os.write(rom, guest.rom)
         command = [
-            *(*_NOT_ORPHANED, qemu, "-accel", name, "-machine", "q35"),
+            *(*_NOT_ORPHANED, qemu, "-accel", name),
             *("-cpu", cpu if name == "kvm" else "max"),
             *("-nodefaults", "-no-user-config", "-display", "none", "-m", "16"),
             *("-bios", f"/proc/self/fd/{rom}", "-chardev", "stdio,id=out,signal=off"),
-            *("-device", "isa-debugcon,iobase=0xe9,chardev=out"),
+            *guest.arguments,
         ]
         with subprocess.Popen(
             command,
@@ -223,10 +247,10 @@ def _speed(stamps: list[float]) -> float | None:
     for number in range(len(stamps) - 1, 0, -1):
         took = stamps[number] - stamps[number - 1]
         if took > 0:
-            return (microguest.FIRST_ROUND << number - 1) / took
+            return (FIRST_ROUND << number - 1) / took
     return None
 
 
 def _own_words(stderr: str) -> str:
-    lines = [line.removeprefix("qemu-system-x86_64: ") for line in stderr.splitlines()]
+    lines = [_SPEAKER.sub("", line) for line in stderr.splitlines()]
     return "QEMU said: " + " / ".join(lines)[:300] if lines else ""

@@ -1,15 +1,66 @@
-"""Which hosts this driver drives VMs on.
+"""Which architectures this driver drives VMs of, and what differs between them outside profiles.
 
-The micro-guest of the audit, the kernel's entry and the carrier of output are machine code, and the
-profiles are of PCs: all of it is x86-64. arm64, with QEMU's ``virt`` machine, is not done.
+The micro-guest of the audit, the kernel's entry and the carrier of output are machine code of each.
 """
 
 import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 
-def unsupported() -> str | None:
-    """Why no VM can be driven on this host, in words; None where they can."""
-    machine = platform.machine()
-    return (
-        None if machine == "x86_64" else f"VMs are driven on x86-64 only so far, not on {machine}"
-    )
+@dataclass(frozen=True)
+class Architecture:
+    """One architecture of guests.
+
+    Attributes:
+        name: as uname(2), libvirt and the name of QEMU's program say.
+        debian: as Debian's and Ubuntu's packages say (dpkg-architecture(1)).
+        elf: ``e_machine`` of its programs (elf(5)).
+        package: what brings its QEMU.
+        firmware_package: what brings its UEFI.
+        machine: the machine type of its ordinary profiles, as libvirt spells it.
+        console: the kernel's name of its first serial port.
+    """
+
+    name: str
+    debian: str
+    elf: int
+    package: str
+    firmware_package: str
+    machine: str
+    console: str
+
+    @property
+    def qemu(self) -> str:
+        """QEMU's program for it."""
+        return f"/usr/bin/qemu-system-{self.name}"
+
+
+X86_64 = Architecture("x86_64", "amd64", 62, "qemu-system-x86", "ovmf", "q35", "ttyS0")
+AARCH64 = Architecture(
+    *("aarch64", "arm64", 183, "qemu-system-arm", "qemu-efi-aarch64", "virt", "ttyAMA0")
+)
+ARCHITECTURES: Mapping[str, Architecture] = {one.name: one for one in (X86_64, AARCH64)}
+
+
+def of(name: str) -> Architecture:
+    """The architecture of that name; of one that is not done, what a PC has: nothing starts there.
+
+    `unsupported` says so before anything does.
+    """
+    return ARCHITECTURES.get(name, X86_64)
+
+
+def of_machine(machine: str) -> Architecture:
+    """Whose machine type that is, as libvirt spells it: ``virt`` is arm64's, others are PCs."""
+    return AARCH64 if machine.startswith(AARCH64.machine) else X86_64
+
+
+def unsupported(name: str | None = None) -> str | None:
+    """Why no VM can be driven on this host, in words; None where they can.
+
+    Args:
+        name: the architecture, as uname(2) says; None is the host's.
+    """
+    name = name or platform.machine()
+    return None if name in ARCHITECTURES else f"VMs are driven on x86-64 and arm64, not on {name}"

@@ -1,15 +1,25 @@
 """What a VM is made of: its size, its files, its deadlines. How it is made: `vmdriver.profile`."""
 
+import platform
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from vmdriver import uefi
-from vmdriver.architecture import unsupported
+from vmdriver.architecture import of, of_machine, unsupported
 from vmdriver.errors import ConfigError
 from vmdriver.network import Network
-from vmdriver.profile import PROFILES, UEFI, Profile, fits_huge_pages, installed
+from vmdriver.profile import (
+    DIRECT,
+    PROFILES,
+    PROFILES_OF,
+    SEABIOS,
+    UEFI,
+    Profile,
+    fits_huge_pages,
+    installed,
+)
 
 ACCELERATORS = ("kvm", "tcg")
 """Hardware virtualization, and QEMU's own translation."""
@@ -54,7 +64,7 @@ class VmConfig:
 
     Attributes:
         name: letters, digits and ``_.+-``, at most 32 characters: part of socket paths.
-        kernel: bzImage, or vmlinux for the PVH entry.
+        kernel: bzImage, or vmlinux for the PVH entry; on arm64 the ``Image``.
         initrd: as `vmdriver.guest.build_initramfs` makes it.
         disk: the image as one read-only file system; the image's directory where the type is one
             of `SHARED`.
@@ -63,6 +73,8 @@ class VmConfig:
         memory_mib: the guest's RAM in MiB.
         accelerator: ``kvm`` or ``tcg``.
         profile: a name in `PROFILES`, or a profile of one's own.
+        architecture: the guest's, as uname(2) says; the host's unless given. Another one's guests
+            run under ``tcg`` alone.
         cpuset: host CPUs all of QEMU's threads may use; None leaves them free.
         cgroups: directories of existing cgroups, one of each hierarchy, that QEMU is moved into
             before its guest runs. Who made them removes them.
@@ -88,6 +100,7 @@ class VmConfig:
     memory_mib: int = 256
     accelerator: str = "tcg"
     profile: str | Profile = "tuned"
+    architecture: str = field(default_factory=platform.machine)
     cpuset: frozenset[int] | set[int] | None = None
     cgroups: tuple[Path, ...] = ()
     cpu_features_off: tuple[str, ...] = ()
@@ -110,13 +123,14 @@ class VmConfig:
         Raises:
             ConfigError: for a name that is none.
         """
-        profile = self.profile
+        profile, known = self.profile, PROFILES_OF.get(self.architecture, PROFILES)
         if not isinstance(profile, Profile):
             try:
-                profile = installed(PROFILES[profile])
+                profile = installed(known[profile])
             except KeyError:
                 raise ConfigError(
-                    f"there is no VM profile {profile!r}; there are {', '.join(PROFILES)}"
+                    f"there is no VM profile {profile!r} of {self.architecture}; "
+                    f"there are {', '.join(known)}"
                 ) from None
         if not profile.hugepages:
             return profile
@@ -131,14 +145,9 @@ class VmConfig:
     def check(self) -> None:
         """Raises ConfigError for what can be seen to fail before anything is started."""
         self._check_names()
-        profile = self.resolved_profile()
-        if profile.firmware == UEFI:
-            uefi.find(profile.machine)
+        self._check_machine(self.resolved_profile())
         if self.network is not None:
             self.network.check()
-        reason = unsupported()
-        if reason is not None:
-            raise ConfigError(reason)
         if self.accelerator not in ACCELERATORS:
             raise ConfigError(
                 f"there is no accelerator {self.accelerator!r}; there are {', '.join(ACCELERATORS)}"
@@ -152,6 +161,30 @@ class VmConfig:
         if not self.payload:
             raise ConfigError("a VM needs a payload: a program and its arguments")
         self._check_files()
+
+    def _check_machine(self, profile: Profile) -> None:
+        host = platform.machine()
+        reason = unsupported(host) or unsupported(self.architecture)
+        if reason is not None:
+            raise ConfigError(reason)
+        if self.accelerator == "kvm" and self.architecture != host:
+            raise ConfigError(
+                f"KVM runs guests of the host's own architecture, {host}, and not of "
+                f"{self.architecture}; use tcg"
+            )
+        own = of(self.architecture)
+        if of_machine(profile.machine) != own:
+            raise ConfigError(
+                f"{self.architecture} has no machine {profile.machine}; use {own.machine}"
+            )
+        direct = own.machine == "virt"
+        if profile.firmware == (SEABIOS if direct else DIRECT):
+            raise ConfigError(
+                f"the machine {profile.machine} has no firmware {profile.firmware!r}; use "
+                f"{DIRECT if direct else SEABIOS} or {UEFI}"
+            )
+        if profile.firmware == UEFI:
+            uefi.find(profile.machine)
 
     def _check_names(self) -> None:
         if not _NAME.fullmatch(self.name):

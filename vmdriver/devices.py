@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+from vmdriver.architecture import AARCH64
 from vmdriver.config import VmConfig
 from vmdriver.profile import MICROVM, Profile
 
@@ -18,7 +19,7 @@ SHARE = "tare"
 """Tag under which a guest mounts a shared directory."""
 
 _FIRST_SLOT = 3  # 0 to 2 belong to the machine, whichever of q35 and pc it is
-_ROOT_PORTS = 14  # what virt-install gives a q35 machine
+_ROOT_PORTS = 14  # what virt-install gives a q35 or virt machine
 
 
 class Devices:
@@ -52,7 +53,7 @@ def add_devices(
 ) -> None:
     """Fills ``<devices>``; see `vmdriver.domain.domain_xml` for the arguments."""
     devices = Devices(parent, profile)
-    if not profile.bare and profile.machine.startswith(("q35", "pc-q35")):
+    if not profile.bare and profile.machine.startswith(("q35", "pc-q35", "virt")):
         devices.add("controller", type="pci", model="pcie-root")
         for _ in range(_ROOT_PORTS):
             devices.add("controller", type="pci", model="pcie-root-port")
@@ -60,8 +61,8 @@ def add_devices(
         _share(devices, config)
     else:
         _disk(devices, config, profile)
-    _ports(devices, sockets)
-    _usb(devices, profile)
+    _ports(devices, config, sockets)
+    _usb(devices, config, profile)
     _balloon(devices, profile)
     _ordinary(devices, profile)
     _network(devices, config, profile)
@@ -95,23 +96,29 @@ def _share(devices: Devices, config: VmConfig) -> None:
     devices.place(share)
 
 
-def _ports(devices: Devices, sockets: Mapping[str, Path]) -> None:
+def _ports(devices: Devices, config: VmConfig, sockets: Mapping[str, Path]) -> None:
     devices.place(devices.add("controller", type="virtio-serial", index="0"))
     serial = devices.add("serial", type="unix")
     ET.SubElement(serial, "source", mode="connect", path=str(sockets[SERIAL]))
-    ET.SubElement(serial, "target", type="isa-serial", port="0")
+    if config.architecture == AARCH64.name:
+        target = ET.SubElement(serial, "target", type="system-serial", port="0")
+        ET.SubElement(target, "model", name="pl011")
+    else:
+        ET.SubElement(serial, "target", type="isa-serial", port="0")
     for port in PORTS:
         channel = devices.add("channel", type="unix")
         ET.SubElement(channel, "source", mode="connect", path=str(sockets[port]))
         ET.SubElement(channel, "target", type="virtio", name=f"tare.{port}")
 
 
-def _usb(devices: Devices, profile: Profile) -> None:
+def _usb(devices: Devices, config: VmConfig, profile: Profile) -> None:
     if not profile.usb:
         devices.add("controller", type="usb", model="none")
         return
     devices.add("controller", type="usb", model="qemu-xhci", ports="15")
     devices.add("input", type="tablet", bus="usb")
+    if config.architecture == AARCH64.name:  # a PC's is on PS/2
+        devices.add("input", type="keyboard", bus="usb")
 
 
 def _balloon(devices: Devices, profile: Profile) -> None:

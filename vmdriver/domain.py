@@ -5,16 +5,16 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 from vmdriver import uefi
+from vmdriver.architecture import AARCH64, of
 from vmdriver.config import VmConfig
 from vmdriver.devices import DISK, PORTS, SERIAL, SHARE, add_devices
 from vmdriver.numa import nodes_of
-from vmdriver.profile import MICROVM, SEABIOS, UEFI, Profile
+from vmdriver.profile import DIRECT, MICROVM, SEABIOS, UEFI, Profile
 from vmdriver.tsc import host_khz
 
 __all__ = ["PORTS", "SERIAL", "domain_xml", "kernel_command_line"]
 
 _KERNEL_PARAMETERS = (
-    "console=ttyS0",
     "loglevel=6",  # one notice with the version, warnings, panics
     "panic=-1",  # restart at once, which QEMU is told to treat as the end
 )
@@ -25,6 +25,7 @@ _EARLY_CONSOLE = {
     "vmlinux": "earlycon=uart8250,io,0x3f8",
     "bzimage": "earlyprintk=serial,ttyS0,115200",
 }
+_EARLY_PL011 = "earlycon=pl011,0x9000000"  # QEMU hw/arm/virt.c, VIRT_UART0
 _9P_OPTIONS = "trans=virtio,version=9p2000.L,msize=512000,cache=loose"  # what is there stays so
 
 
@@ -61,10 +62,10 @@ def domain_xml(
         cpu = ET.SubElement(domain, "cpu", mode=mode)
         for feature in config.cpu_features_off:
             ET.SubElement(cpu, "feature", policy="disable", name=feature)
-    _clock(domain, profile)
+    _clock(domain, config, profile)
     for event in ("on_poweroff", "on_reboot", "on_crash"):
         _text(domain, event, "destroy")
-    if not profile.bare:
+    if config.architecture != AARCH64.name and not profile.bare:
         power = ET.SubElement(domain, "pm")
         ET.SubElement(power, "suspend-to-mem", enabled="no")
         ET.SubElement(power, "suspend-to-disk", enabled="no")
@@ -88,8 +89,9 @@ def kernel_command_line(config: VmConfig) -> str:
     flags = (f"{names[2]}={_9P_OPTIONS}",) if config.disk_type == "9p" else ()
     return " ".join(
         (
+            f"console={of(config.architecture).console}",
             *_KERNEL_PARAMETERS,
-            _EARLY_CONSOLE.get(profile.kernel, _EARLY_CONSOLE["vmlinux"]),
+            _early_console(config, profile),
             *(f"{names[0]}={root}", f"{names[1]}={config.disk_type}", *flags, "ro"),
             f"tare.load={','.join(_drivers(config, profile))}",
             f"hostname={config.hostname}",
@@ -99,6 +101,12 @@ def kernel_command_line(config: VmConfig) -> str:
             *config.kernel_parameters,
         )
     )
+
+
+def _early_console(config: VmConfig, profile: Profile) -> str:
+    if config.architecture == AARCH64.name:
+        return _EARLY_PL011
+    return _EARLY_CONSOLE.get(profile.kernel, _EARLY_CONSOLE["vmlinux"])
 
 
 def _told(config: VmConfig, profile: Profile) -> tuple[str, ...]:
@@ -160,12 +168,12 @@ def _cpus(domain: ET.Element, config: VmConfig, profile: Profile) -> None:
 
 def _boot(domain: ET.Element, config: VmConfig, profile: Profile, variables: Path | None) -> None:
     system = ET.SubElement(domain, "os")
-    _text(system, "type", "hvm", arch="x86_64", machine=profile.machine)
+    _text(system, "type", "hvm", arch=config.architecture, machine=profile.machine)
     if profile.firmware == UEFI:
         code = str(uefi.find(profile.machine).code)
         _text(system, "loader", code, readonly="yes", type="pflash")
         _text(system, "nvram", str(variables))
-    elif profile.firmware != SEABIOS:
+    elif profile.firmware not in {SEABIOS, DIRECT}:
         _text(system, "loader", profile.firmware, readonly="yes", type="rom")
     _text(system, "kernel", str(config.kernel))
     _text(system, "initrd", str(config.initrd))
@@ -174,9 +182,15 @@ def _boot(domain: ET.Element, config: VmConfig, profile: Profile, variables: Pat
 
 def _features(domain: ET.Element, config: VmConfig, profile: Profile, *, knows_ps2: bool) -> None:
     features = ET.SubElement(domain, "features")
-    ET.SubElement(features, "acpi")  # without it the guest cannot power off
-    ET.SubElement(features, "apic")
-    if not profile.machine.startswith(MICROVM):  # which has none of these to leave out
+    virt = config.architecture == AARCH64.name
+    if not virt or profile.firmware == UEFI:  # libvirt refuses it of arm64 without
+        ET.SubElement(features, "acpi")  # without it a PC's guest cannot power off
+    if virt:  # which powers off by PSCI
+        ET.SubElement(features, "gic", version="host" if config.accelerator == "kvm" else "3")
+    else:
+        ET.SubElement(features, "apic")
+    # Neither virt nor a microvm has any of these to leave out.
+    if not virt and not profile.machine.startswith(MICROVM):
         ET.SubElement(features, "vmport", state="off")
         for feature in ("smm", *(("ps2",) if knows_ps2 else ())) if profile.bare else ():
             ET.SubElement(features, feature, state="off")
@@ -185,9 +199,9 @@ def _features(domain: ET.Element, config: VmConfig, profile: Profile, *, knows_p
         cache.text = str(profile.translation_cache_mib)
 
 
-def _clock(domain: ET.Element, profile: Profile) -> None:
+def _clock(domain: ET.Element, config: VmConfig, profile: Profile) -> None:
     clock = ET.SubElement(domain, "clock", offset="utc")
-    if profile.machine.startswith(MICROVM):
+    if config.architecture == AARCH64.name or profile.machine.startswith(MICROVM):
         return
     if not profile.bare:
         ET.SubElement(clock, "timer", name="rtc", tickpolicy="catchup")

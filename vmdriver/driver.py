@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import ClassVar, Self
 
 from vmdriver import guardian
-from vmdriver.accelerator import QEMU
+from vmdriver.architecture import ARCHITECTURES
 from vmdriver.boot import await_payload
 from vmdriver.config import VmConfig
 from vmdriver.domain import domain_xml
@@ -64,7 +64,7 @@ class Driver:
         # A daemon's QEMU is no descendant of ours.
         self._former_adoption = adopt_orphans(adopt=True) if uri is None else None
         self._guardian: subprocess.Popen[bytes] | None = None
-        self._execs = ExecWatch(Path(QEMU))
+        self._execs = ExecWatch(*(Path(one.qemu) for one in ARCHITECTURES.values()))
         try:
             self.removed = clean_locked(layout)
             self._guardian = subprocess.Popen(
@@ -120,6 +120,8 @@ class Driver:
     def _start(self, config: VmConfig, saved: Path | None) -> Vm:
         requested = time.monotonic_ns()
         config.check()
+        if self._learned(config.architecture):
+            requested = time.monotonic_ns()
         # From here on it says what the VM gets: what the host can give may change under way.
         config = replace(config, profile=config.resolved_profile())
         vm = self._admit(config)
@@ -139,6 +141,16 @@ class Driver:
             vm.destroy()
             raise
         return vm
+
+    def _learned(self, architecture: str) -> bool:
+        """Whether another architecture's QEMU had to be paid for, which is no part of a start."""
+        with self._admission:
+            if self.connection.knows(architecture):
+                return False
+            embedded = self.connection.embedded
+            with reaping_orphans("qemu") if embedded else contextlib.nullcontext():
+                self.connection.learn(architecture)
+            return True
 
     def _domain_xml(self, vm: Vm) -> str:
         connection = self.connection

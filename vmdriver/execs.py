@@ -2,7 +2,7 @@
 
 libvirt forks twice before it executes QEMU and reports nothing of it. The kernel does:
 FAN_OPEN_EXEC (fanotify_mark(2), Linux 5.0) names the process that is about to become the program.
-The mark lies on QEMU's file alone, so that no other program on the host wakes us.
+The marks lie on QEMU's files alone, so that no other program on the host wakes us.
 """
 
 import contextlib
@@ -24,19 +24,21 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class ExecWatch:
-    """Knows when processes executed one program. A context manager.
+    """Knows when processes executed one of some programs. A context manager.
 
     Attributes:
         unavailable: why nothing is known, in words; None where it is. It needs CAP_SYS_ADMIN.
     """
 
-    def __init__(self, program: Path) -> None:
-        """Watches ``program`` and starts the thread; raises nothing where it cannot."""
+    def __init__(self, *programs: Path) -> None:
+        """Watches those of ``programs`` that are there; raises nothing where it cannot."""
         self.unavailable: str | None = None
         self._stamps: dict[int, int] = {}
         self._fan = _libc.fanotify_init(_FAN_CLOEXEC, os.O_RDONLY | os.O_CLOEXEC)
-        if self._fan < 0 or self._mark(program):
-            self.unavailable = f"fanotify on {program}: {os.strerror(ctypes.get_errno())}"
+        marked = [self._mark(program) for program in programs] if self._fan >= 0 else []
+        if not any(marked):
+            names = " and ".join(map(str, programs))
+            self.unavailable = f"fanotify on {names}: {os.strerror(ctypes.get_errno())}"
             self._close_fan()
             return
         self._wake = os.eventfd(0, os.EFD_CLOEXEC)
@@ -59,7 +61,7 @@ class ExecWatch:
     def _mark(self, program: Path) -> bool:
         path = ctypes.c_char_p(os.fsencode(program))
         mask = ctypes.c_uint64(_FAN_OPEN_EXEC)
-        return bool(_libc.fanotify_mark(self._fan, _FAN_MARK_ADD, mask, _AT_FDCWD, path))
+        return not _libc.fanotify_mark(self._fan, _FAN_MARK_ADD, mask, _AT_FDCWD, path)
 
     def _close_fan(self) -> None:
         if self._fan >= 0:

@@ -5,6 +5,7 @@ libvirt's Python binding has no type stubs; here its values become ours.
 
 import contextlib
 import os
+import platform
 import re
 import time
 from collections.abc import Callable, Iterable
@@ -14,6 +15,7 @@ from typing import Any
 from xml.etree import ElementTree as ET
 from xml.sax.saxutils import quoteattr
 
+from vmdriver.architecture import of
 from vmdriver.embedded import embed, library
 from vmdriver.errors import ConnectError, RefusedError, VmError, VmGoneError
 
@@ -122,7 +124,8 @@ class Connection:
         owner: user and group that QEMU runs as where a daemon gives it others than its own; None
             where it keeps them.
         lost: how the connection to the daemon was lost, in words; None while it stands.
-        probing_s: seconds it took to open it and to learn what QEMU can do, paid once.
+        probing_s: seconds it took to open it and to learn what QEMU can do, paid once, and once
+            more for each further architecture.
         knows_ps2: whether libvirt can leave out the PS/2 controller (10.0 refuses to be asked).
         version: libvirt's version, as ``11.3.0``.
     """
@@ -156,7 +159,7 @@ class Connection:
             self._connection = self._libvirt.open(
                 self.uri if self.embedded else self.uri.replace("qemu:///", "qemu+unix:///", 1)
             )
-            capabilities = self._connection.getDomainCapabilities(None, None, "q35", "qemu")
+            capabilities = self._capabilities(platform.machine())
             self.owner = None if self.embedded else _owner(self._connection.getCapabilities())
         except self._libvirt.libvirtError as error:
             advice = (
@@ -167,6 +170,7 @@ class Connection:
             )
             raise ConnectError(f"libvirt cannot open {self.uri}: {error}; {advice}") from error
         self.probing_s = time.monotonic() - began
+        self._learned = {platform.machine()}
         self.knows_ps2 = "<ps2 supported='yes'/>" in capabilities
         number = int(self._connection.getLibVersion())
         self.version = f"{number // 1_000_000}.{number // 1000 % 1000}.{number % 1000}"
@@ -179,6 +183,30 @@ class Connection:
             with contextlib.suppress(self._libvirt.libvirtError):
                 self._connection.registerCloseCallback(self._on_close, None)
                 self._connection.setKeepAlive(*KEEPALIVE)
+
+    def knows(self, architecture: str) -> bool:
+        """Whether libvirt has learned what that architecture's QEMU can do."""
+        return architecture in self._learned
+
+    def learn(self, architecture: str) -> None:
+        """Has libvirt ask the architecture's QEMU what it can do.
+
+        Raises:
+            RefusedError: there is no such QEMU, or it does not run.
+        """
+        began = time.monotonic()
+        try:
+            self._capabilities(architecture)
+        except self._libvirt.libvirtError as error:
+            what = f"a guest of {architecture} (install {of(architecture).package}?)"
+            raise self._refused(what, error) from error
+        self.probing_s += time.monotonic() - began
+        self._learned.add(architecture)
+
+    def _capabilities(self, architecture: str) -> str:
+        """Domain capabilities (https://libvirt.org/formatdomaincaps.html)."""
+        known = of(architecture)
+        return str(self._connection.getDomainCapabilities(None, known.name, known.machine, "qemu"))
 
     def _on_event(self, _conn: Any, domain: Any, event: int, _detail: int, _opaque: Any) -> None:
         watch = self._watched.get(str(domain.name()))

@@ -6,18 +6,25 @@ A profile of one's own is another one with some fields replaced::
     print(*diff(mine, TUNED), sep="; ")
 
 Sources: the domain that virt-install 5.0 writes for a current Linux guest (its documentation and
-its own expected output for ``--osinfo linux2020``); https://libvirt.org/formatdomain.html.
+its own expected output for ``--osinfo linux2020`` and for aarch64);
+https://libvirt.org/formatdomain.html.
 """
 
+import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from vmdriver.architecture import AARCH64, X86_64
+
 SEABIOS = "seabios"
-"""QEMU's own default firmware."""
+"""QEMU's own default firmware of a PC."""
 
 UEFI = "uefi"
-"""OVMF, where it is installed (`vmdriver.uefi`)."""
+"""OVMF or AAVMF, where it is installed (`vmdriver.uefi`)."""
+
+DIRECT = "direct"
+"""No firmware: a few instructions of QEMU's enter the kernel (QEMU ``hw/arm/boot.c``)."""
 
 MICROVM = "microvm"
 """QEMU's machine type without PCI, ISA slots or option ROMs (QEMU docs/system/i386/microvm)."""
@@ -30,11 +37,12 @@ class Profile:
     Attributes:
         name: what reports call it.
         machine: QEMU's machine type, as libvirt spells it: ``q35``, ``pc``, ``microvm``, or one
-            with a version.
-        firmware: ``seabios`` (QEMU's default), ``uefi`` (OVMF), or the path of another ROM, such as
-            qboot's.
-        kernel: ``vmlinux`` (uncompressed, entered by PVH) or ``bzimage`` (as packaged): which of
-            the two a `VmConfig` gives; it decides which early console is asked for.
+            with a version; on arm64 ``virt``.
+        firmware: ``seabios`` (a PC's default), ``uefi`` (OVMF, AAVMF), ``direct`` (none, arm64
+            alone), or the path of another ROM, such as qboot's.
+        kernel: ``vmlinux`` (uncompressed; entered by PVH on a PC, the ``Image`` on arm64) or
+            ``bzimage`` (as packaged): which of the two a `VmConfig` gives; it decides which early
+            console is asked for.
         init: what the guest boots, given likewise: ``tare``, the driver's own initramfs and init,
             or ``distribution``, the initrd of the distribution's tools and its init, systemd.
         cpu_kvm: libvirt's CPU mode under KVM; ``""`` leaves it to libvirt.
@@ -86,7 +94,7 @@ class Profile:
 
 def installed(profile: Profile) -> Profile:
     """The profile with SeaBIOS in place of a firmware that this host does not have."""
-    if profile.firmware in {SEABIOS, UEFI} or Path(profile.firmware).is_file():
+    if profile.firmware in {SEABIOS, UEFI, DIRECT} or Path(profile.firmware).is_file():
         return profile
     return replace(profile, firmware=SEABIOS)
 
@@ -111,14 +119,17 @@ def fits_huge_pages(memory_mib: int, meminfo: str, mounts: str) -> bool:
     return rest == 0 and wanted <= pages
 
 
+_NOTHING_TO_TEST = (
+    "cryptomgr.notests",  # the self-tests say nothing about a workload
+    "rcupdate.rcu_expedited=1",
+    "random.trust_cpu=on",
+)
 _NOTHING_TO_PROBE = (
     "8250.nr_uarts=1",  # else four legacy ports are probed
     "edd=off",  # no BIOS disks to ask for
-    "cryptomgr.notests",  # the self-tests say nothing about a workload
     "no_timer_check",
     "tsc=reliable",
-    "rcupdate.rcu_expedited=1",
-    "random.trust_cpu=on",
+    *_NOTHING_TO_TEST,
 )
 
 TUNED = Profile(
@@ -154,9 +165,28 @@ STOCK = Profile(
 STOCK_UEFI = replace(STOCK, name="uefi", firmware=UEFI)
 """The same with OVMF in place of SeaBIOS."""
 
-PROFILES: Mapping[str, Profile] = {
-    profile.name: profile for profile in (TUNED, MICRO, STOCK, STOCK_UEFI)
+VIRT_TUNED = replace(
+    TUNED, machine=AARCH64.machine, firmware=DIRECT, kernel_parameters=_NOTHING_TO_TEST
+)
+"""`TUNED` on arm64: no firmware at all, the kernel's ``Image``, no needless device."""
+
+VIRT_STOCK = replace(
+    STOCK,
+    machine=AARCH64.machine,
+    firmware=UEFI,
+    cpu_tcg="maximum",  # libvirt's own choice is a CPU of 32 bits
+    sound=False,
+)
+"""`STOCK` on arm64, where virt-install takes UEFI, and adds sound for SPICE only."""
+
+PROFILES_OF: Mapping[str, Mapping[str, Profile]] = {
+    X86_64.name: {profile.name: profile for profile in (TUNED, MICRO, STOCK, STOCK_UEFI)},
+    AARCH64.name: {profile.name: profile for profile in (VIRT_TUNED, VIRT_STOCK)},
 }
+"""By architecture, by name."""
+
+PROFILES: Mapping[str, Profile] = PROFILES_OF.get(platform.machine(), PROFILES_OF[X86_64.name])
+"""Those of this host, by name."""
 
 
 def diff(profile: Profile, base: Profile) -> list[str]:

@@ -1,4 +1,4 @@
-"""Finds UEFI firmware on this host: OVMF, as its package describes it.
+"""Finds UEFI firmware on this host: OVMF, on arm64 AAVMF, as its package describes it.
 
 Firmware packages describe each of their builds to who starts QEMU: JSON files in
 ``/usr/share/qemu/firmware``, those of the same name in ``/etc/qemu/firmware`` instead of them, the
@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vmdriver.architecture import Architecture, of_machine
 from vmdriver.errors import ConfigError
 
 FOLDERS = (Path("/usr/share/qemu/firmware"), Path("/etc/qemu/firmware"))
 
 _SECURE = {"secure-boot", "enrolled-keys", "requires-smm"}
-_FULL_NAMES = {"q35": "pc-q35-", "pc": "pc-i440fx-"}
+_FULL_NAMES = {"q35": "pc-q35-", "pc": "pc-i440fx-", "virt": "virt-"}
 
 
 @dataclass(frozen=True)
@@ -39,29 +40,30 @@ def find(machine: str, folders: Iterable[Path] = FOLDERS) -> Firmware:
     """The firmware for a machine type of QEMU's.
 
     Args:
-        machine: as libvirt spells it: ``q35``, ``pc``, or one with a version.
+        machine: as libvirt spells it: ``q35``, ``pc``, ``virt``, or one with a version.
         folders: where descriptions lie; a later one's file replaces an earlier one's.
 
     Raises:
         ConfigError: this host has none.
     """
+    architecture = of_machine(machine)
     described: dict[str, Path] = {}
     for folder in folders:
         described |= {path.name: path for path in folder.glob("*.json")}
     for _name, path in sorted(described.items()):
         try:
-            found = _described(json.loads(path.read_text(encoding="utf-8")), machine)
+            found = _described(json.loads(path.read_text(encoding="utf-8")), machine, architecture)
         except (OSError, ValueError, LookupError, TypeError):
             continue  # an empty file hides a build; another package's mistake is not ours to judge
         if found is not None and found.code.is_file() and found.variables.is_file():
             return found
     raise ConfigError(
         f"this host has no UEFI firmware for the machine {machine} (none without secure boot is "
-        f"described in {' or '.join(map(str, folders))}); install ovmf"
+        f"described in {' or '.join(map(str, folders))}); install {architecture.firmware_package}"
     )
 
 
-def _described(build: dict[str, Any], machine: str) -> Firmware | None:
+def _described(build: dict[str, Any], machine: str, architecture: Architecture) -> Firmware | None:
     mapping = build["mapping"]
     if "uefi" not in build["interface-types"] or mapping["device"] != "flash":
         return None
@@ -73,7 +75,7 @@ def _described(build: dict[str, Any], machine: str) -> Firmware | None:
     full = _FULL_NAMES.get(machine, machine)
     for target in build["targets"]:
         known = (fnmatch.fnmatchcase(full, pattern) for pattern in target["machines"])
-        if target["architecture"] == "x86_64" and any(known):
+        if target["architecture"] == architecture.name and any(known):
             code, variables = (Path(part["filename"]) for part in parts)
             return Firmware(code, variables)
     return None

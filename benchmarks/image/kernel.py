@@ -1,5 +1,6 @@
 """The guest's kernel: the distribution's package, downloaded and unpacked, never installed."""
 
+import platform
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,12 +10,16 @@ from benchmarks.image import tools
 from benchmarks.image.errors import BuildError, MirrorMissingError
 from benchmarks.image.model import modules_folder
 from benchmarks.image.sources import Host
+from vmdriver import architecture
 
 META_PACKAGES = {
-    "debian": ("linux-image-cloud-amd64", "linux-image-amd64"),
+    "debian": ("linux-image-cloud-{}", "linux-image-{}"),
     "ubuntu": ("linux-image-kvm", "linux-image-virtual"),
 }
-"""Per distribution, the packages that stand for "the current kernel", the preferred one first."""
+"""Per distribution, the packages that stand for "the current kernel", the preferred one first.
+
+``{}`` is the architecture as dpkg calls it; Ubuntu's names say none.
+"""
 
 _DEPENDENCY = re.compile(r"^\s*\|?(?:Pre)?Depends: (linux-(?:image|modules)-\S+)$", re.MULTILINE)
 
@@ -54,6 +59,12 @@ def fetch(folder: Path, host: Host, *, log: Path) -> Kernel:
     return _describe(folder, downloads, log)
 
 
+def meta_packages(host: Host) -> tuple[str, ...]:
+    """Of `META_PACKAGES`, those of this host's distribution and architecture."""
+    names = META_PACKAGES.get(host.id, META_PACKAGES["debian"])
+    return tuple(name.format(architecture.of(platform.machine()).debian) for name in names)
+
+
 def _download(downloads: Path, options: Sequence[str], host: Host, log: Path) -> None:
     packages = resolve(options, host, log)
     tools.run(
@@ -70,7 +81,7 @@ def resolve(options: Sequence[str], host: Host, log: Path) -> list[str]:
     Raises:
         MirrorMissingError: the host's sources offer none of the known meta packages.
     """
-    for meta in META_PACKAGES.get(host.id, META_PACKAGES["debian"]):
+    for meta in meta_packages(host):
         packages: list[str] = []
         pending = [meta]
         while pending:
@@ -86,7 +97,7 @@ def resolve(options: Sequence[str], host: Host, log: Path) -> list[str]:
             return packages
     raise MirrorMissingError(
         f"the apt sources of {host.id or 'this host'} {host.codename} offer no guest kernel "
-        f"({' or '.join(META_PACKAGES.get(host.id, META_PACKAGES['debian']))}); run apt-get update"
+        f"({' or '.join(meta_packages(host))}); run apt-get update"
     )
 
 

@@ -24,7 +24,7 @@ from benchmarks.sandboxes.base import PAYLOAD, Endpoint
 from benchmarks.sandboxes.vm_accelerator import choose
 from benchmarks.sandboxes.vm_groups import VmGroups
 from benchmarks.sandboxes.vm_instance import VmInstance
-from benchmarks.sandboxes.vm_variants import VARIANTS, files
+from benchmarks.sandboxes.vm_variants import files, find
 from vmdriver import embedded
 from vmdriver.domain import kernel_command_line
 
@@ -59,7 +59,7 @@ class VmSandbox:
         self._setting = setting
         self._name = name
         self._kind = name.partition(":")[2] or "tuned"
-        self._variant = VARIANTS[self._kind]
+        self._variant = find(self._kind)
         self._numbers = itertools.count()
         self._kept: set[str] = set()
         self._state = setting.state / name.replace(":", ".")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import platform
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import vmdriver
 from benchmarks.errors import UnsuitableHostError
 from benchmarks.image import BuildError, distribution
+from vmdriver import architecture
 from vmdriver.guest import ON_DEMAND, Modules
 
 if TYPE_CHECKING:
@@ -38,15 +40,18 @@ class Variant:
     sentence: str = ""
 
 
+_TUNED = vmdriver.PROFILES["tuned"]
+
+
 def _shared(kind: str) -> Variant:
-    return Variant(replace(vmdriver.TUNED, name=kind), share=kind)
+    return Variant(replace(_TUNED, name=kind), share=kind)
 
 
 VARIANTS = {
-    "tuned": Variant(vmdriver.TUNED),
+    "tuned": Variant(_TUNED),
     "microvm": Variant(vmdriver.MICRO),
     "stock": Variant(
-        vmdriver.STOCK,
+        vmdriver.PROFILES["stock"],
         # systemd starts some hundred processes, which an emulated CPU takes its time for
         deadlines=vmdriver.Deadlines(init_s=180, main_s=300, agent_s=60, gone_s=60),
         sentence="It boots a whole distribution with systemd: the image's packages and Debian's "
@@ -61,13 +66,13 @@ VARIANTS = {
         "decompressed itself.",
     ),
     "lean": Variant(
-        replace(vmdriver.TUNED, name="lean", balloon=True, free_page_reporting=True),
+        replace(_TUNED, name="lean", balloon=True, free_page_reporting=True),
         sentence="Its guest gives memory that it frees back to the host (free page reporting).",
     ),
     "virtiofs": _shared("virtiofs"),
     "9p": _shared("9p"),
     "restored": Variant(
-        replace(vmdriver.TUNED, name="restored"),
+        replace(_TUNED, name="restored"),
         boundaries=("spawned", "ready", "main"),
         sentence="It resumes one saved guest again and again: the same boot by its boot id, the "
         "same random state until the guest stirs it, and a file that the host has in its page "
@@ -75,6 +80,22 @@ VARIANTS = {
     ),
 }
 """Variant by the part of its name behind the colon."""
+
+
+def find(kind: str) -> Variant:
+    """Return the variant.
+
+    Raises:
+        UnsuitableHostError: It is of a machine that this host's architecture does not have.
+    """
+    variant = VARIANTS[kind]
+    own = architecture.of(platform.machine())
+    if architecture.of_machine(variant.profile.machine) != own:
+        raise UnsuitableHostError(
+            f"the sandbox vm:{kind} is a PC, machine {variant.profile.machine}, which "
+            f"{own.name} does not have; use vm or vm:stock",
+        )
+    return variant
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes.util
 import os
+import platform
 import secrets
 import shutil
 import subprocess
@@ -43,7 +44,7 @@ def checks() -> tuple[Check, ...]:
         cgroups(),
         overlay(tried),
         seccomp(tried, ctypes.util.find_library("seccomp")),
-        qemu(shutil.which("qemu-system-x86_64")),
+        qemu(shutil.which(_qemu())),
         libvirt(),
         accelerator(),
         picture,
@@ -181,14 +182,15 @@ def seccomp(tried: Mapping[str, str], library: str | None) -> Check:
 
 def qemu(path: str | None) -> Check:
     """Check the virtual machine monitor by running it."""
-    how = "ran qemu-system-x86_64 --version"
+    program = _qemu()
+    how = f"ran {program} --version"
     import vmdriver
 
     reason = vmdriver.unsupported()
     if reason is not None:  # installing it would help nobody
         return Check(id="qemu", title="QEMU", state=State.FAIL, found=reason, how="uname(2)")
     if path is None:
-        return _missing("qemu", "QEMU", "qemu-system-x86_64 is not installed", how)
+        return _missing("qemu", "QEMU", f"{program} is not installed", how)
     try:
         done = subprocess.run(
             [path, "--version"], capture_output=True, text=True, timeout=CHILD_SECONDS, check=True
@@ -197,6 +199,10 @@ def qemu(path: str | None) -> Check:
         return _missing("qemu", "QEMU", f"{path} does not run: {error}", how)
     version = done.stdout.splitlines()[0].removeprefix("QEMU emulator version ")
     return Check(id="qemu", title="QEMU", state=State.OK, found=version, how=how)
+
+
+def _qemu() -> str:
+    return f"qemu-system-{platform.machine()}"
 
 
 def libvirt() -> Check:
@@ -221,7 +227,7 @@ def accelerator() -> Check:
     how = "a tiny guest counted a loop under each, against the same loop natively"
     import vmdriver
 
-    if vmdriver.unsupported() is None and shutil.which("qemu-system-x86_64") is None:
+    if vmdriver.unsupported() is None and shutil.which(_qemu()) is None:
         return _missing("accelerator", "accelerator", "not measured: no QEMU", how)
     try:
         audited: list[Any] = vmdriver.audit()

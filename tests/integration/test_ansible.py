@@ -24,16 +24,16 @@ def ansible(program: str, *arguments: str) -> str:
 
 
 def test_role_installs_the_packages_make_installs() -> None:
-    for name in ("debian", "ubuntu"):
+    for name, architecture in (("debian", "amd64"), ("ubuntu", "arm64")):
         said = ansible(
             "ansible",
             "localhost",
             "--module-name=ansible.builtin.include_role",
             "--args=name=tare_host tasks_from=packages",
-            f"--extra-vars=tare_host_id={name}",
+            f"--extra-vars=tare_host_id={name} tare_host_architecture={architecture}",
         )
         listed = subprocess.run(
-            [ROOT / "scripts" / "setup", "packages", name],
+            [ROOT / "scripts" / "setup", "packages", name, architecture],
             capture_output=True,
             text=True,
             check=True,

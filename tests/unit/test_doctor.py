@@ -103,10 +103,16 @@ def test_missing_programs_are_failures_with_advice() -> None:
 
 
 def test_an_architecture_without_vms_is_said_to_be_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("platform.machine", lambda: "aarch64")
+    monkeypatch.setattr("platform.machine", lambda: "riscv64")
     for found in (abilities.qemu(None), abilities.accelerator()):
         assert found.state is State.FAIL
-        assert "VMs are driven on x86-64 only so far, not on aarch64" in found.found
+        assert "VMs are driven on x86-64 and arm64, not on riscv64" in found.found
+
+
+def test_an_arm64_host_is_asked_for_its_own_qemu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("platform.machine", lambda: "aarch64")
+    found = abilities.qemu(None)
+    assert found.found == "qemu-system-aarch64 is not installed"
 
 
 def test_missing_root_is_a_failure() -> None:

@@ -7,9 +7,11 @@ image that every other guest has.
 """
 
 import hashlib
+import platform
 from importlib import resources
 from pathlib import Path
 
+from vmdriver import architecture
 from vmdriver.guest import carry
 
 PACKAGES = ("systemd-sysv", "udev", "dbus", "initramfs-tools", "zstd")
@@ -65,7 +67,8 @@ def prepare(root: Path, machine_id: str) -> None:
     """Adds the agent, its service and the initrd's scripts to a tree.
 
     Args:
-        root: a distribution's base system with `PACKAGES` and a static busybox.
+        root: a distribution's base system with `PACKAGES` and a static busybox, whose programs
+            the host runs.
         machine_id: 32 hex digits: the guest has been booted before, so to speak (machine-id(5)).
 
     Raises:
@@ -73,7 +76,7 @@ def prepare(root: Path, machine_id: str) -> None:
     """
     program = root / CARRY
     program.parent.mkdir(parents=True, exist_ok=True)
-    program.write_bytes(carry.program())
+    program.write_bytes(carry.program(architecture.of(platform.machine())))
     program.chmod(_EXECUTABLE)
     agent = resources.files("vmdriver.guest").joinpath("agent.sh").read_text()
     files = {

@@ -8,10 +8,12 @@ It is written uncompressed: the guest of an emulator decompresses slower than th
 under KVM either takes milliseconds. What it does at boot stands in ``init.sh`` and ``agent.sh``.
 """
 
+import struct
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 
+from vmdriver.architecture import ARCHITECTURES, Architecture
 from vmdriver.errors import GuestBuildError
 from vmdriver.guest import carry, cpio
 from vmdriver.guest.modules import NEEDED, Modules
@@ -29,6 +31,8 @@ ON_DEMAND: Mapping[str, tuple[str, ...]] = {
 }
 """What ``tare.load`` can name, and the modules behind it where the kernel has them as such."""
 
+_LINKERS = (b"/lib64/ld-linux", b"/lib/ld-linux", b"/lib/ld-musl")
+_MACHINE_AT = 18  # e_machine
 _ALWAYS = ("virtio_pci", "virtio_console", "overlay")
 
 _FSTAB_KERNEL = """\
@@ -84,8 +88,10 @@ def build_initramfs(modules: Path, busybox: Path, out: Path) -> None:
         out: replaced in one step; untouched when anything fails.
 
     Raises:
-        GuestBuildError: a module is missing, or busybox is missing or dynamically linked.
+        GuestBuildError: a module is missing, or busybox is missing, dynamically linked or of an
+            architecture whose VMs are not driven.
     """
+    shell = _static(busybox)
     entries = [cpio.directory(path, permissions) for path, permissions in _DIRECTORIES]
     entries += [cpio.directory(f"dev.more/{name}") for name in _DEV_DIRECTORIES]
     entries += [cpio.link(f"dev.more/{name}", target) for name, target in _DEV_LINKS]
@@ -95,8 +101,8 @@ def build_initramfs(modules: Path, busybox: Path, out: Path) -> None:
         # Between the commands and the ports of their output: see agent.sh.
         cpio.pipe("pipe.out"),
         cpio.pipe("pipe.err"),
-        cpio.file("bin/busybox", _static(busybox), 0o755),
-        cpio.file("carry", carry.program(), 0o755),
+        cpio.file("bin/busybox", shell, 0o755),
+        cpio.file("carry", carry.program(_architecture(shell, busybox)), 0o755),
         cpio.file("init", _script("init.sh"), 0o755),
         cpio.file("agent.sh", _script("agent.sh"), 0o644),
         cpio.file("etc/fstab.kernel", _FSTAB_KERNEL.encode()),
@@ -138,8 +144,20 @@ def _static(busybox: Path) -> bytes:
         raise GuestBuildError(
             f"cannot read busybox at {busybox}: {error.strerror}; install busybox-static"
         ) from error
-    if b"/lib64/ld-linux" in content[:4096] or b"/lib/ld-musl" in content[:4096]:
+    if any(linker in content[:4096] for linker in _LINKERS):
         raise GuestBuildError(
             f"{busybox} is dynamically linked and cannot run alone; install busybox-static"
         )
     return content
+
+
+def _architecture(program: bytes, path: Path) -> Architecture:
+    """What the ELF file runs on, and so the guest: ``e_machine`` of elf(5)."""
+    machine = program[_MACHINE_AT : _MACHINE_AT + 2]
+    for one in ARCHITECTURES.values():
+        if machine == struct.pack("<H", one.elf):
+            return one
+    raise GuestBuildError(
+        f"{path} is no program of {' or '.join(ARCHITECTURES)}; give a busybox of the kernel's own "
+        "architecture"
+    )

@@ -1,4 +1,4 @@
-"""Takes the uncompressed kernel out of a bzImage.
+"""Takes the uncompressed kernel out of a bzImage; `vmdriver.guest.arm64` does so on arm64.
 
 An ELF kernel is entered by the PVH protocol: no real-mode code, no decompression inside the guest.
 Layout of a bzImage: Linux ``Documentation/arch/x86/boot.rst`` (fields ``setup_sects`` at 0x1f1,
@@ -16,6 +16,7 @@ import subprocess
 from pathlib import Path
 
 from vmdriver.errors import GuestBuildError
+from vmdriver.guest import arm64
 from vmdriver.guest.entry import announce_entry, has_pvh_entry
 from vmdriver.guest.modules import NEEDED, Modules
 
@@ -29,7 +30,7 @@ _PHENTSIZE = 56
 
 
 def check_kernel(bzimage: Path, modules: Path) -> None:
-    """Sees whether a kernel can be a guest's: PVH entry, and what the guest needs to see its image.
+    """Sees whether a kernel can be a guest's: its entry, and what the guest needs to see its image.
 
     Args:
         bzimage: the kernel.
@@ -39,23 +40,26 @@ def check_kernel(bzimage: Path, modules: Path) -> None:
         GuestBuildError: it cannot, and why; or as `extract_vmlinux`.
     """
     Modules(modules).ordered(NEEDED)
-    if not has_pvh_entry(_vmlinux(bzimage)):
+    kernel = _vmlinux(bzimage)
+    if not arm64.is_image(kernel) and not has_pvh_entry(kernel):
         raise GuestBuildError(f"the kernel {bzimage} has no PVH entry (CONFIG_PVH)")
 
 
 def extract_vmlinux(bzimage: Path, out: Path) -> None:
     """Writes the uncompressed kernel in ``bzimage`` to ``out``; its entry announces itself.
 
-    See `vmdriver.guest.entry` for what that is.
+    See `vmdriver.guest.entry` for what that is, and `vmdriver.guest.arm64` for an ``Image``.
 
     Args:
-        bzimage: a kernel of the x86 boot protocol 2.08 or later, or an ELF kernel (copied).
+        bzimage: a kernel of the x86 boot protocol 2.08 or later, or an ELF kernel (copied); an
+            arm64 ``Image``, compressed or not.
         out: replaced in one step; untouched when anything fails.
 
     Raises:
         GuestBuildError: not a kernel, a truncated one, or a compressor this host cannot undo.
     """
-    kernel = announce_entry(_vmlinux(bzimage))
+    kernel = _vmlinux(bzimage)
+    kernel = (arm64.announce_entry if arm64.is_image(kernel) else announce_entry)(kernel)
     partial = out.with_name(out.name + ".partial")
     try:
         partial.write_bytes(kernel)
@@ -70,6 +74,9 @@ def _vmlinux(bzimage: Path) -> bytes:
         image = bzimage.read_bytes()
     except OSError as error:
         raise GuestBuildError(f"cannot read the kernel {bzimage}: {error.strerror}") from error
+    kernel = arm64.image(image, bzimage)
+    if kernel is not None:
+        return kernel
     kernel = (
         image if image.startswith(_ELF_MAGIC) else _decompress(_payload(image, bzimage), bzimage)
     )
@@ -101,7 +108,10 @@ def _payload(image: bytes, source: Path) -> bytes:
     if len(image) < _HEADER_END:
         raise GuestBuildError(f"{source} is too short to be a Linux kernel; fetch it again")
     if image[0x202:0x206] != b"HdrS":
-        raise GuestBuildError(f"{source} is not an x86 Linux kernel; give a bzImage or a vmlinux")
+        raise GuestBuildError(
+            f"{source} is neither an x86 nor an arm64 Linux kernel; give a bzImage, a vmlinux or "
+            "an Image"
+        )
     setup_sectors = image[0x1F1] or 4  # 0 stands for 4, for backward compatibility
     offset, length = struct.unpack_from("<II", image, 0x248)
     start = (setup_sectors + 1) * _SECTOR + offset

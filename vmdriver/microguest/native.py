@@ -2,6 +2,10 @@
 
 A process of its own (``python -I -S native.py HEX SECONDS``): machine code in the harness would put
 the harness at risk on a host with another architecture.
+
+The page is made executable only once it is written: some hosts refuse one that is both, and that
+change is when Linux makes the instruction cache of an arm64 CPU agree with what was written
+(``arch/arm64/mm/flush.c``).
 """
 
 import ctypes
@@ -15,9 +19,13 @@ _LARGEST = 1 << 31
 
 def main(code: bytes, seconds: float) -> None:
     """Doubles the count until one call takes ``seconds``."""
-    page = mmap.mmap(-1, mmap.PAGESIZE, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
+    page = mmap.mmap(-1, mmap.PAGESIZE)
     page.write(code)
     address = ctypes.addressof(ctypes.c_char.from_buffer(page))
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.mprotect.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
+    if libc.mprotect(address, mmap.PAGESIZE, mmap.PROT_READ | mmap.PROT_EXEC):
+        raise OSError(ctypes.get_errno(), "this host refuses executable memory")
     loop = ctypes.CFUNCTYPE(None, ctypes.c_uint32)(address)
     count = _FIRST
     while True:

@@ -1,7 +1,8 @@
 """Guests of a few bytes, for what is about the driver and not about Linux: they boot in no time.
 
-Each is an ELF kernel that is entered by PVH (Xen ``docs/misc/pvh.pandoc``): 32-bit protected mode,
-no paging.
+On x86-64 each is an ELF kernel that is entered by PVH (Xen ``docs/misc/pvh.pandoc``): 32-bit
+protected mode, no paging. On arm64 it is an ``Image`` (Linux
+``Documentation/arch/arm64/booting.rst``).
 """
 
 import struct
@@ -26,6 +27,14 @@ _SPEAKING = bytes.fromhex(
     "ac 84c0 7403 ee ebf8"  # next: lodsb; test al, al; jz halt; out dx, al; jmp next
     "f4 ebfd"  # halt: hlt; jmp halt
 )
+_SPEAKING_AARCH64 = bytes.fromhex(
+    "0120a1d2"  # mov x1, #0x9000000, the PL011
+    "e2000010"  # adr x2, words
+    "43144038 63000034"  # next: ldrb w3, [x2], #1; cbz w3, halt
+    "230000b9 fdffff17"  # str w3, [x1]; b next
+    "7f2003d5 ffffff17"  # halt: wfi; b halt
+)
+_WORDS = b"tare: init\r\n\0"
 
 
 def mute_kernel() -> bytes:
@@ -35,7 +44,13 @@ def mute_kernel() -> bytes:
 
 def speaking_kernel() -> bytes:
     """Says on the console what our init says, and halts."""
-    return _elf(_SPEAKING, b"tare: init\r\n\0")
+    return _elf(_SPEAKING, _WORDS)
+
+
+def speaking_image() -> bytes:
+    """The same for arm64."""
+    header = struct.pack("<2I3Q24x4s4x", 0x14000010, 0, 0, 1 << 16, 0xA, b"ARM\x64")  # b to its end
+    return header + _SPEAKING_AARCH64 + _WORDS
 
 
 def small(config: VmConfig, folder: Path) -> VmConfig:
@@ -49,6 +64,7 @@ def small(config: VmConfig, folder: Path) -> VmConfig:
 def start_small(driver: Driver, config: VmConfig) -> Vm:
     """`Driver.start` up to the boundary ``init``: no payload is asked of so small a guest."""
     config.check()
+    driver._learned(config.architecture)
     vm = driver._admit(config)
     try:
         vm.launch(driver._domain_xml(vm))

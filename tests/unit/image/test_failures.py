@@ -126,8 +126,8 @@ def test_missing_tool_names_its_package(
 
 @pytest.mark.usefixtures("programs")
 def test_a_host_of_another_architecture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("platform.machine", lambda: "aarch64")
-    with pytest.raises(WrongHostError, match="on x86-64 only so far, not on aarch64"):
+    monkeypatch.setattr("platform.machine", lambda: "riscv64")
+    with pytest.raises(WrongHostError, match="on x86-64 and arm64, not on riscv64"):
         build(tmp_path / "cache")
     assert not (tmp_path / "cache").exists()
 
@@ -191,6 +191,21 @@ def test_kernel_packages_are_followed_through_their_dependencies(
     )
     packages = kernel.resolve([], Host("ubuntu", "noble"), tmp_path / "log")
     assert packages == ["linux-image-6.8.0-1-generic", "linux-modules-6.8.0-1-generic"]
+
+
+@pytest.mark.parametrize(
+    ("machine", "distribution", "names"),
+    [
+        ("x86_64", "debian", ("linux-image-cloud-amd64", "linux-image-amd64")),
+        ("aarch64", "debian", ("linux-image-cloud-arm64", "linux-image-arm64")),
+        ("aarch64", "ubuntu", ("linux-image-kvm", "linux-image-virtual")),
+    ],
+)
+def test_the_kernel_is_of_the_host_s_architecture(
+    machine: str, distribution: str, names: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("platform.machine", lambda: machine)
+    assert kernel.meta_packages(Host(distribution, "trixie")) == names
 
 
 @pytest.mark.usefixtures("programs")

@@ -1,6 +1,7 @@
 """What the set-up asks of a host, and what it says to hosts it cannot set up."""
 
 import os
+import platform
 import subprocess
 from pathlib import Path
 
@@ -37,11 +38,19 @@ def os_release(tmp_path: Path, text: str) -> str:
 
 
 def test_distributions_are_told_apart() -> None:
-    debian = setup("packages", "debian").stdout.split()
-    ubuntu = setup("packages", "ubuntu").stdout.split()
+    debian = setup("packages", "debian", "amd64").stdout.split()
+    ubuntu = setup("packages", "ubuntu", "amd64").stdout.split()
     assert {"mmdebstrap", "qemu-system-x86", "python3-venv"} <= set(debian) & set(ubuntu)
     assert set(debian) ^ set(ubuntu) == {"gcc", "gcc-14"}
     assert all(not name.startswith("#") for name in debian)
+
+
+def test_architectures_are_told_apart() -> None:
+    amd64 = set(setup("packages", "debian", "amd64").stdout.split())
+    arm64 = set(setup("packages", "debian", "arm64").stdout.split())
+    assert amd64 - arm64 == {"qemu-system-x86", "seabios", "ovmf"}
+    assert arm64 - amd64 == {"qemu-system-arm", "qemu-efi-aarch64"}
+    assert "binutils-aarch64-linux-gnu" not in amd64 | arm64
 
 
 @pytest.mark.parametrize(
@@ -66,7 +75,7 @@ def test_another_distribution_hears_what_is_missing(tmp_path: Path, bare_path: s
     assert done.returncode == 1
     assert done.stderr.startswith("set-up: Fedora Linux 43 is not a distribution")
     assert "mmdebstrap" in done.stderr
-    assert "qemu-system-x86_64" in done.stderr
+    assert f"qemu-system-{platform.machine()}" in done.stderr
     assert done.stderr.count("\n") == 1
 
 

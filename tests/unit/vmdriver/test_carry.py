@@ -2,26 +2,57 @@
 
 import os
 import platform
+import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from vmdriver.architecture import AARCH64, ARCHITECTURES, X86_64
 from vmdriver.guest import carry
 
+CROSS = "aarch64-linux-gnu-"
+HOST = platform.machine()
 
-def test_the_bytes_are_those_of_the_source(tmp_path: Path) -> None:
-    source = Path(carry.__file__).with_name("carry.S")
+
+@pytest.mark.parametrize(
+    ("source", "prefix", "options", "expected"),
+    [
+        pytest.param(
+            *("carry.S", "", ["--64"], carry.CODE),
+            marks=pytest.mark.skipif(
+                HOST != "x86_64", reason="this host's assembler is another architecture's"
+            ),
+        ),
+        pytest.param(
+            *("carry_aarch64.S", CROSS, [], carry.CODE_AARCH64),
+            marks=pytest.mark.skipif(
+                shutil.which(f"{CROSS}as") is None, reason=f"there is no {CROSS}as here"
+            ),
+        ),
+    ],
+    ids=["x86-64", "arm64"],
+)
+def test_the_bytes_are_those_of_the_source(
+    source: str, prefix: str, options: list[str], expected: bytes, tmp_path: Path
+) -> None:
+    path = Path(carry.__file__).with_name(source)
     made, code = tmp_path / "carry.o", tmp_path / "carry.bin"
-    subprocess.run(["as", "--64", "-o", made, source], check=True)
-    subprocess.run(["objcopy", "-O", "binary", "-j", ".text", made, code], check=True)
-    assert code.read_bytes() == carry.CODE
+    subprocess.run([f"{prefix}as", *options, "-o", made, path], check=True)
+    subprocess.run([f"{prefix}objcopy", "-O", "binary", "-j", ".text", made, code], check=True)
+    assert code.read_bytes() == expected
 
 
-@pytest.mark.skipif(platform.machine() != "x86_64", reason="it is x86-64 machine code")
+def test_the_program_says_whose_it_is() -> None:
+    assert carry.program(X86_64)[18:20] == b"\x3e\0"
+    assert carry.program(AARCH64)[18:20] == b"\xb7\0"
+    assert carry.program(AARCH64).endswith(carry.CODE_AARCH64)
+
+
+@pytest.mark.skipif(HOST not in ARCHITECTURES, reason="it is machine code of other hosts")
 def test_everything_arrives_in_its_order_and_an_end_is_one(tmp_path: Path) -> None:
     program = tmp_path / "carry"
-    program.write_bytes(carry.program())
+    program.write_bytes(carry.program(ARCHITECTURES[HOST]))
     program.chmod(0o755)
     content = os.urandom(1 << 20) + b"odd"
     with subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:

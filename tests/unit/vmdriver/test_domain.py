@@ -13,7 +13,12 @@ def config(tmp_path: Path) -> VmConfig:
     for name in ("kernel", "initrd", "disk"):
         (tmp_path / name).write_bytes(b"x")
     return VmConfig(
-        "one", tmp_path / "kernel", tmp_path / "initrd", tmp_path / "disk", cpuset={1, 0}
+        "one",
+        tmp_path / "kernel",
+        tmp_path / "initrd",
+        tmp_path / "disk",
+        cpuset={1, 0},
+        architecture="x86_64",
     )
 
 
@@ -87,12 +92,15 @@ def test_kvm_gives_the_host_s_cpu_less_what_it_cannot(config: VmConfig) -> None:
     assert (feature.get("name"), feature.get("policy")) == ("arch-capabilities", "disable")
 
 
-def test_a_microvm_has_no_pci_and_is_told_the_clock_it_cannot_measure(config: VmConfig) -> None:
+def test_a_microvm_has_no_pci_and_is_told_the_clock_it_cannot_measure(
+    config: VmConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vmdriver.domain.host_khz", lambda: 2_000_000)
     micro = replace(config, profile=MICRO)
     places = parsed(micro).findall("devices//address")
     assert [place.get("type") for place in places] == ["virtio-mmio"] * 2
     assert parsed(micro).find("features/vmport") is None
-    assert " tsc_early_khz=" in kernel_command_line(micro)
+    assert " tsc_early_khz=2000000 " in kernel_command_line(micro)
     assert "tsc_early_khz" not in kernel_command_line(replace(micro, accelerator="kvm"))
     assert "tare.load=virtio_mmio,virtio_blk,erofs" in kernel_command_line(micro)
 

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from vmdriver.architecture import ARCHITECTURES
 from vmdriver.errors import GuestBuildError
-from vmdriver.guest import build_initramfs, cpio, extract_vmlinux
+from vmdriver.guest import build_initramfs, carry, cpio, extract_vmlinux
 from vmdriver.guest.modules import Modules, modinfo
 
 SETUP_SECTORS = 3
@@ -65,7 +66,7 @@ def test_the_kernel_comes_out_as_it_went_in(compressor: str, tmp_path: Path) -> 
     ("content", "words"),
     [
         (b"", "too short"),
-        (b"text" * 1000, "not an x86 Linux kernel"),
+        (b"text" * 1000, "neither an x86 nor an arm64 Linux kernel"),
         (bzimage(gzip.compress(elf()))[:-30], "truncated"),
         (bzimage(gzip.compress(elf())[:-9]), "cannot decompress"),
         (bzimage(gzip.compress(b"no kernel")), "64-bit ELF"),
@@ -161,9 +162,14 @@ def test_modinfo_of_a_key_that_is_not_there() -> None:
     assert not modinfo(module(""), "alias")
 
 
+def static_program(machine: int = 62) -> bytes:
+    """As much of an ELF program as tells its architecture."""
+    return b"\x7fELF\2\1\1".ljust(18, b"\0") + struct.pack("<H", machine)
+
+
 def test_the_initramfs_is_the_same_each_time(modules: Path, tmp_path: Path) -> None:
     busybox = tmp_path / "busybox"
-    busybox.write_bytes(b"\x7fELF static")
+    busybox.write_bytes(static_program())
     one, two = tmp_path / "one", tmp_path / "two"
     build_initramfs(modules, busybox, one)
     build_initramfs(modules, busybox, two)
@@ -183,9 +189,21 @@ def test_the_initramfs_is_the_same_each_time(modules: Path, tmp_path: Path) -> N
     ]
 
 
-def test_a_dynamic_busybox_is_refused(modules: Path, tmp_path: Path) -> None:
+def test_the_initramfs_is_of_its_busybox_s_architecture(modules: Path, tmp_path: Path) -> None:
+    busybox, out = tmp_path / "busybox", tmp_path / "out"
+    for architecture in ARCHITECTURES.values():
+        busybox.write_bytes(static_program(architecture.elf))
+        build_initramfs(modules, busybox, out)
+        assert carry.program(architecture) in out.read_bytes()
+    busybox.write_bytes(static_program(243))
+    with pytest.raises(GuestBuildError, match="is no program of x86_64 or aarch64"):
+        build_initramfs(modules, busybox, out)
+
+
+@pytest.mark.parametrize("linker", ["/lib64/ld-linux-x86-64.so.2", "/lib/ld-linux-aarch64.so.1"])
+def test_a_dynamic_busybox_is_refused(linker: str, modules: Path, tmp_path: Path) -> None:
     busybox = tmp_path / "busybox"
-    busybox.write_bytes(b"\x7fELF /lib64/ld-linux-x86-64.so.2")
+    busybox.write_bytes(b"\x7fELF " + linker.encode())
     with pytest.raises(GuestBuildError, match="install busybox-static"):
         build_initramfs(modules, busybox, tmp_path / "out")
     assert not (tmp_path / "out").exists()

@@ -16,7 +16,13 @@ BRIDGED = Network("198.18.0.9/22", gateway="198.18.0.1", bridge="br0", mac="52:5
 def config(tmp_path: Path) -> VmConfig:
     for name in ("kernel", "initrd", "disk"):
         (tmp_path / name).write_bytes(b"x")
-    return VmConfig("one", tmp_path / "kernel", tmp_path / "initrd", tmp_path / "disk")
+    return VmConfig(
+        "one",
+        tmp_path / "kernel",
+        tmp_path / "initrd",
+        tmp_path / "disk",
+        architecture="x86_64",
+    )
 
 
 def interfaces(config: VmConfig) -> list[ET.Element]:

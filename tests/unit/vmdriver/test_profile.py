@@ -1,10 +1,11 @@
+import platform
 from dataclasses import FrozenInstanceError, replace
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
 
-from vmdriver import MICRO, PROFILES, STOCK, STOCK_UEFI, TUNED, VmConfig, diff
+from vmdriver import MICRO, PROFILES, PROFILES_OF, STOCK, STOCK_UEFI, TUNED, VmConfig, diff
 from vmdriver.domain import PORTS, SERIAL, domain_xml
 from vmdriver.numa import cpu_list, nodes_of
 from vmdriver.profile import fits_huge_pages
@@ -14,7 +15,9 @@ MOUNTS = "proc /proc proc rw 0 0\nhugetlbfs /dev/hugepages hugetlbfs rw 0 0\n"
 
 
 def parsed(profile: str) -> ET.Element:
-    config = VmConfig("one", Path("/k"), Path("/i"), Path("/d"), profile=profile)
+    config = VmConfig(
+        "one", Path("/k"), Path("/i"), Path("/d"), profile=profile, architecture="x86_64"
+    )
     sockets = {port: Path(f"/s/{port}") for port in (SERIAL, *PORTS)}
     return ET.fromstring(domain_xml(config, sockets))
 
@@ -22,7 +25,8 @@ def parsed(profile: str) -> ET.Element:
 def test_profiles_are_read_and_not_written() -> None:
     with pytest.raises(FrozenInstanceError):
         TUNED.machine = "pc"  # type: ignore[misc]
-    assert list(PROFILES) == ["tuned", "microvm", "stock", "uefi"]
+    assert list(PROFILES_OF["x86_64"]) == ["tuned", "microvm", "stock", "uefi"]
+    assert PROFILES_OF[platform.machine()] == PROFILES
 
 
 def test_profiles_differ_where_they_say() -> None:
@@ -46,8 +50,8 @@ def test_stock_has_what_virt_install_gives_and_tuned_has_not() -> None:
 
 def test_a_host_without_qboot_gets_seabios(monkeypatch: pytest.MonkeyPatch) -> None:
     absent = {"tuned": replace(TUNED, firmware="/nowhere/qboot.rom")}
-    monkeypatch.setattr("vmdriver.config.PROFILES", absent)
-    config = VmConfig("one", Path("/k"), Path("/i"), Path("/d"))
+    monkeypatch.setattr("vmdriver.config.PROFILES_OF", {"x86_64": absent})
+    config = VmConfig("one", Path("/k"), Path("/i"), Path("/d"), architecture="x86_64")
     assert config.resolved_profile().firmware == "seabios"
     assert parsed("tuned").find("os/loader") is None
 

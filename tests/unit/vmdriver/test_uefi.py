@@ -8,6 +8,10 @@ import pytest
 
 from vmdriver import STOCK_UEFI, ConfigError, VmConfig, uefi
 
+PC: list[dict[str, object]] = [
+    {"architecture": "x86_64", "machines": ["pc-i440fx-*", "pc-q35-*"]},
+]
+
 
 class Host:
     """Folders of descriptions, and the files they describe."""
@@ -18,7 +22,14 @@ class Host:
         for path in self.folders:
             path.mkdir()
 
-    def describe(self, name: str, *features: str, where: str = "usr", **mapping: object) -> None:
+    def describe(
+        self,
+        name: str,
+        *features: str,
+        where: str = "usr",
+        targets: list[dict[str, object]] = PC,
+        **mapping: object,
+    ) -> None:
         code, variables = self.folder / f"{name}.code", self.folder / f"{name}.vars"
         code.write_bytes(b"code")
         variables.write_bytes(b"variables")
@@ -30,7 +41,7 @@ class Host:
                 "nvram-template": {"filename": str(variables), "format": "raw"},
                 **mapping,
             },
-            "targets": [{"architecture": "x86_64", "machines": ["pc-i440fx-*", "pc-q35-*"]}],
+            "targets": targets,
             "features": ["acpi-s3", *features],
         }
         (self.folder / where / f"{name}.json").write_text(json.dumps(build))
@@ -72,10 +83,21 @@ def test_what_cannot_be_used_is_passed_over(host: Host) -> None:
     assert host.found() == "70-plain"
 
 
-@pytest.mark.parametrize("machine", ["microvm", "virt"])
-def test_a_machine_without_any_is_named_with_what_to_install(host: Host, machine: str) -> None:
+def test_arm64_s_is_another(host: Host) -> None:
     host.describe("60-plain")
-    with pytest.raises(ConfigError, match=f"for the machine {machine}.*; install ovmf"):
+    host.describe("61-arm", targets=[{"architecture": "aarch64", "machines": ["virt-*"]}])
+    assert host.found("virt") == host.found("virt-9.2") == "61-arm"
+    assert host.found("q35") == "60-plain"
+
+
+@pytest.mark.parametrize(
+    ("machine", "package"), [("microvm", "ovmf"), ("virt", "qemu-efi-aarch64")]
+)
+def test_a_machine_without_any_is_named_with_what_to_install(
+    host: Host, machine: str, package: str
+) -> None:
+    host.describe("60-plain")
+    with pytest.raises(ConfigError, match=f"for the machine {machine}.*; install {package}"):
         host.found(machine)
 
 
@@ -87,6 +109,8 @@ def test_a_vm_without_firmware_is_refused_before_it_starts(
     for name in ("kernel", "initrd", "disk"):
         (tmp_path / name).write_bytes(b"x")
     files = (tmp_path / name for name in ("kernel", "initrd", "disk"))
-    config = VmConfig("one", *files, profile=replace(STOCK_UEFI, name="mine"))
+    config = VmConfig(
+        "one", *files, profile=replace(STOCK_UEFI, name="mine"), architecture="x86_64"
+    )
     with pytest.raises(ConfigError, match="install ovmf"):
         config.check()
