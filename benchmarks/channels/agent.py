@@ -59,10 +59,10 @@ def act_memory() -> Callable[[int, float], None]:
     held: list[Any] = []
 
     def act(on: int, _until: float) -> None:
-        if on:
+        if on and not held:  # an end that cannot keep up passes over slots: never twice
             flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | mmap.MAP_POPULATE
             held.append(mmap.mmap(-1, MEMORY_MIB << 20, flags=flags))
-        elif held:
+        elif held and not on:
             held.pop().close()
 
     return act
@@ -115,7 +115,7 @@ def act_files() -> Callable[[int, float], None]:
     held: list[int] = []
 
     def act(on: int, _until: float) -> None:
-        if on:
+        if on and not held:
             held.extend(os.memfd_create("tare-channel") for _ in range(FILES))
         while held and not on:
             os.close(held.pop())

@@ -7,6 +7,7 @@ import random
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -226,3 +227,23 @@ def test_both_ends_keep_their_timetable() -> None:
     assert start <= times[0] < times[-1]
     assert len(seen) > 5
     assert play(f"main(send, 'forks', {time.time() + 0.5}, 0.01, [1, 0, 1])") == ["sent"]
+
+
+def test_an_act_is_not_heaped_up_where_its_end_was_passed_over() -> None:
+    def held() -> int:
+        return sum("tare-channel" in _target(path) for path in Path("/proc/self/fd").iterdir())
+
+    act = ACTS["inodes"]()
+    act(1, 0.0)
+    once = held()
+    act(1, 0.0)
+    assert held() == once > 0
+    act(0, 0.0)
+    assert held() == 0
+
+
+def _target(path: Path) -> str:
+    try:
+        return str(path.readlink())
+    except OSError:
+        return ""
