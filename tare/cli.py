@@ -100,6 +100,9 @@ def main(args: list[str] | None = None) -> None:
         # into the closed pipe (Python documentation, "Note on SIGPIPE").
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(ExitCode.ERROR)
+    except MemoryError:
+        said = "tare ran out of memory; end other programs, or raise its limit, and run it again"
+        sys.exit(_say(f"{said}: a run folder keeps what was measured (--resume)", ExitCode.ERROR))
     except _own_errors() as error:
         sys.exit(_say(str(error), _code(error)))
     sys.exit(code if isinstance(code, int) else ExitCode.OK)

@@ -224,3 +224,16 @@ def test_help_is_quick_because_nothing_heavy_is_imported() -> None:
     )
     assert done.returncode == 0, done.stderr
     assert "doctor" in done.stdout
+
+
+def test_no_memory_left_is_one_sentence(
+    tare: Tare, fake_run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("benchmarks.runfolder.load", full)
+    code, out, err = tare("report", fake_run)
+    assert (code, out) == (1, "")
+    assert "tare ran out of memory; end other programs" in err
+    assert "Traceback" not in err
