@@ -26,10 +26,14 @@ from runtime import (
     SetupError,
     clean,
     leftovers,
-    plan,
+)
+from runtime.plan import (
+    builder,
+)
+from runtime.plan.steps import sync
+from runtime.spec import (
     profiles,
 )
-from runtime.operations import sync
 from tests.integration.runtime.conftest import executed, output, traces
 from tests.integration.runtime.starts import Start, create_and_hang, hanging, real_create
 
@@ -48,7 +52,7 @@ PACKAGES = str(Path(__file__).resolve().parents[3])
 @pytest.fixture(autouse=True)
 def hanging_plans(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sync.TOKENS, "x", "never")
-    monkeypatch.setattr(plan, "create", create_and_hang)
+    monkeypatch.setattr(builder, "create", create_and_hang)
 
 
 def becomes(condition: Callable[[], bool], within_s: float = 10) -> bool:

@@ -8,8 +8,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from runtime.cgroups import bpf, device_program, devices, v2
-from runtime.devices import DEFAULT_DEVICES
 from runtime.spec import DeviceRule
+from runtime.spec.devices import DEFAULT_DEVICES
 from tests.integration.runtime.cgroups.conftest import (
     limit,
     member,

@@ -8,7 +8,7 @@ import pytest
 
 from runtime import cgroups
 from runtime.cgroups import files, layout
-from runtime.devices import DEFAULT_DEVICES
+from runtime.spec.devices import DEFAULT_DEVICES
 from tests.integration.runtime.cgroups.conftest import (
     limit,
     member,
