@@ -96,7 +96,7 @@ import sys
 from pathlib import Path
 from tests.integration.runtime.starts import Start, create_and_hang, hanging
 from runtime import Engine, Resources, plan, profiles
-from runtime.operations import sync
+from runtime.plan.steps import sync
 sync.TOKENS["x"] = "never"
 plan.create = create_and_hang
 engine = Engine(Path(sys.argv[1]))
