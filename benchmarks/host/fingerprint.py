@@ -16,13 +16,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from benchmarks.host.conditions import (
-    Conditions,
-    busy_seconds,
-    conditions,
-    flags,
-    meanwhile,
-)
+from benchmarks.host.conditions import Conditions, busy_seconds, conditions, flags, meanwhile
 
 __all__ = [
     "Conditions",

@@ -12,33 +12,16 @@ from typing import TYPE_CHECKING
 import msgspec
 import psutil
 
-from benchmarks import (
-    workloads,
-)
-from benchmarks.campaign import (
-    schedule,
-)
+from benchmarks import workloads
+from benchmarks.campaign import schedule
 from benchmarks.campaign.config import BUILT_IN
 from benchmarks.errors import MeasurementError
-from benchmarks.experiments import (
-    crowds,
-    network,
-    probing,
-)
+from benchmarks.experiments import crowds, network, probing
 from benchmarks.experiments.density import Ceiling
-from benchmarks.host import (
-    caches,
-    quiesce,
-)
-from benchmarks.results import (
-    metrics,
-    runfolder,
-)
+from benchmarks.host import caches, quiesce
+from benchmarks.results import metrics, runfolder
 from benchmarks.results.journal import JournalWriter, Visit
-from benchmarks.session import (
-    opening,
-    overhead,
-)
+from benchmarks.session import opening, overhead
 from benchmarks.session.recorder import Plan
 from benchmarks.session.tally import NETWORK, START, Tally
 from benchmarks.session.visit import visit

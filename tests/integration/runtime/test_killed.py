@@ -18,22 +18,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from runtime import (
-    ContainerError,
-    Engine,
-    EngineError,
-    Resources,
-    SetupError,
-    clean,
-    leftovers,
-)
-from runtime.plan import (
-    builder,
-)
+from runtime import ContainerError, Engine, EngineError, Resources, SetupError, clean, leftovers
+from runtime.plan import builder
 from runtime.plan.steps import sync
-from runtime.spec import (
-    profiles,
-)
+from runtime.spec import profiles
 from tests.integration.runtime.conftest import executed, output, traces
 from tests.integration.runtime.starts import Start, create_and_hang, hanging, real_create
 
@@ -95,10 +83,11 @@ HARNESS = """
 import sys
 from pathlib import Path
 from tests.integration.runtime.starts import Start, create_and_hang, hanging
-from runtime import Engine, Resources, plan, profiles
+from runtime import Engine, Resources, profiles
+from runtime.plan import builder
 from runtime.plan.steps import sync
 sync.TOKENS["x"] = "never"
-plan.create = create_and_hang
+builder.create = create_and_hang
 engine = Engine(Path(sys.argv[1]))
 spec = profiles.default(rootfs=Path(sys.argv[2]), args=["sleep", "1000"],
                         resources=Resources(memory_limit_bytes=1 << 28))

@@ -13,16 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vmdriver import (
-    PROFILES_OF,
-    STOCK,
-    VIRT_STOCK,
-    VIRT_TUNED,
-    ConfigError,
-    VmConfig,
-    diff,
-    uefi,
-)
+from vmdriver import PROFILES_OF, STOCK, VIRT_STOCK, VIRT_TUNED, ConfigError, VmConfig, diff, uefi
 from vmdriver.domain import PORTS, SERIAL, domain_xml, kernel_command_line
 from vmdriver.errors import GuestBuildError
 from vmdriver.guest import arm64, check_kernel, extract_vmlinux

@@ -9,12 +9,7 @@ import pytest
 from runtime import cgroups
 from runtime.cgroups import files, layout
 from runtime.spec.devices import DEFAULT_DEVICES
-from tests.integration.runtime.cgroups.conftest import (
-    limit,
-    member,
-    needs_v1,
-    reader,
-)
+from tests.integration.runtime.cgroups.conftest import limit, member, needs_v1, reader
 
 pytestmark = needs_v1
 
