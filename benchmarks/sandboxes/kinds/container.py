@@ -208,14 +208,12 @@ class ContainerSandbox:
     def _make_spec(self, rootfs: Path) -> runtime.Spec:
         args, env = list(PAYLOAD), dict(ENVIRONMENT)
         if self._native:
-            return runtime.spec.profiles.native(rootfs=rootfs, args=args, env=env)
+            return runtime.profiles.native(rootfs=rootfs, args=args, env=env)
         resources = limits.of_container(self._setting.resources)
         ablated = self._profile.removeprefix("no-")
-        make = runtime.spec.profiles.PROFILES[
-            "default" if ablated != self._profile else self._profile
-        ]
+        make = runtime.profiles.PROFILES["default" if ablated != self._profile else self._profile]
         spec: runtime.Spec = make(rootfs=rootfs, args=args, env=env, resources=resources)
-        return spec if ablated == self._profile else runtime.spec.profiles.without(spec, ablated)
+        return spec if ablated == self._profile else runtime.profiles.without(spec, ablated)
 
     @property
     def info(self) -> SandboxInfo:

@@ -136,14 +136,14 @@ class OciSandbox(ExternalSandbox):
         )
 
     def _make_spec(self) -> runtime.Spec:
-        spec: runtime.Spec = runtime.spec.profiles.default(
+        spec: runtime.Spec = runtime.profiles.default(
             rootfs=self.image_root,
             args=list(PAYLOAD),
             env=dict(ENVIRONMENT),
             resources=limits.of_container(self.setting.resources),
         )
         if not self._limited:
-            spec = runtime.spec.profiles.without(spec, "cgroup")
+            spec = runtime.profiles.without(spec, "cgroup")
         return replace(spec, profile="default")
 
     def open(self) -> None:
