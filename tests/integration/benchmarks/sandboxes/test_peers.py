@@ -140,7 +140,7 @@ def test_limits_hold_in_the_instances_own_group(name: str, setting: Setting) -> 
 def test_no_swap_comes_beside_the_memory(
     name: str, setting: Setting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("benchmarks.sandboxes.limits.limit_bytes", lambda: 0)
+    monkeypatch.setattr("benchmarks.sandboxes.limits.swap_bytes", lambda: 0)
     if layout.current().v1 and not Path(layout.current().v1["memory"], BOTH).exists():
         pytest.skip("this kernel does not count swap space")
     with peer(name, setting) as box, box.start() as instance:
