@@ -246,7 +246,8 @@ class ExternalSandbox:
         main = self.stamp(first, name)
         if main is None:
             # what has ended says why; what still stands had its time and did not use it
-            status = None if not ended(fds[0], 0) else 1
+            gone = ended(fds[0], 0)
+            status = self._helper.ask("status", pid=answer["pid"])[0]["status"] if gone else 0
             raise refused(output, status)
         pid = answer["pid"]
         held += map(os.pidfd_open, usage.descendants(pid)[1:])  # the first is itself

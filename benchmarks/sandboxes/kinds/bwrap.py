@@ -64,6 +64,7 @@ class BwrapSandbox(ExternalSandbox):
                     "/sys is the host's, read-only: bubblewrap mounts no sysfs",
                     "its own process 1 reaps, and a second process of it stays outside",
                     "no command can be run in a running instance",
+                    "its workload is not asked to stop: bubblewrap ends at once, and it with it",
                 ],
             },
         )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import array
 import os
+import signal
 import socket
 import struct
 import time
@@ -21,7 +22,7 @@ from benchmarks.results.records import SandboxInfo
 from benchmarks.sandboxes import floor, limits
 from benchmarks.sandboxes.base import ENVIRONMENT, PAYLOAD
 from benchmarks.sandboxes.capture import FirstByte
-from benchmarks.sandboxes.external.client import Helper
+from benchmarks.sandboxes.external.client import Helper, ended
 from benchmarks.sandboxes.external.instance import Started
 from benchmarks.sandboxes.external.oci_bundle import expand
 from benchmarks.sandboxes.external.sandbox import ExternalSandbox
@@ -158,6 +159,8 @@ class FloorSandbox(ExternalSandbox):
         stamps = {"requested": requested, "spawned": spawned, "ready": ready}
         started = Started(name, pid, (pidfd,), stamps, groups)
         if main is None:
+            signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+            ended(pidfd, limits.KILL_TIMEOUT_S)
             self.remove(started)
             raise MeasurementError("the workload never ran its first instruction", timed_out=True)
         return replace(started, stamps={**stamps, "main": main})
