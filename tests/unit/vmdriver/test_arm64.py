@@ -21,11 +21,13 @@ from vmdriver import (
     ConfigError,
     VmConfig,
     diff,
-    uefi,
 )
-from vmdriver.domain import PORTS, SERIAL, domain_xml, kernel_command_line
 from vmdriver.errors import GuestBuildError
 from vmdriver.guest import arm64, check_kernel, extract_vmlinux
+from vmdriver.host import uefi
+from vmdriver.libvirt.devices_xml import PORTS, SERIAL
+from vmdriver.libvirt.domain_xml import domain_xml
+from vmdriver.libvirt.kernel_command_line import kernel_command_line
 
 SOURCE = Path("/boot/vmlinuz")
 NOP_MZ, BRANCH = 0xFA405A4D, 0x14000000
@@ -178,7 +180,7 @@ def test_stock_is_what_virt_install_gives(
     config: VmConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     firmware = uefi.Firmware(Path("/usr/code.fd"), Path("/usr/vars.fd"))
-    monkeypatch.setattr("vmdriver.uefi.find", lambda _machine: firmware)
+    monkeypatch.setattr("vmdriver.host.uefi.find", lambda _machine: firmware)
     stock = replace(config, profile="stock")
     stock.check()
     domain = parsed(stock)
