@@ -27,8 +27,7 @@ from benchmarks.sandboxes.vm.accelerator import choose
 from benchmarks.sandboxes.vm.groups import VmGroups
 from benchmarks.sandboxes.vm.instance import VmInstance
 from benchmarks.sandboxes.vm.variants import VARIANTS, files, find
-from vmdriver import embedded
-from vmdriver.domain import kernel_command_line
+from vmdriver.harness import kernel_command_line, libvirt_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -211,7 +210,7 @@ class VmSandbox:
                 "limits": self._limits(config),
                 "libvirt": self._driver.connection.version,
                 "libvirt_uri": self._driver.connection.uri,
-                "libvirt_settings": embedded.settings()
+                "libvirt_settings": libvirt_settings()
                 if self._driver.connection.embedded
                 else None,
                 # Paid once, when the connection is opened; no start holds any of it.

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import vmdriver
 from benchmarks.errors import UnsuitableHostError
 from benchmarks.image import BuildError, distribution
-from vmdriver import architecture
-from vmdriver.guest import ON_DEMAND, Modules
+from vmdriver.harness import ON_DEMAND, Modules, of, of_machine
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -89,8 +88,8 @@ def find(kind: str) -> Variant:
         UnsuitableHostError: It is of a machine that this host's architecture does not have.
     """
     variant = VARIANTS[kind]
-    own = architecture.of(platform.machine())
-    if architecture.of_machine(variant.profile.machine) != own:
+    own = of(platform.machine())
+    if of_machine(variant.profile.machine) != own:
         raise UnsuitableHostError(
             f"the sandbox vm:{kind} is a PC, machine {variant.profile.machine}, which "
             f"{own.name} does not have; use vm or vm:stock",
