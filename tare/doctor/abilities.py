@@ -148,7 +148,7 @@ def _make_group() -> list[str]:
     finally:
         groups.close()
     if where.v2:
-        return sorted(layout.V2_CONTROLLERS & fingerprint.cgroup_controllers().keys())
+        return sorted(harness.layout.V2_CONTROLLERS & fingerprint.cgroup_controllers().keys())
     return sorted(where.v1)
 
 
