@@ -151,7 +151,7 @@ def _of_monitor(instance: Instance) -> Surface:
         with recording(threads) as trace:
             done = _run(instance, [])
         made = _with_calls(
-            made, [event for event in _of(threads, trace.events) if isinstance(event, Call)]
+            made, [event for event in _of(trace.traced, trace.events) if isinstance(event, Call)]
         )
     except (MeasurementError, UnsuitableHostError, psutil.Error) as error:
         errors["calls"] = str(error)
@@ -160,7 +160,7 @@ def _of_monitor(instance: Instance) -> Surface:
         threads = {thread.id for pid in pids for thread in psutil.Process(pid).threads()}
         with recording(threads, functions=True) as trace:
             _run(instance, [])
-        named = attribution.functions(_of(threads, trace.events))
+        named = attribution.functions(_of(trace.traced, trace.events))
     except (MeasurementError, UnsuitableHostError, psutil.Error) as error:
         errors["functions"] = str(error)
     try:
