@@ -19,7 +19,7 @@ import runtime
 from benchmarks.experiments import surface
 from benchmarks.experiments.surface import offline, trace
 from benchmarks.experiments.surface.tracer import pid_namespace
-from benchmarks.sandboxes.container import ContainerInstance
+from benchmarks.sandboxes.kinds.container import ContainerInstance
 from runtime import seccomp
 from runtime.spec import profiles
 
