@@ -98,14 +98,15 @@ def test_an_aggressor_that_lost_its_parent_is_ended_by_its_own_alarm(aggressor: 
 @pytest.mark.parametrize("victim", VICTIMS)
 def test_a_victim_says_what_it_did_in_each_slot(victim: str, large: Path) -> None:
     done = subprocess.run(
-        program(f"endure, {victim!r}, time.time() + 0.5, 0.06, 3, 0.01", large),
+        program(f"endure, {victim!r}, time.time() + 0.5, 0.2, 3, 0.01", large),
         capture_output=True,
         check=True,
         text=True,
     )
     rates = [float(rate) for rate in done.stdout.split()]
     assert len(rates) == 3
-    assert all(rate > 0 for rate in rates)
+    assert all(rate >= 0 for rate in rates)
+    assert any(rates)  # on a busy host a slot may pass without a turn
 
 
 @pytest.mark.parametrize("call", ["attack, 'cpu', 5.0, 1.0, [1]", "endure, 'cpu', 5.0, 1.0, 1, 0"])
@@ -174,7 +175,12 @@ class Breaking:
 @pytest.mark.parametrize(
     ("refuses", "why"), [(True, "no such program"), (False, "broke: MemoryError")]
 )
-def test_an_agent_that_breaks_is_an_error_and_no_slowdown(refuses: bool, why: str) -> None:  # noqa: FBT001  # a table's column
+def test_an_agent_that_breaks_is_an_error_and_no_slowdown(
+    monkeypatch: pytest.MonkeyPatch,
+    refuses: bool,  # noqa: FBT001  # a table's column
+    why: str,
+) -> None:
+    monkeypatch.setattr(measure, "uncharged_s", float)
     instance: Any = Breaking(refuses=refuses)
     end = covert_channels.End("container", instance, 0.0, 0.0, 0.0)
     (ordeal,) = measure.ordeals(end, end, 1, victims=["cpu"], aggressors=["fork"], pairs=1)
