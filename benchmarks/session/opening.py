@@ -62,20 +62,27 @@ def setting(campaign: Campaign, out: Path, image: Image | None, state: Path) -> 
         UnsuitableHostError: As for ``choose_resources``.
         RunFolderError: The folder cannot be made.
     """
-    logs = out / "logs"
+    logs, resources = out / "logs", choose_resources(campaign)
     try:
         logs.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RunFolderError(f"cannot create the run folder {out}: {error.strerror}") from error
     return Setting(
-        resources=choose_resources(campaign),
+        resources=resources,
         image_root=image.root if image is not None else None,
         image=image,
         state=state,
         logs=logs,
         seed=campaign.seed,
         libvirt_uri=campaign.libvirt_uri or None,
+        commands=_commands(campaign, resources),
     )
+
+
+def _commands(campaign: Campaign, resources: Resources) -> tuple[tuple[str, ...], ...]:
+    """Return what the campaign's workloads call, but for those that ask a server."""
+    loaded = workloads.load_all([name for name in campaign.workloads if name not in BUILT_IN])
+    return tuple(tuple(one.args(resources)) for one in loaded if one.server is None)
 
 
 def open_all(
