@@ -1,0 +1,1 @@
+"""Draw the pictures of a report: matplotlib figures, of data that a section gives."""

@@ -1,0 +1,50 @@
+"""Draw each victim's slowdown beside each aggressor on a logarithmic axis."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+from reports.model.records import Estimate
+from reports.renderers import units
+from reports.renderers.plots import marks, svg
+from reports.renderers.plots.roles import MUTED
+from reports.renderers.plots.series import Series
+
+_TICKS = (0.5, 1, 2, 4, 8, 16, 32, 64)
+
+
+class Mark(NamedTuple):
+    """One slowdown in one sandbox."""
+
+    label: str
+    sandbox: str
+    slowdown: Estimate
+    admissible: bool
+
+
+def interference(found: Sequence[Mark], series: Series) -> Figure:
+    """Draw the sandboxes of each victim and aggressor below each other."""
+    places = list(dict.fromkeys(mark.label for mark in found))
+    shown = {mark.sandbox for mark in found}
+    names = [name for name in series.names if name in shown]
+    figure = svg.figure(0.9 + 0.21 * len(places))
+    axes = figure.subplots()
+    axes.axvline(1, color=MUTED, lw=1)
+    highest = 2.0
+    for mark in found:
+        shift = 0.24 * (names.index(mark.sandbox) - (len(names) - 1) / 2)
+        place, look = places.index(mark.label) + shift, series.look(mark.sandbox)
+        marks.dot(axes, place, mark.slowdown, look, admissible=mark.admissible, size=4.5)
+        highest = max(highest, mark.slowdown.high or 0, mark.slowdown.estimate or 0)
+    axes.set_xscale("log", base=2)
+    axes.set_xlim(0.5, highest * 1.15)
+    axes.xaxis.set_major_locator(FixedLocator([t for t in _TICKS if t <= highest * 1.15]))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}{units.TIMES}"))
+    axes.xaxis.set_minor_locator(NullLocator())
+    marks.rows(axes, places)
+    axes.set_xlabel("times slower than in the quiet slot (logarithmic)", loc="left")
+    svg.quiet(axes, grid="both")
+    marks.legend(figure, series, names)
+    return figure
