@@ -200,11 +200,8 @@ def _slowdown(row: SlowdownRow | None) -> Cell:
         return Cell(MISSING)
     if row.slowdown is None or row.slowdown.estimate is None or row.lost_per_s is None:
         return failed(row.error or "")
-    shown = units.ratio(row.slowdown)
-    if shown == MISSING:
-        shown = units.quantity(row.slowdown.estimate, Unit.RATIO)
-    lost = units.quantity(row.lost_per_s.estimate, Unit.PER_SECOND)
-    return Cell(shown, f"{lost} less", admissible=row.admissible)
+    lost = f"{units.quantity(row.lost_per_s.estimate, Unit.PER_SECOND)} less"
+    return _effect(row.slowdown, Unit.RATIO, lost, admissible=row.admissible)
 
 
 def _charge(row: AccountRow | None) -> Cell:
@@ -216,7 +213,14 @@ def _charge(row: AccountRow | None) -> Cell:
         beside = "nobody counts what is charged"
     else:
         beside = f"beside {units.quantity(row.charged_s.estimate, Unit.SECONDS)} charged"
-    return Cell(units.estimate(row.uncharged_s, Unit.SECONDS), beside)
+    return _effect(row.uncharged_s, Unit.SECONDS, beside)
+
+
+def _effect(value: Estimate, unit: Unit, beside: str, *, admissible: bool = True) -> Cell:
+    """Return an estimate, and below it its interval and what it goes with."""
+    around = units.interval(value, unit)
+    small = beside if around in {"", MISSING} else f"{around}; {beside}"
+    return Cell(units.quantity(value.estimate, unit), small, admissible=admissible)
 
 
 SECTION = Section(

@@ -13,6 +13,9 @@ from reports.renderers import units
 from reports.renderers.plots.roles import MUTED, PAPER
 from reports.renderers.plots.series import Look, Series
 
+_ROW = 4
+"""Names that fit beside each other; more are longer, too: they are variants."""
+
 
 def dot(
     axes: Axes, place: float, value: Estimate, look: Look, *, admissible: bool, size: float = 6.5
@@ -48,7 +51,12 @@ def legend(figure: Figure, series: Series, names: Iterable[str], *, hollow: bool
         handles.append(
             Line2D([], [], color=MUTED, marker="o", mfc=PAPER, ms=5.5, ls="", label="inadmissible")
         )
-    figure.legend(handles=handles, loc="outside upper left", ncols=4, handletextpad=0.2)
+    figure.legend(
+        handles=handles,
+        loc="outside upper left",
+        ncols=3 if len(handles) > _ROW else _ROW,
+        handletextpad=0.2,
+    )
 
 
 def rows(axes: Axes, names: Iterable[str]) -> None:

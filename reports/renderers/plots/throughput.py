@@ -47,7 +47,7 @@ def throughput(found: Sequence[NumberRow], factor: float, series: Series) -> Fig
         marks.dot(axes, place, shown, look, admissible=row.admissible)
         label += "" if row.admissible else " inadmissible"
         axes.text(highest * 1.04, place, label, va="center", fontsize=7.5, color=INK)
-    axes.set_xlim(0, highest * 1.5)
+    axes.set_xlim(0, highest * (1.5 if all(row.admissible for row in found) else 1.7))
     ticks = (0, 0.25, 0.5, 0.75, 1) if highest < _WIDE else (0, 0.5, 1, 1.5, 2)
     axes.set_xticks([tick for tick in ticks if tick <= highest])
     marks.rows(
