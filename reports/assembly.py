@@ -4,7 +4,7 @@ from typing import Any, cast
 
 import msgspec
 
-from benchmarks.runfolder import Run
+from benchmarks.results.runfolder import Run
 from reports import sections
 from reports.claims.caveats import caveats, warnings
 from reports.claims.judge import judged

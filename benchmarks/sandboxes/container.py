@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Self
 import msgspec
 
 import runtime
-from benchmarks import audit
 from benchmarks.errors import MeasurementError, UnsuitableHostError
-from benchmarks.records import SandboxInfo
+from benchmarks.host import leftovers as audit
+from benchmarks.results.records import SandboxInfo
 from benchmarks.sandboxes import processes, swap
 from benchmarks.sandboxes.base import (
     ENVIRONMENT,
@@ -32,7 +32,8 @@ from benchmarks.sandboxes.base import (
     Endpoint,
 )
 from benchmarks.sandboxes.capture import FirstByte, Pipes
-from runtime import networking, usage
+from runtime.cgroups import usage
+from runtime.network import choice
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -250,7 +251,7 @@ class ContainerSandbox:
     def _joined(self, namespace: Path) -> runtime.Spec:
         """Return the specification with a network namespace to join; the engine knows it again."""
         if namespace not in self._joins:
-            self._joins[namespace] = networking.join(self._spec, namespace)
+            self._joins[namespace] = choice.join(self._spec, namespace)
         return self._joins[namespace]
 
     def _start(self, spec: runtime.Spec) -> ContainerInstance:

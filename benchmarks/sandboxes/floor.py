@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import runtime
 from benchmarks import floor
 from benchmarks.errors import MeasurementError
-from benchmarks.records import SandboxInfo
+from benchmarks.results.records import SandboxInfo
 from benchmarks.sandboxes import swap
 from benchmarks.sandboxes.base import ENVIRONMENT, PAYLOAD, START_TIMEOUT_S
 from benchmarks.sandboxes.capture import FirstByte

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Self
 
 import runtime
 from benchmarks.errors import MeasurementError, NotSupportedError, UnsuitableHostError
-from benchmarks.records import SandboxInfo
+from benchmarks.results.records import SandboxInfo
 from benchmarks.sandboxes import oci_bundle, swap
 from benchmarks.sandboxes.base import (
     ENVIRONMENT,

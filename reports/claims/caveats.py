@@ -1,9 +1,10 @@
 """Say what must be known of a run: what stands before any number, and what to bear in mind."""
 
-from benchmarks import metrics, statistics
-from benchmarks.order_statistics import dependence
-from benchmarks.records import SandboxInfo, Status
-from benchmarks.warmup import warm_up
+from benchmarks.results import metrics
+from benchmarks.results.records import SandboxInfo, Status
+from benchmarks.stats import estimators
+from benchmarks.stats.order_statistics import dependence
+from benchmarks.stats.warmup import warm_up
 from reports.model.frame import grouped, measured, select
 from reports.model.rundata import RunData
 from reports.renderers import units
@@ -11,7 +12,7 @@ from reports.renderers import units
 _MUCH_DEPENDENCE = 2.0
 _FEW_EQUIVALENT = 10
 """Autocorrelation that inflates the median's variance by more, with as many independent values as
-fewer than these, leaves an interval that is not to be relied on (docs/statistics.md)."""
+fewer than these, leaves an interval that is not to be relied on (docs/estimators.md)."""
 _TOLD_BY_ROW = (
     metrics.LEAKS,
     metrics.CONTROLS,
@@ -31,9 +32,9 @@ def warnings(data: RunData) -> tuple[str, ...]:
     found += [f"{name} could not be had: {reason}" for name, reason in info.absent.items()]
     if any(sandbox.kind == "fake" for sandbox in info.sandboxes):
         found.append("This run holds the fake sandbox, whose numbers are made up for tests.")
-    if blocks < statistics.fewest():
+    if blocks < estimators.fewest():
         found.append(
-            f"Only {blocks} block{'s' if blocks != 1 else ''}: below {statistics.fewest()} no "
+            f"Only {blocks} block{'s' if blocks != 1 else ''}: below {estimators.fewest()} no "
             "median has a 95 % interval, so no claim that needs one is decided.",
         )
     failed = sum(failure.count for failure in data.failures)
@@ -89,7 +90,7 @@ def _of_starts(data: RunData) -> list[str]:
             )
         inflation = dependence(starts)
         equivalent = len(starts) / inflation
-        known = len(starts) >= statistics.fewest()
+        known = len(starts) >= estimators.fewest()
         if known and inflation > _MUCH_DEPENDENCE and equivalent < _FEW_EQUIVALENT:
             found.append(
                 f"Successive starts of {box.name} resemble each other: {len(starts)} of them tell "

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from benchmarks import statistics
-from benchmarks.records import SandboxInfo, Status, Unit
+from benchmarks.results.records import SandboxInfo, Status, Unit
+from benchmarks.stats import estimators
 from reports.model.declaration import admissible, declared
 from reports.model.frame import measured, paired, select
 from reports.model.records import Estimate, Evidence
@@ -45,7 +45,7 @@ class Side(NamedTuple):
 
     def median(self, data: RunData) -> Estimate:
         """Return its median over all its blocks."""
-        return Estimate.of(statistics.interval(self.values(data)))
+        return Estimate.of(estimators.interval(self.values(data)))
 
     def trouble(self, data: RunData) -> str | None:
         """Say why nothing may rest on it; None where something may."""
@@ -56,8 +56,8 @@ class Side(NamedTuple):
             return f"{self.name} was not measured"
         if bad > declared().rules.most_failed * (good + bad):
             return f"{bad} of {good + bad} measurements of {self.name} failed"
-        if good < statistics.fewest():
-            return f"{self.name}: only {_blocks(good)}, an interval needs {statistics.fewest()}"
+        if good < estimators.fewest():
+            return f"{self.name}: only {_blocks(good)}, an interval needs {estimators.fewest()}"
         return None
 
 
@@ -99,11 +99,11 @@ def contrast(data: RunData, above: Side, below: Side, factor: float) -> Contrast
         if trouble := side.trouble(data):
             return Contrast(above, below, Outcome.UNUSABLE, trouble)
     pairs = paired(above.rows(data), below.rows(data))
-    if len(pairs) < statistics.fewest():
+    if len(pairs) < estimators.fewest():
         few = f"{above.name} and {below.name}: only {_blocks(len(pairs))} with both"
-        needs = f"an interval needs {statistics.fewest()}"
+        needs = f"an interval needs {estimators.fewest()}"
         return Contrast(above, below, Outcome.UNUSABLE, f"{few}, {needs}")
-    effect = Estimate.of(statistics.ratio(pairs))
+    effect = Estimate.of(estimators.ratio(pairs))
     if effect.low is None or effect.high is None:
         zero = f"{below.name} is not reliably above zero"
         return Contrast(above, below, Outcome.UNUSABLE, zero)
@@ -121,15 +121,15 @@ def _blocks(count: int) -> str:
 
 
 def _decide(
-    pairs: statistics.Pairs, effect: Estimate, factor: float
+    pairs: estimators.Pairs, effect: Estimate, factor: float
 ) -> tuple[Outcome, float | None]:
     assert effect.low is not None  # the caller has looked
     assert effect.high is not None
     if effect.low > 1 + factor:
-        return Outcome.ABOVE, statistics.p_above(pairs, 1 + factor)
+        return Outcome.ABOVE, estimators.p_above(pairs, 1 + factor)
     if effect.high < 1 / (1 + factor):
-        return Outcome.BELOW, statistics.p_below(pairs, 1 / (1 + factor))
-    equal = statistics.equivalence(pairs, factor)
+        return Outcome.BELOW, estimators.p_below(pairs, 1 / (1 + factor))
+    equal = estimators.equivalence(pairs, factor)
     if equal.inside:
         return Outcome.WITHIN, equal.p
     return Outcome.UNDECIDED, None

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
-from benchmarks import metrics
-from benchmarks.records import SandboxInfo, Status
+from benchmarks.results import metrics
+from benchmarks.results.records import SandboxInfo, Status
 from reports.model.declaration import declared
 from reports.model.records import WordRow
 from reports.model.rundata import RunData

@@ -5,7 +5,7 @@ import pkgutil
 
 import msgspec
 
-from benchmarks import statistics
+from benchmarks.stats import estimators
 from reports.claims import judges
 from reports.claims.registry import JUDGES, Judge
 from reports.model.declaration import declared
@@ -38,7 +38,7 @@ def judged(data: RunData) -> tuple[Judgement, ...]:
         if rules[place].tests and judgement.verdict is not Verdict.NOT_TESTABLE
     ]
     raw = [found[place].p for place in tested]
-    adjusted = statistics.holm([1.0 if p is None else p for p in raw])
+    adjusted = estimators.holm([1.0 if p is None else p for p in raw])
     for place, p, own in zip(tested, adjusted, raw, strict=True):
         if own is not None:
             found[place] = _corrected(found[place], p, len(tested))
@@ -46,7 +46,7 @@ def judged(data: RunData) -> tuple[Judgement, ...]:
 
 
 def _corrected(judgement: Judgement, p: float, family: int) -> Judgement:
-    if p <= statistics.ALPHA:
+    if p <= estimators.ALPHA:
         return msgspec.structs.replace(judgement, p=p)
     reason = (
         f"{judgement.reason} But {units.p_value(p)} after correcting for {family} claims: more "

@@ -8,9 +8,10 @@ from enum import StrEnum
 
 import msgspec
 
-from benchmarks import published, statistics
+from benchmarks import published
 from benchmarks.published import Publication, Row
-from benchmarks.records import SandboxInfo, Unit
+from benchmarks.results.records import SandboxInfo, Unit
+from benchmarks.stats import estimators
 from reports.claims.contrast import Side
 from reports.model.declaration import admissible
 from reports.model.frame import paired
@@ -207,7 +208,7 @@ def _measured(
     if trouble := below.trouble(data):
         return None, trouble
     pairs = paired(above.rows(data), below.rows(data))
-    return Estimate.of(statistics.ratio(pairs)), None
+    return Estimate.of(estimators.ratio(pairs)), None
 
 
 def _compare(row: Row, theirs: float, ours: Estimate) -> tuple[Reproduced, str]:

@@ -5,7 +5,7 @@ from typing import Self
 
 import msgspec
 
-from benchmarks.records import Direction, Unit
+from benchmarks.results.records import Direction, Unit
 from reports.model.records import Estimate
 
 

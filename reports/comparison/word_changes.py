@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from benchmarks.records import Status
+from benchmarks.results.records import Status
 from reports.claims.exposure import LOOKED_AT, is_exposed
 from reports.comparison.changes import Effect, WordChange
 from reports.model.records import WordRow

@@ -4,8 +4,9 @@ import json
 
 import pandas as pd
 
-from benchmarks import metrics, statistics
-from benchmarks.records import Direction, MetricInfo, RunInfo, Status, Unit
+from benchmarks.results import metrics
+from benchmarks.results.records import Direction, MetricInfo, RunInfo, Status, Unit
+from benchmarks.stats import estimators
 from reports.model.declaration import admissible
 from reports.model.frame import grouped, measured, paired
 from reports.model.records import Estimate, Failure, NumberRow, WordRow
@@ -37,7 +38,7 @@ def numbers(
         if against_native and native is not None and sandbox != NATIVE:
             pairs = paired(samples, native)
             if pairs:
-                to_native = Estimate.of(statistics.ratio(pairs))
+                to_native = Estimate.of(estimators.ratio(pairs))
         rows.append(
             NumberRow(
                 sandbox=sandbox,
@@ -51,7 +52,7 @@ def numbers(
                 failed=int(samples["status"].isin(_BAD).sum()),
                 unsupported=int((samples["status"] == Status.UNSUPPORTED.value).sum()),
                 flagged=int((samples["flags"] != "").sum()),
-                median=Estimate.of(statistics.interval(good.to_numpy())),
+                median=Estimate.of(estimators.interval(good.to_numpy())),
                 minimum=float(good.min()) if len(good) else None,
                 maximum=float(good.max()) if len(good) else None,
                 to_native=to_native,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from benchmarks.records import SandboxInfo
+from benchmarks.results.records import SandboxInfo
 
 DECLARATION = Path(__file__).parent.parent / "claims.toml"
 

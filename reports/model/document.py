@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from benchmarks.records import Resources, SandboxInfo
+from benchmarks.results.records import Resources, SandboxInfo
 from reports.model.content import Shown
 from reports.model.records import Failure, HostState, Judgement, NumberRow, WordRow
 

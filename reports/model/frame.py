@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from benchmarks import columns
-from benchmarks.records import Status
-from benchmarks.runfolder import Run
-from benchmarks.statistics import Pairs
+from benchmarks.results import sample_table
+from benchmarks.results.records import Status
+from benchmarks.results.runfolder import Run
+from benchmarks.stats.estimators import Pairs
 from reports.errors import EmptyRunError
 
 ORDER_DIMENSIONS = frozenset({"position"})
@@ -45,7 +45,7 @@ def tidy(run: Run) -> pd.DataFrame:
     Raises:
         EmptyRunError: The run holds no sample of a closed visit.
     """
-    samples = columns.collect(run.samples)
+    samples = sample_table.collect(run.samples)
     if not samples:
         raise EmptyRunError(
             f"{run.path} holds no finished measurement; continue it with --resume, then report",

@@ -8,8 +8,8 @@ from typing import Self
 
 import msgspec
 
-from benchmarks.records import Direction, Status, Unit
-from benchmarks.statistics import Interval
+from benchmarks.results.records import Direction, Status, Unit
+from benchmarks.stats.estimators import Interval
 
 REPORT_SCHEMA_VERSION = 1
 

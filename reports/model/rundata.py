@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from benchmarks.records import SandboxInfo
-from benchmarks.runfolder import Run
+from benchmarks.results.records import SandboxInfo
+from benchmarks.results.runfolder import Run
 from reports.model import counted
 from reports.model.frame import tidy
 from reports.model.records import Failure, HostState, NumberRow, WordRow

@@ -3,7 +3,7 @@
 import msgspec
 import numpy as np
 
-from benchmarks.runfolder import Run
+from benchmarks.results.runfolder import Run
 from reports.model.document import Report
 from reports.model.frame import tidy
 

@@ -3,7 +3,7 @@
 import math
 from typing import NamedTuple
 
-from benchmarks.records import Unit
+from benchmarks.results.records import Unit
 from reports.model.content import MISSING
 from reports.model.records import Estimate
 

@@ -5,8 +5,9 @@ from typing import Any
 
 import msgspec
 
-from benchmarks import metrics, statistics
-from benchmarks.records import Unit
+from benchmarks.results import metrics
+from benchmarks.results.records import Unit
+from benchmarks.stats import estimators
 from reports.claims.exposure import Exposed, exposed, without
 from reports.model.content import MISSING, Cell, Column, Content, Picture, Table, said
 from reports.model.frame import paired, select
@@ -123,7 +124,7 @@ def _cost(
     )
     if not pairs:
         return None
-    return Estimate.of(statistics.interval([above - below for above, below in pairs]))
+    return Estimate.of(estimators.interval([above - below for above, below in pairs]))
 
 
 def _opens(row: AblationRow) -> Cell:

@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from benchmarks import columns
-from benchmarks.records import Sample, Status
-from benchmarks.runfolder import Run
+from benchmarks.results import sample_table
+from benchmarks.results.records import Sample, Status
+from benchmarks.results.runfolder import Run
 from reports.model.content import Content
 from reports.model.rundata import RunData
 
@@ -86,4 +86,4 @@ class Section:
         """Return every single reading of a run."""
         if self.read is not None:
             return list(self.read(run))
-        return [Reading.of(sample) for sample in columns.of(run.samples, *self.workloads)]
+        return [Reading.of(sample) for sample in sample_table.of(run.samples, *self.workloads)]

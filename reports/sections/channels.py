@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import msgspec
 
-from benchmarks import metrics
-from benchmarks.channels import CHANNELS, PUBLISHED_IN, capacity
-from benchmarks.channels import part as channels_part
-from benchmarks.records import Status, Unit
-from benchmarks.runfolder import Run
+from benchmarks.experiments.covert_channels import CHANNELS, PUBLISHED_IN, capacity
+from benchmarks.experiments.covert_channels import part as channels_part
+from benchmarks.results import metrics
+from benchmarks.results.records import Status, Unit
+from benchmarks.results.runfolder import Run
 from reports.model.content import MISSING, Cell, Column, Content, Fold, Table, Tone, failed, said
 from reports.model.rundata import RunData
 from reports.renderers import units

@@ -2,8 +2,9 @@
 
 import msgspec
 
-from benchmarks import metrics, statistics
-from benchmarks.records import Unit
+from benchmarks.results import metrics
+from benchmarks.results.records import Unit
+from benchmarks.stats import estimators
 from reports.model.content import Column, Content, Table, said
 from reports.model.frame import measured, paired, select
 from reports.model.records import Estimate
@@ -105,14 +106,14 @@ def control_planes(data: RunData) -> tuple[ControlPlaneRow, ...]:
                     with_manager=_median(measured(above)["value"].tolist()),
                     alone=_median(measured(below)["value"].tolist()),
                     added=_median([one - two for one, two in pairs]),
-                    times=Estimate.of(statistics.ratio(pairs)),
+                    times=Estimate.of(estimators.ratio(pairs)),
                 ),
             )
     return tuple(rows)
 
 
 def _median(values: list[float]) -> Estimate:
-    return Estimate.of(statistics.interval(values))
+    return Estimate.of(estimators.interval(values))
 
 
 SECTION = Section(

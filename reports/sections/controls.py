@@ -1,6 +1,7 @@
 """Show which ways out of each sandbox are closed."""
 
-from benchmarks import metrics, probes
+from benchmarks.experiments import probes
+from benchmarks.results import metrics
 from reports.model.content import Content, said
 from reports.model.rundata import RunData
 from reports.sections import tables

@@ -1,6 +1,6 @@
 """Show what each further idle instance takes of the host."""
 
-from benchmarks import metrics
+from benchmarks.results import metrics
 from reports.model.content import Content, said
 from reports.model.rundata import RunData
 from reports.sections import tables

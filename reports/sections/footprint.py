@@ -1,6 +1,6 @@
 """Show what it costs to have an instance: idle, in little memory, from cold caches."""
 
-from benchmarks import metrics
+from benchmarks.results import metrics
 from reports.model.content import Content, said
 from reports.model.rundata import RunData
 from reports.sections import tables

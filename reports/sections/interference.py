@@ -5,10 +5,11 @@ from typing import Any
 
 import msgspec
 
-from benchmarks import metrics, statistics
-from benchmarks.interference import AGGRESSORS, VICTIMS, Account, Ordeal
-from benchmarks.interference import part as interference_part
-from benchmarks.records import Unit
+from benchmarks.experiments.interference import AGGRESSORS, VICTIMS, Account, Ordeal
+from benchmarks.experiments.interference import part as interference_part
+from benchmarks.results import metrics
+from benchmarks.results.records import Unit
+from benchmarks.stats import estimators
 from reports.model.content import MISSING, Cell, Content, Heading, Picture, Table, failed, said
 from reports.model.records import Estimate
 from reports.model.rundata import RunData
@@ -138,7 +139,7 @@ def _slowed(one: Ordeal, *, admissible: bool) -> SlowdownRow:
         sandbox=one.sandbox,
         victim=one.victim,
         aggressor=one.aggressor,
-        slowdown=Estimate.of(statistics.ratio(one.pairs)) if worked else None,
+        slowdown=Estimate.of(estimators.ratio(one.pairs)) if worked else None,
         lost_per_s=_estimate([quiet - beside for quiet, beside in one.pairs]) if worked else None,
         busy=one.busy,
         error=one.error,
@@ -159,7 +160,7 @@ def _account(one: Account) -> AccountRow:
 
 
 def _estimate(values: Sequence[float]) -> Estimate:
-    return Estimate.of(statistics.interval(values))
+    return Estimate.of(estimators.interval(values))
 
 
 def _picture(data: RunData, slowed: Sequence[SlowdownRow]) -> tuple[Picture, ...]:

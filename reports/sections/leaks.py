@@ -2,8 +2,9 @@
 
 from collections import Counter
 
-from benchmarks import metrics, probes
-from benchmarks.records import Status
+from benchmarks.experiments import probes
+from benchmarks.results import metrics
+from benchmarks.results.records import Status
 from reports.claims.exposure import is_exposed
 from reports.model.content import MISSING, Cell, Content, Table, Text, Tone, said
 from reports.model.rundata import RunData

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from benchmarks import metrics
+from benchmarks.results import metrics
 from reports.model.content import Cell, Content, Picture, said
 from reports.model.rundata import RunData
 from reports.renderers import units

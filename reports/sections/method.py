@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from benchmarks.records import Unit
+from benchmarks.results.records import Unit
 from reports.model.content import (
     MISSING,
     Block,

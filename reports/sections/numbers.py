@@ -1,6 +1,6 @@
 """Show every number of every sandbox."""
 
-from benchmarks.records import Unit
+from benchmarks.results.records import Unit
 from reports.model.content import MISSING, Cell, Column, Content, Table
 from reports.model.records import NumberRow
 from reports.model.rundata import RunData

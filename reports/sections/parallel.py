@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from benchmarks import metrics
-from benchmarks.records import Unit
+from benchmarks.results import metrics
+from benchmarks.results.records import Unit
 from reports.model.content import Content, Picture, said
 from reports.model.rundata import RunData
 from reports.renderers import units

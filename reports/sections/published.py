@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from benchmarks.records import Unit
+from benchmarks.results.records import Unit
 from reports.claims.reproduction import Reproduced, ReproducedRow, Reproduction, reproduction
 from reports.model.content import MISSING, Cell, Column, Content, Listing, Table, Tone, said
 from reports.model.rundata import RunData

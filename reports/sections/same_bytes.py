@@ -1,7 +1,7 @@
 """Show the digest of one file of the image as each sandbox reads it."""
 
-from benchmarks import metrics
-from benchmarks.records import Status
+from benchmarks.results import metrics
+from benchmarks.results.records import Status
 from reports.model.content import Cell, Column, Content, Table, Tone, failed
 from reports.model.records import WordRow
 from reports.model.rundata import RunData

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks import metrics
-from benchmarks.records import Unit
+from benchmarks.results import metrics
+from benchmarks.results.records import Unit
 from reports.model.content import Content, Picture, said
 from reports.model.frame import measured, select
 from reports.model.rundata import RunData

@@ -2,9 +2,9 @@
 
 import msgspec
 
-from benchmarks import columns, metrics
-from benchmarks.records import Status
-from benchmarks.surface.part import METHODS
+from benchmarks.experiments.surface.part import METHODS
+from benchmarks.results import metrics, sample_table
+from benchmarks.results.records import Status
 from reports.model.content import MISSING, Cell, Content, Fold, Table, Terms, said
 from reports.model.rundata import RunData
 from reports.sections import tables
@@ -81,7 +81,7 @@ def surface(data: RunData) -> tuple[SurfaceRow, ...]:
     """Return what the run says of attack surfaces, in the order of its sandboxes."""
     titles = {info.metric: info.title for info in data.info.metrics}
     found: dict[str, list[SurfaceCell]] = {}
-    for sample in columns.of(data.run.samples, metrics.SURFACE):
+    for sample in sample_table.of(data.run.samples, metrics.SURFACE):
         if sample.metric in METHODS:
             found.setdefault(sample.metric, []).append(
                 SurfaceCell(

@@ -5,11 +5,11 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from benchmarks import columns, metrics
-from benchmarks.probes import Verdict
-from benchmarks.probes.sweep import FileFinding, store, totals
-from benchmarks.records import Status
-from benchmarks.runfolder import Run
+from benchmarks.experiments.probes import Verdict
+from benchmarks.experiments.sweep import FileFinding, store, totals
+from benchmarks.results import metrics, sample_table
+from benchmarks.results.records import Status
+from benchmarks.results.runfolder import Run
 from reports.model.content import (
     MISSING,
     Block,
@@ -126,7 +126,7 @@ def swept(data: RunData) -> tuple[SweptSandbox, ...]:
     """
     counts: dict[str, dict[str, int]] = {}
     errors: dict[str, str] = {}
-    for sample in columns.of(data.run.samples, metrics.SWEEP):
+    for sample in sample_table.of(data.run.samples, metrics.SWEEP):
         if sample.metric in totals.TITLES:
             if sample.status is Status.OK and sample.value is not None:
                 counts.setdefault(sample.sandbox, {})[sample.metric] = int(sample.value)
@@ -217,7 +217,7 @@ def _place(path: str) -> str:
 
 def _without_guest(data: RunData) -> list[str]:
     """Say once what a sweep without a guest beside it cannot tell."""
-    told = (sample.detail or "" for sample in columns.of(data.run.samples, metrics.SWEEP))
+    told = (sample.detail or "" for sample in sample_table.of(data.run.samples, metrics.SWEEP))
     notes = dict.fromkeys(detail.partition("; ")[2] for detail in told if "no guest" in detail)
     return [note[:1].upper() + note[1:] + "." for note in notes if note]
 

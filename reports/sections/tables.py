@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
-from benchmarks.probes import Outcome, Verdict
-from benchmarks.records import Status, Unit
+from benchmarks.experiments.probes import Outcome, Verdict
+from benchmarks.results.records import Status, Unit
 from reports.claims.exposure import OPEN
 from reports.model.content import MISSING, Cell, Column, Headline, Table, Text, Tone, failed
 from reports.model.declaration import declared

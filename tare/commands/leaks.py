@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from benchmarks import campaign as campaigns
-from benchmarks import metrics, runfolder
-from benchmarks.records import Status
+from benchmarks.campaign import config as campaigns
+from benchmarks.results import metrics, runfolder
+from benchmarks.results.records import Status
 from tare import __version__
 from tare.errors import ExitCode
 from tare.settings import state_folder
@@ -22,8 +22,8 @@ from tare.settings import state_folder
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from benchmarks.campaign import Campaign
-    from benchmarks.runfolder import Run
+    from benchmarks.campaign.config import Campaign
+    from benchmarks.results.runfolder import Run
     from reports.sections.base import Reading
 
 _DEFAULT = ("native", "container", "vm")
@@ -138,7 +138,8 @@ def _explained(what: str, known: Mapping[str, str]) -> str | None:
 
 
 def _measure(campaign: Campaign, folder: Path) -> Run:
-    from benchmarks import image, runner
+    from benchmarks import image
+    from benchmarks.session import runner
     from tare.progress import CampaignProgress
 
     fake = all(name.partition(":")[0] == "fake" for name in campaign.sandboxes)

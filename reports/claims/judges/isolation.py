@@ -5,8 +5,8 @@ These are observations, not samples of a distribution: no interval and no p-valu
 
 from collections.abc import Iterable
 
-from benchmarks import metrics
-from benchmarks.records import SandboxInfo, Status, Unit
+from benchmarks.results import metrics
+from benchmarks.results.records import SandboxInfo, Status, Unit
 from reports.claims.contrast import Side
 from reports.claims.registry import judge, verdict
 from reports.model.declaration import Claim, declared

@@ -5,8 +5,9 @@ where an admissible part of the VM's cost alone exceeds the container's whole co
 the claim is supported; where it does not, nothing follows. A bound never refutes.
 """
 
-from benchmarks import metrics, statistics
-from benchmarks.records import SandboxInfo, Unit
+from benchmarks.results import metrics
+from benchmarks.results.records import SandboxInfo, Unit
+from benchmarks.stats import estimators
 from reports.claims.contrast import Contrast, Outcome, Side, contrast
 from reports.claims.registry import judge, sentence, verdict
 from reports.model.declaration import Claim
@@ -149,9 +150,9 @@ def _within_limit(
     evidence = Evidence(observation=named, result=shown)
     against = [(value, limit) for value in start.values(data)]
     if median.high is not None and median.high < limit:
-        return Verdict.SUPPORTED, statistics.p_below(against, 1), evidence
+        return Verdict.SUPPORTED, estimators.p_below(against, 1), evidence
     if median.low is not None and median.low >= limit:
-        return Verdict.REFUTED, statistics.p_above(against, 1), evidence
+        return Verdict.REFUTED, estimators.p_above(against, 1), evidence
     return Verdict.INCONCLUSIVE, None, evidence
 
 

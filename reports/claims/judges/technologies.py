@@ -7,8 +7,8 @@ context: a start that gets faster without a feature says nothing about isolation
 
 from collections.abc import Mapping, Sequence
 
-from benchmarks import metrics
-from benchmarks.records import SandboxInfo, Unit
+from benchmarks.results import metrics
+from benchmarks.results.records import SandboxInfo, Unit
 from reports.claims.contrast import Side, contrast
 from reports.claims.exposure import Exposed, exposed, without
 from reports.claims.registry import judge, verdict

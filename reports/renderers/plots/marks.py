@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter
 
-from benchmarks.records import Unit
+from benchmarks.results.records import Unit
 from reports.model.records import Estimate
 from reports.renderers import units
 from reports.renderers.plots.roles import MUTED, PAPER

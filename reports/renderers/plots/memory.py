@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 
-from benchmarks.records import Unit
+from benchmarks.results.records import Unit
 from reports.model.records import NumberRow
 from reports.renderers.plots import marks, svg
 from reports.renderers.plots.series import Series

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from benchmarks.records import SandboxInfo
+from benchmarks.results.records import SandboxInfo
 from reports.renderers.plots.roles import SERIES
 
 MOST = len(SERIES)

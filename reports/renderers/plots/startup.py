@@ -10,8 +10,8 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import LogLocator, NullLocator
 from numpy.typing import NDArray
 
-from benchmarks import metrics
-from benchmarks.records import Unit
+from benchmarks.results import metrics
+from benchmarks.results.records import Unit
 from reports.renderers import units
 from reports.renderers.plots import marks, svg
 from reports.renderers.plots.roles import MUTED, PAPER, STEPS

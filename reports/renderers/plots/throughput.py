@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 from matplotlib.figure import Figure
 
-from benchmarks.records import Unit
+from benchmarks.results.records import Unit
 from reports.model.records import NumberRow
 from reports.renderers import units
 from reports.renderers.plots import marks, svg
