@@ -223,17 +223,20 @@ def _without_guest(data: RunData) -> list[str]:
 
 
 def _evidence(one: SweptSandbox) -> Iterator[Block]:
-    if one.exposed:
-        yield Fold(
-            f"{one.sandbox}: the evidence, {len(one.exposed)} kinds of file that are the host's",
-            (_exposed_table(one),),
-        )
-    if one.base:
-        files = sum(change.files for change in one.changes)
-        against = f"{one.sandbox} against {one.base}"
-        if one.changes:
-            yield _turns(one, f"{against}: {files} files have another verdict")
-        yield Fold(f"{against}: each of the {files} files", _change_table(one, against))
+    broken = sum(group.verdict == "error" for group in one.exposed)
+    kinds = {"that are the host's own": len(one.exposed) - broken, "that could not be read": broken}
+    told = ", ".join(f"{count} kinds of file {what}" for what, count in kinds.items() if count)
+    if told:
+        yield Fold(f"{one.sandbox}: the evidence, {told}", (_exposed_table(one),))
+    if one.base is None or one.error is not None:
+        return
+    against = f"{one.sandbox} against {one.base}"
+    if not one.changes:
+        yield said(f"{against}: no file has another verdict.")
+        return
+    files = sum(change.files for change in one.changes)
+    yield _turns(one, f"{against}: {files} files have another verdict")
+    yield Fold(f"{against}: each of the {files} files", _change_table(one, against))
 
 
 def _exposed_table(one: SweptSandbox) -> Table:

@@ -15,8 +15,8 @@ import reports
 from benchmarks.errors import RunFolderError
 from benchmarks.results import journal, runfolder
 from benchmarks.results.records import Unit
-from reports import export, units
-from reports.model import Estimate
+from reports.model.records import Estimate
+from reports.renderers import units
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 def test_json_keeps_its_schema_and_says_what_was_judged(synthetic: Synthetic) -> None:
     data = json.loads(reports.render(synthetic.build(), "json"))
-    jsonschema.validate(data, export.schema())
+    jsonschema.validate(data, reports.schema())
     assert data["schema"] == 1
     verdicts = {claim["id"]: claim["verdict"] for claim in data["claims"]}
     assert verdicts["starts-fast"] == "supported (bound)"
@@ -85,7 +85,7 @@ def test_write_returns_text_or_path(synthetic: Synthetic, tmp_path: Path) -> Non
 
 def test_wrong_requests_are_one_sentence(synthetic: Synthetic, tmp_path: Path) -> None:
     run = synthetic.build()
-    with pytest.raises(reports.UnknownFormatError, match="known are html, md, json, csv"):
+    with pytest.raises(reports.UnknownFormatError, match="known are html, md, text, json, csv"):
         reports.render(run, "docx")
     with pytest.raises(reports.ReportWriteError, match="cannot write"):
         reports.write(run, "csv", tmp_path / "nowhere" / "report.csv")

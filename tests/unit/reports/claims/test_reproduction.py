@@ -13,7 +13,7 @@ from benchmarks.campaign import config
 from benchmarks.errors import CampaignError
 from benchmarks.results.metrics import catalogue
 from benchmarks.sandboxes import kind_of
-from reports.model import Reproduced, ReproducedRow
+from reports.claims.reproduction import Reproduced, ReproducedRow
 
 if TYPE_CHECKING:
     from benchmarks.results.runfolder import Run

@@ -5,21 +5,17 @@ from typing import TYPE_CHECKING
 import pytest
 
 import reports
-from reports.case import Case
-from reports.claims import declared
-from reports.frame import tidy
-from reports.judge import judge
-from reports.model import Judgement, Verdict
-from reports.summary import words
+from reports.claims.judge import judged as judge
+from reports.model.declaration import declared
+from reports.model.records import Judgement, Verdict
+from reports.model.rundata import RunData
 
 if TYPE_CHECKING:
     from tests.unit.reports.conftest import Synthetic
 
 
 def judged(synthetic: Synthetic, claim: str) -> Judgement:
-    run = synthetic.build()
-    table = tidy(run)
-    found = judge(Case(run.info, table, words(run.info, table)))
+    found = judge(RunData(synthetic.build()))
     return next(one for one in found if one.id == claim)
 
 

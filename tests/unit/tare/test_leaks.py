@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import click
 import pytest
 
 from tare import cli
+from tare import leaks as baseline
 from tare.errors import ExitCode
-from tare.leaks import baseline, grid
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -98,24 +99,12 @@ def test_a_sandbox_without_an_agent_is_an_error_and_never_safe(
     code, out, err = tare("leaks", "fake", *option, "--fail-on", "new", "--baseline", known)
     assert code == 3
     assert "fake could not be examined" in err
-    assert "error" in out
-    safe = [line.split()[1] for line in out.splitlines() if line.startswith(("masked", "held"))]
-    assert set(safe) <= {"error", "0"}
+    assert "failed" in out
+    rows = [line for line in out.splitlines() if re.search(r"\b(masked|held|denied)\b.*\d$", line)]
+    assert rows == []
 
 
 def test_an_unknown_probe_is_one_sentence(tare: Tare) -> None:
     code, _, err = tare("leaks", "--explain", "meminf")
     assert code == 2
     assert "did you mean 'meminfo'?" in err
-
-
-def test_tables_fit_in_eighty_columns_whatever_stands_in_them(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    columns = ["native", "container", *(f"container:no-{name}" for name in "abcdefgh")]
-    cells = ("shared-constant",) * len(columns)
-    grid.show("probe", columns, [grid.Row("heading"), grid.Row("a" * 60, cells)])
-    lines = capsys.readouterr().out.splitlines()
-    assert max(map(len, lines)) <= 80
-    assert all(name in "\n".join(lines) for name in columns)
-    assert sum("shared-constant" in line for line in lines) > 1

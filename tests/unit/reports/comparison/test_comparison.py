@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import reports
-from reports.changes import Change, Comparison, Effect
+from reports.comparison.changes import Change, Comparison, Effect
 
 if TYPE_CHECKING:
     from tests.unit.reports.conftest import Synthetic
