@@ -6,18 +6,20 @@ import io
 import json
 import sys
 import textwrap
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import jsonschema
+import msgspec
 import pytest
 from rich.console import Console
 
 import reports
+from benchmarks.results.records import Unit
 from reports import sections
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tests.unit.reports.conftest import Synthetic
 
@@ -119,6 +121,24 @@ def test_it_is_in_the_summary_and_among_what_is_looked_at(synthetic: Synthetic) 
     assert "No rain is expected" in shown
     assert reports.render_looks(run, {"weather"}).startswith("Weather inside\n====")
     assert reports.explanations({"weather"}) == {"sun": "Looks up"}
+
+
+def test_the_example_of_the_documentation_works(
+    synthetic: Synthetic, folder: Path, request: pytest.FixtureRequest
+) -> None:
+    page = Path(__file__).parents[4] / "docs" / "report.md"
+    example = page.read_text().partition("```python\n")[2].partition("```")[0]
+    (folder / "warmth.py").write_text(example)
+    request.addfinalizer(lambda: sys.modules.pop("reports.sections.warmth", None))
+    run = synthetic.build()
+    sample = next(one for one in run.samples if one.metric == "pss_bytes")
+    warm = msgspec.structs.replace(
+        sample, workload="warmth", metric="degrees", unit=Unit.COUNT, value=21.0
+    )
+    assert "Warmth" not in reports.render(run, "text")
+    shown = reports.render_looks(run._replace(samples=[*run.samples, warm]), {"warmth"})
+    assert shown.splitlines()[0] == "Warmth"
+    assert shown.splitlines()[-1].split() == [sample.sandbox, "21"]
 
 
 def test_it_is_gone_with_its_folder(synthetic: Synthetic) -> None:
