@@ -40,7 +40,14 @@ __all__ = [
     "write",
 ]
 
-FORMATS = ("html", "md", "text", "json", "csv")
+_RENDERERS = {
+    "html": ("html", "html"),
+    "md": ("markdown", "markdown"),
+    "text": ("text", "text"),
+    "json": ("export", "json"),
+    "csv": ("export", "csv"),
+}
+FORMATS = tuple(_RENDERERS)
 """Names of the formats that ``render`` and ``write`` know."""
 
 COMPARISON_FORMATS = ("text", "json")
@@ -81,28 +88,16 @@ def render(run: Run, fmt: str) -> str:
     """
     if fmt not in FORMATS:
         raise UnknownFormatError(
-            f"there is no report format {fmt!r}; known are {', '.join(FORMATS)}",
+            f"there is no report format {fmt!r}; known are {', '.join(FORMATS)}"
         )
-    from reports.renderers import export
+    from importlib import import_module
 
-    if fmt == "csv":
-        return export.csv(run)
-    from reports.assembly import report as build
+    from reports.assembly import report
 
-    report = build(run)
-    if fmt == "json":
-        return export.json(report)
-    if fmt == "md":
-        from reports.renderers.markdown import markdown
-
-        return markdown(report)
-    if fmt == "text":
-        from reports.renderers.text import text
-
-        return text(report)
-    from reports.renderers.html import html
-
-    return html(report)
+    module, name = _RENDERERS[fmt]
+    renderer = getattr(import_module(f"reports.renderers.{module}"), name)
+    shown: str = renderer(run if fmt == "csv" else report(run))
+    return shown
 
 
 def write(run: Run, fmt: str, out: Path | None) -> str | Path:
@@ -131,7 +126,7 @@ def write(run: Run, fmt: str, out: Path | None) -> str | Path:
         write_atomically(out, text.encode("utf-8", "replace"))
     except (RunFolderError, OSError) as error:
         raise ReportWriteError(
-            f"{error}; give a file in a folder that exists and can be written",
+            f"{error}; give a file in a folder that exists and can be written"
         ) from error
     return out
 
@@ -196,6 +191,6 @@ def render_comparison(comparison: Comparison, fmt: str) -> str:
 
     if fmt not in COMPARISON_FORMATS:
         raise UnknownFormatError(
-            f"there is no comparison format {fmt!r}; known are {', '.join(COMPARISON_FORMATS)}",
+            f"there is no comparison format {fmt!r}; known are {', '.join(COMPARISON_FORMATS)}"
         )
     return views.json(comparison) if fmt == "json" else views.text(comparison)

@@ -35,7 +35,7 @@ def warnings(data: RunData) -> tuple[str, ...]:
     if blocks < estimators.fewest():
         found.append(
             f"Only {blocks} block{'s' if blocks != 1 else ''}: below {estimators.fewest()} no "
-            "median has a 95 % interval, so no claim that needs one is decided.",
+            "median has a 95 % interval, so no claim that needs one is decided."
         )
     failed = sum(failure.count for failure in data.failures)
     if failed:
@@ -53,7 +53,7 @@ def caveats(data: RunData) -> tuple[str, ...]:
     if info.host.get("identity", {}).get("virtualised"):
         found.append(
             "The host is itself a virtual machine: its own hypervisor is in every number, and a "
-            "VM measured on it is nested.",
+            "VM measured on it is nested."
         )
     flags = table[table["flags"] != ""]["flags"].str.split().explode().value_counts()
     found += [
@@ -71,7 +71,7 @@ def caveats(data: RunData) -> tuple[str, ...]:
     if any(row.metric == "startup_main_s" for row in data.numbers):
         found.append(
             "Start times count from the request to the boundary named, on the host's clock; "
-            "numbers published elsewhere often stop at another boundary.",
+            "numbers published elsewhere often stop at another boundary."
         )
     return tuple(found)
 
@@ -86,7 +86,7 @@ def _of_starts(data: RunData) -> list[str]:
         if warm:
             found.append(
                 f"The first {warm} starts of {box.name} differ from the rest (a warm-up); they are "
-                "kept.",
+                "kept."
             )
         inflation = dependence(starts)
         equivalent = len(starts) / inflation
@@ -96,7 +96,7 @@ def _of_starts(data: RunData) -> list[str]:
                 f"Successive starts of {box.name} resemble each other: {len(starts)} of them tell "
                 f"as much as {equivalent:.0f} independent ones. Their median's interval was "
                 "widened and may still be too narrow; a ratio of paired blocks is free of it only "
-                "as far as both sandboxes drift together.",
+                "as far as both sandboxes drift together."
             )
     return found
 

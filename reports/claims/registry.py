@@ -37,12 +37,7 @@ def judge(name: str, *, tests: bool = False) -> Callable[[Rule], Rule]:
 
 
 def verdict(
-    claim: Claim,
-    kind: Verdict,
-    rule: str,
-    reason: str,
-    *evidence: Evidence,
-    p: float | None = None,
+    claim: Claim, kind: Verdict, rule: str, reason: str, *evidence: Evidence, p: float | None = None
 ) -> Judgement:
     """Return a judgement of a declared claim."""
     return Judgement(

@@ -262,7 +262,4 @@ def _side(data: RunData, publication: Publication, row: Row, system: str) -> Sid
 def _sandbox(data: RunData, wanted: str) -> SandboxInfo | None:
     """Return the sandbox of that name, or of that kind and profile (``vm`` is ``vm:tuned``)."""
     boxes = data.info.sandboxes
-    return next(
-        (box for box in boxes if wanted in {box.name, f"{box.kind}:{box.profile}"}),
-        None,
-    )
+    return next((box for box in boxes if wanted in {box.name, f"{box.kind}:{box.profile}"}), None)

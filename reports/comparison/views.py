@@ -33,7 +33,7 @@ def text(comparison: Comparison) -> str:
     console.print(table)
     for word in comparison.words:
         console.print(
-            f"{word.effect.value}: {word.title}, in {word.sandbox}: {word.base} became {word.new}",
+            f"{word.effect.value}: {word.title}, in {word.sandbox}: {word.base} became {word.new}"
         )
     for sandbox, workload in comparison.lost:
         console.print(f"worse: {workload}, in {sandbox}: measured before, and now in vain")
@@ -41,7 +41,7 @@ def text(comparison: Comparison) -> str:
         console.print(note)
     verdict = "regressed" if comparison.regressed else "no regression found"
     console.print(
-        f"{verdict}: {comparison.reason} (threshold {units.percent(comparison.threshold)})",
+        f"{verdict}: {comparison.reason} (threshold {units.percent(comparison.threshold)})"
     )
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
 

@@ -31,6 +31,6 @@ def word_changes(base: Iterable[WordRow], new: Iterable[WordRow]) -> tuple[WordC
                 base=", ".join(old.words),
                 new=", ".join(row.words),
                 effect=effect,
-            ),
+            )
         )
     return tuple(found)

@@ -161,6 +161,14 @@ class Shown(msgspec.Struct, frozen=True):
     content: Content
 
 
+def columns(*titles: str) -> tuple[Column, ...]:
+    """Return columns by their titles: with ``#`` behind it one of numbers, ``~`` of long texts."""
+    return tuple(
+        Column(title.rstrip("#~"), number=title.endswith("#"), wrap=title.endswith("~"))
+        for title in titles
+    )
+
+
 def said(*parts: Text, muted: bool = False) -> Paragraph:
     """Return a paragraph."""
     return Paragraph(parts, muted)

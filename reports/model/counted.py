@@ -57,18 +57,9 @@ def numbers(
                 maximum=float(good.max()) if len(good) else None,
                 to_native=to_native,
                 admissible=sandbox not in sandboxes or admissible(sandboxes[sandbox], metric),
-            ),
+            )
         )
-    places = {key: place for place, key in enumerate(told)}
-    order = list(sandboxes)
-    rows.sort(
-        key=lambda row: (
-            places.get((row.workload, row.metric), len(places)),
-            _natural(row.parameters),
-            order.index(row.sandbox) if row.sandbox in order else len(order),
-        ),
-    )
-    return tuple(rows)
+    return _in_order(info, rows)
 
 
 def words(info: RunInfo, table: pd.DataFrame) -> tuple[WordRow, ...]:
@@ -92,17 +83,9 @@ def words(info: RunInfo, table: pd.DataFrame) -> tuple[WordRow, ...]:
                 words=tuple(good["text"].unique().tolist()),
                 status=Status.OK if bad.empty else Status(bad["status"].iloc[0]),
                 detail=str(shown["detail"].iloc[0]),
-            ),
+            )
         )
-    places = {key: place for place, key in enumerate(told)}
-    order = [sandbox.name for sandbox in info.sandboxes]
-    rows.sort(
-        key=lambda row: (
-            places.get((row.workload, row.metric), len(places)),
-            order.index(row.sandbox) if row.sandbox in order else len(order),
-        ),
-    )
-    return tuple(rows)
+    return _in_order(info, rows)
 
 
 def failures(table: pd.DataFrame) -> tuple[Failure, ...]:
@@ -123,9 +106,21 @@ def failures(table: pd.DataFrame) -> tuple[Failure, ...]:
     return tuple(sorted(counted, key=lambda failure: -failure.count))
 
 
-def _natural(parameters: dict[str, str]) -> str:
-    """Return a key by which 16 comes behind 2."""
-    return json.dumps({key: value.rjust(9) for key, value in parameters.items()}, sort_keys=True)
+def _in_order[Row: (NumberRow, WordRow)](info: RunInfo, rows: list[Row]) -> tuple[Row, ...]:
+    """Sort by what the run says of its metrics, then by parameters, 16 behind 2, then sandboxes."""
+    metrics_ = {key: place for place, key in enumerate(_told(info))}
+    boxes = {box.name: place for place, box in enumerate(info.sandboxes)}
+
+    def key(row: Row) -> tuple[int, str, int]:
+        parameters = getattr(row, "parameters", {})
+        natural = {name: value.rjust(9) for name, value in parameters.items()}
+        return (
+            metrics_.get((row.workload, row.metric), len(metrics_)),
+            json.dumps(natural, sort_keys=True),
+            boxes.get(row.sandbox, len(boxes)),
+        )
+
+    return tuple(sorted(rows, key=key))
 
 
 def _told(info: RunInfo) -> dict[tuple[str, str], MetricInfo]:

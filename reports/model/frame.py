@@ -17,23 +17,6 @@ from reports.errors import EmptyRunError
 ORDER_DIMENSIONS = frozenset({"position"})
 """Dimensions that say when a sample was taken, not what was measured."""
 
-COLUMNS = (
-    "run",
-    "block",
-    "sandbox",
-    "workload",
-    "metric",
-    "unit",
-    "status",
-    "value",
-    "text",
-    "detail",
-    "started_at",
-    "flags",
-    "position",
-    "parameters",
-)
-
 
 def tidy(run: Run) -> pd.DataFrame:
     """Return the samples of a run, one a row, in the order they were taken.
@@ -48,7 +31,7 @@ def tidy(run: Run) -> pd.DataFrame:
     samples = sample_table.collect(run.samples)
     if not samples:
         raise EmptyRunError(
-            f"{run.path} holds no finished measurement; continue it with --resume, then report",
+            f"{run.path} holds no finished measurement; continue it with --resume, then report"
         )
     kinds, (codes, blocks, started_at, values) = samples.kinds, samples.columns
     words = partial(_words, codes=codes)
@@ -69,7 +52,6 @@ def tidy(run: Run) -> pd.DataFrame:
             "position": words([kind.dimensions.get("position", "") for kind in kinds]),
             "parameters": words([_parameters(kind.dimensions) for kind in kinds]),
         },
-        columns=list(COLUMNS),
         copy=False,
     )
 
@@ -92,11 +74,7 @@ def measured(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def select(
-    table: pd.DataFrame,
-    sandbox: str,
-    workload: str,
-    metric: str,
-    parameters: str | None = None,
+    table: pd.DataFrame, sandbox: str, workload: str, metric: str, parameters: str | None = None
 ) -> pd.DataFrame:
     """Return the rows of one metric in one sandbox, failures included."""
     chosen = (

@@ -16,7 +16,7 @@ from reports.model.content import (
     Text,
     Tone,
     Verdicts,
-)
+)  # fmt: skip
 from reports.model.document import Report
 
 

@@ -23,7 +23,7 @@ from reports.model.content import (
     Terms,
     Text,
     Verdicts,
-)
+)  # fmt: skip
 from reports.model.document import Report
 
 WIDTH = 80

@@ -1,7 +1,6 @@
 """Show what each technology of the container buys, and what it costs: one row a technology."""
 
 from collections.abc import Iterable
-from typing import Any
 
 import msgspec
 
@@ -9,11 +8,11 @@ from benchmarks.results import metrics
 from benchmarks.results.records import Unit
 from benchmarks.stats import estimators
 from reports.claims.exposure import Exposed, exposed, without
-from reports.model.content import MISSING, Cell, Column, Content, Picture, Table, said
+from reports.model.content import MISSING, Cell, Content, Picture, Table, columns, said
 from reports.model.frame import paired, select
 from reports.model.records import Estimate
 from reports.model.rundata import RunData
-from reports.renderers import units
+from reports.renderers import plots, units
 from reports.sections import tables
 from reports.sections.base import Section
 
@@ -56,12 +55,7 @@ def build(data: RunData) -> Content:
         return Content(records={"ablation": rows})
     table = Table(
         "What opens without it, and what it costs",
-        (
-            Column("Technology"),
-            Column("Opens without it", wrap=True),
-            Column("Costs a start", number=True),
-            Column("Costs memory", number=True),
-        ),
+        columns("Technology", "Opens without it~", "Costs a start#", "Costs memory#"),
         tuple(
             (
                 row.technology,
@@ -139,26 +133,17 @@ def _opens(row: AblationRow) -> Cell:
 def _picture(rows: Iterable[AblationRow]) -> Picture:
     ranked = sorted(rows, key=lambda row: -len(row.opened))
 
-    def draw() -> Any:
-        from reports.renderers.plots import ablation as plot
-
-        bars = [
-            plot.Bar(
-                row.technology,
-                len(row.opened) if row.compared else None,
-                row.cost_s,
-                row.cost_bytes,
-            )
-            for row in ranked
-        ]
-        return plot.ablation(bars)
-
+    bars = [
+        (row.technology, len(row.opened) if row.compared else None, row.cost_s, row.cost_bytes)
+        for row in ranked
+    ]
     what = (
         "For each technology of the container: how many probes and controls open without it, and "
         "by how many milliseconds a start and by how many KiB an instance grow with it. "
     )
     title = "What opens without each technology, and what each costs"
-    return Picture("ablation", title, what + "; ".join(map(_told, ranked)), draw)
+    told = what + "; ".join(map(_told, ranked))
+    return Picture("ablation", title, told, lambda: plots.ablation.ablation(bars))
 
 
 def _told(row: AblationRow) -> str:

@@ -9,7 +9,7 @@ from benchmarks.experiments.covert_channels import part as channels_part
 from benchmarks.results import metrics
 from benchmarks.results.records import Status, Unit
 from benchmarks.results.runfolder import Run
-from reports.model.content import MISSING, Cell, Column, Content, Fold, Table, Tone, failed, said
+from reports.model.content import MISSING, Cell, Content, Fold, Table, Tone, columns, failed, said
 from reports.model.rundata import RunData
 from reports.renderers import units
 from reports.sections.base import Reading, Section
@@ -69,10 +69,8 @@ def build(data: RunData) -> Content:
     tried = {row.channel for row in rows}
     table = Table(
         caption,
-        (
-            Column("Channel"),
-            Column("Published", number=True),
-            *(Column(f"{sender} → {receiver}", number=True) for sender, receiver in pairs),
+        columns(
+            "Channel", "Published#", *(f"{sender} → {receiver}#" for sender, receiver in pairs)
         ),
         tuple(
             (
@@ -86,7 +84,7 @@ def build(data: RunData) -> Content:
     )
     attempts = Table(
         "Every attempt",
-        (Column("Channel"), Column("From"), Column("To"), Column("Result", wrap=True)),
+        columns("Channel", "From", "To", "Result~"),
         tuple((row.channel, row.sender, row.receiver, row.said) for row in rows),
         titled=False,
     )
@@ -126,7 +124,7 @@ def channels(data: RunData) -> tuple[ChannelRow, ...]:
                 said=channels_part.said(one),
                 published=known[one.channel].published,
                 admissible=emulated.isdisjoint((one.sender, one.receiver)),
-            ),
+            )
         )
     return tuple(rows)
 

@@ -5,7 +5,7 @@ import msgspec
 from benchmarks.results import metrics
 from benchmarks.results.records import Unit
 from benchmarks.stats import estimators
-from reports.model.content import Column, Content, Table, said
+from reports.model.content import Content, Table, columns, said
 from reports.model.frame import measured, paired, select
 from reports.model.records import Estimate
 from reports.model.rundata import RunData
@@ -14,6 +14,9 @@ from reports.sections import tables
 from reports.sections.base import Section
 
 _COMPARED = {"startup_main_s": "start", "stop_s": "stop"}
+_COLUMNS = columns(
+    "Manager", "Runtime alone", "", "With the manager#", "Alone#", "Added#", "Ratio#"
+)
 
 
 class ControlPlaneRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,13 +53,9 @@ def build(data: RunData) -> Content:
         "by block. What differs between the two containers stands with each sandbox in the run's "
         "description."
     )
-    numbers = ("With the manager", "Alone", "Added", "Ratio")
     table = Table(
         "Control planes",
-        (
-            *(Column(title) for title in ("Manager", "Runtime alone", "")),
-            *(Column(title, number=True) for title in numbers),
-        ),
+        _COLUMNS,
         tuple(
             (
                 row.manager,
@@ -107,7 +106,7 @@ def control_planes(data: RunData) -> tuple[ControlPlaneRow, ...]:
                     alone=_median(measured(below)["value"].tolist()),
                     added=_median([one - two for one, two in pairs]),
                     times=Estimate.of(estimators.ratio(pairs)),
-                ),
+                )
             )
     return tuple(rows)
 

@@ -6,21 +6,16 @@ from reports.model.rundata import RunData
 from reports.sections import tables
 from reports.sections.base import Section
 
+_INTRO = (
+    "Idle instances started one after the other and kept: what each further one takes of the "
+    "host's memory, and what is shared."
+)
+_HEADLINES = {(metrics.DENSITY, "density_slope_bytes"): "each further one"}
+
 
 def build(data: RunData) -> Content:
     """Show slope, intercept and what is shared."""
-    rows = data.of(metrics.DENSITY)
-    if not rows:
-        return Content()
-    intro = (
-        "Idle instances started one after the other and kept: what each further one takes of the "
-        "host's memory, and what is shared."
-    )
-    titles = {"density_slope_bytes": "each further one"}
-    return Content(
-        blocks=(said(intro), tables.pivot(data, rows)),
-        headlines=tables.headlines(data, metrics.DENSITY, titles),
-    )
+    return tables.counted(data, data.of(metrics.DENSITY), said(_INTRO), headlines=_HEADLINES)
 
 
 SECTION = Section(

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from reports.claims.judge import judged
-from reports.model.content import Block, Column, Content, Heading, Table, said
+from reports.model.content import Block, Content, Heading, Table, columns, said
 from reports.model.records import Evidence, Judgement
 from reports.model.rundata import RunData
 from reports.renderers import units
@@ -31,7 +31,7 @@ def _claim(claim: Judgement) -> Iterator[Block]:
         return
     yield Table(
         f"Evidence: {claim.title}",
-        (Column("Observed"), Column("Result", wrap=True), Column("Weight")),
+        columns("Observed", "Result~", "Weight"),
         tuple((row.observation, row.result, _weight(row)) for row in claim.evidence),
         titled=False,
     )

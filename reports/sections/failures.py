@@ -1,6 +1,6 @@
 """Show what was tried and gave nothing, counted by its reason."""
 
-from reports.model.content import Cell, Column, Content, Table, said
+from reports.model.content import Cell, Content, Table, columns, said
 from reports.model.rundata import RunData
 from reports.sections import tables
 from reports.sections.base import Section
@@ -14,13 +14,7 @@ def build(data: RunData) -> Content:
         return Content(blocks=(said("None: every measurement that was tried gave a value."),))
     table = Table(
         "Failures",
-        (
-            Column("Sandbox"),
-            Column("Metric"),
-            Column("Status"),
-            Column("Times", number=True),
-            Column("Why", wrap=True),
-        ),
+        columns("Sandbox", "Metric", "Status", "Times#", "Why~"),
         tuple(
             (
                 row.sandbox,

@@ -1,7 +1,6 @@
 """Show victims beside aggressors, and aggressors beside the host's accounts."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import msgspec
 
@@ -13,7 +12,7 @@ from benchmarks.stats import estimators
 from reports.model.content import MISSING, Cell, Content, Heading, Picture, Table, failed, said
 from reports.model.records import Estimate
 from reports.model.rundata import RunData
-from reports.renderers import units
+from reports.renderers import plots, units
 from reports.renderers.plots.series import Series
 from reports.sections import tables
 from reports.sections.base import Section
@@ -173,27 +172,24 @@ def _picture(data: RunData, slowed: Sequence[SlowdownRow]) -> tuple[Picture, ...
     if not found:
         return ()
 
-    def draw() -> Any:
-        from reports.renderers.plots import interference
-
-        marks = [
-            interference.Mark(
-                f"{row.victim} beside {row.aggressor}", row.sandbox, slowdown, row.admissible
-            )
-            for row, slowdown in found
-        ]
-        return interference.interference(marks, series)
-
+    marks = [
+        (f"{row.victim} beside {row.aggressor}", row.sandbox, slowdown, row.admissible)
+        for row, slowdown in found
+    ]
     told = "; ".join(
         f"{row.victim} beside {row.aggressor} in {row.sandbox} "
         f"{units.estimate(slowdown, Unit.RATIO)}"
         for row, slowdown in found
     )
-    what = (
-        "How many times slower each victim is beside each aggressor, on a logarithmic axis. "
-        f"{series.left_out}"
+    what = "How many times slower each victim is beside each aggressor, on a logarithmic axis. "
+    return (
+        Picture(
+            "interference",
+            "Victims beside aggressors",
+            what + series.left_out + told,
+            lambda: plots.interference.interference(marks, series),
+        ),
     )
-    return (Picture("interference", "Victims beside aggressors", what + told, draw),)
 
 
 def _slowdown(row: SlowdownRow | None) -> Cell:

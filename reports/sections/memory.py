@@ -1,15 +1,18 @@
 """Show the memory of one idle instance, counted in each way there is."""
 
-from typing import Any
-
 from benchmarks.results import metrics
 from reports.model.content import Cell, Content, Picture, said
 from reports.model.rundata import RunData
-from reports.renderers import units
+from reports.renderers import plots, units
 from reports.renderers.plots.series import Series
 from reports.sections import tables
 from reports.sections.base import Section
 
+_INTRO = (
+    "Of one idle instance, after it has settled. Each rung counts something else; ",
+    Cell("the method", target="method"),
+    " says what.",
+)
 _RUNGS = {
     "uss_bytes": "unique (USS)",
     "pss_bytes": "proportional (PSS)",
@@ -20,23 +23,21 @@ _RUNGS = {
     "guest_ram_bytes": "guest RAM, resident",
     "guest_used_bytes": "in use by the guest",
 }
-_HEADLINES = {"pss_bytes": "memory (PSS)", "guest_used_bytes": "used in the guest"}
+_HEADLINES = {
+    (metrics.MEMORY, "pss_bytes"): "memory (PSS)",
+    (metrics.MEMORY, "guest_used_bytes"): "used in the guest",
+}
 
 
 def build(data: RunData) -> Content:
     """Show the ladder and all its numbers."""
-    rows = data.of(metrics.MEMORY)
-    if not rows:
-        return Content()
-    intro = said(
-        "Of one idle instance, after it has settled. Each rung counts something else; ",
-        Cell("the method", target="method"),
-        " says what.",
-    )
-    table = tables.pivot(data, rows, caption="Median and 95 % interval")
-    return Content(
-        blocks=(intro, *_picture(data), table),
-        headlines=tables.headlines(data, metrics.MEMORY, _HEADLINES),
+    return tables.counted(
+        data,
+        data.of(metrics.MEMORY),
+        said(*_INTRO),
+        *_picture(data),
+        caption="Median and 95 % interval",
+        headlines=_HEADLINES,
     )
 
 
@@ -52,21 +53,19 @@ def _picture(data: RunData) -> tuple[Picture, ...]:
     rungs = {metric: label for metric, label in _RUNGS.items() if metric in used}
     if not rungs:
         return ()
-
-    def draw() -> Any:
-        from reports.renderers.plots import memory
-
-        return memory.memory(found, rungs, series)
-
     told = "; ".join(
         f"{row.sandbox} {_RUNGS[row.metric]} {units.quantity(row.median.estimate, row.unit)}"
         for row in found
     )
-    what = (
-        "Median of each way to count an idle instance's memory, on a logarithmic axis. "
-        f"{series.left_out}"
+    what = "Median of each way to count an idle instance's memory, on a logarithmic axis. "
+    return (
+        Picture(
+            "memory-ladder",
+            "Memory of one idle instance",
+            what + series.left_out + told,
+            lambda: plots.memory.memory(found, rungs, series),
+        ),
     )
-    return (Picture("memory-ladder", "Memory of one idle instance", what + told, draw),)
 
 
 SECTION = Section(name="memory", title="Memory", place=30, build=build, workloads=(metrics.MEMORY,))

@@ -8,15 +8,15 @@ from reports.model.content import (
     MISSING,
     Block,
     Cell,
-    Column,
     Content,
     Heading,
     Table,
     Terms,
     Text,
     Tone,
+    columns,
     said,
-)
+)  # fmt: skip
 from reports.model.rundata import RunData
 from reports.renderers import units
 from reports.sections.base import Section
@@ -114,9 +114,8 @@ def _sandboxes(data: RunData) -> Table:
         (name, MISSING, MISSING, MISSING, f"not measured: {reason}")
         for name, reason in data.info.absent.items()
     ]
-    titles = ("Sandbox", "Kind", "Profile", "CPU of its own")
-    columns = (*map(Column, titles), Column("How it is limited", wrap=True))
-    return Table("Sandboxes", columns, tuple(rows), titled=False)
+    heads = columns("Sandbox", "Kind", "Profile", "CPU of its own", "How it is limited~")
+    return Table("Sandboxes", heads, tuple(rows), titled=False)
 
 
 def _image(image: dict[str, Any]) -> Iterator[Text]:

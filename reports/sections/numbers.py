@@ -1,7 +1,7 @@
 """Show every number of every sandbox."""
 
 from benchmarks.results.records import Unit
-from reports.model.content import MISSING, Cell, Column, Content, Table
+from reports.model.content import MISSING, Cell, Content, Table, columns
 from reports.model.records import NumberRow
 from reports.model.rundata import RunData
 from reports.renderers import units
@@ -19,10 +19,9 @@ def build(data: RunData) -> Content:
     if not data.numbers:
         return Content()
     emulated = any(not row.admissible for row in data.numbers)
-    titles = ("Median", "Smallest", "Largest", "Samples", "To native")
     table = Table(
         _CAPTION + (" † not admissible." if emulated else ""),
-        (Column("Metric"), Column("Sandbox"), *(Column(title, number=True) for title in titles)),
+        columns("Metric", "Sandbox", "Median#", "Smallest#", "Largest#", "Samples#", "To native#"),
         tuple(map(_row, data.numbers)),
     )
     return Content(blocks=(table,))

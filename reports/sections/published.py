@@ -4,19 +4,12 @@ from collections import Counter
 
 from benchmarks.results.records import Unit
 from reports.claims.reproduction import Reproduced, ReproducedRow, Reproduction, reproduction
-from reports.model.content import MISSING, Cell, Column, Content, Listing, Table, Tone, said
+from reports.model.content import MISSING, Cell, Content, Listing, Table, Tone, columns, said
 from reports.model.rundata import RunData
 from reports.renderers import units
 from reports.sections.base import Section
 
-_COLUMNS = (
-    Column("Row"),
-    Column("System"),
-    Column("Published", number=True),
-    Column("Here", number=True),
-    Column("Verdict"),
-    Column("Because", wrap=True),
-)
+_COLUMNS = columns("Row", "System", "Published#", "Here#", "Verdict", "Because~")
 
 
 def build(data: RunData) -> Content:

@@ -1,12 +1,12 @@
 """Show what every probe and control read, with the evidence."""
 
 from reports.claims.exposure import LOOKED_AT
-from reports.model.content import MISSING, Column, Content, Table
+from reports.model.content import MISSING, Content, Table, columns
 from reports.model.rundata import RunData
 from reports.sections import tables
 from reports.sections.base import Section
 
-_COLUMNS = (Column("Probe"), Column("Sandbox"), Column("Verdict"), Column("Evidence", wrap=True))
+_COLUMNS = columns("Probe", "Sandbox", "Verdict", "Evidence~")
 
 
 def build(data: RunData) -> Content:

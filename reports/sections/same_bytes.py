@@ -2,7 +2,7 @@
 
 from benchmarks.results import metrics
 from benchmarks.results.records import Status
-from reports.model.content import Cell, Column, Content, Table, Tone, failed
+from reports.model.content import Cell, Content, Table, Tone, columns, failed
 from reports.model.records import WordRow
 from reports.model.rundata import RunData
 from reports.sections.base import Section
@@ -15,7 +15,7 @@ def build(data: RunData) -> Content:
         return Content()
     table = Table(
         "Digest of one file of the image as each sandbox reads it, over all blocks",
-        (Column("Sandbox"), Column("Digest", wrap=True)),
+        columns("Sandbox", "Digest~"),
         tuple((row.sandbox, _digest(row)) for row in rows),
     )
     return Content(blocks=(table,))
@@ -30,9 +30,5 @@ def _digest(row: WordRow) -> Cell:
 
 
 SECTION = Section(
-    name="bytes",
-    title="The same bytes",
-    place=160,
-    build=build,
-    workloads=(metrics.CHECKSUM,),
+    name="bytes", title="The same bytes", place=160, build=build, workloads=(metrics.CHECKSUM,)
 )

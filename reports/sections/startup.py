@@ -1,7 +1,5 @@
 """Show how long a start takes, where the time goes, and how it spreads."""
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,30 +8,30 @@ from benchmarks.results.records import Unit
 from reports.model.content import Content, Picture, said
 from reports.model.frame import measured, select
 from reports.model.rundata import RunData
-from reports.renderers import units
+from reports.renderers import plots, units
 from reports.renderers.plots.series import Series
 from reports.sections import tables
 from reports.sections.base import Section
 
+_INTRO = (
+    "From the request to the first instruction of the workload, on the host's clock. Every value "
+    "is a median over starts with warm caches."
+)
+_CAPTION = "Median and 95 % interval, counted from the request; a stop from its own request"
+_HEADLINES = {(metrics.STARTUP, "startup_main_s"): "start"}
+
 
 def build(data: RunData) -> Content:
     """Show the boundaries of each sandbox's start, and every sample of the whole."""
-    rows = data.of(metrics.STARTUP)
-    if not rows:
-        return Content()
-    intro = (
-        "From the request to the first instruction of the workload, on the host's clock. Every "
-        "value is a median over starts with warm caches."
-    )
-    caption = "Median and 95 % interval, counted from the request; a stop from its own request"
-    return Content(
-        blocks=(
-            said(intro),
-            *_ladder(data),
-            *_spread(data),
-            tables.pivot(data, rows, "Reached", caption),
-        ),
-        headlines=tables.headlines(data, metrics.STARTUP, {"startup_main_s": "start"}),
+    return tables.counted(
+        data,
+        data.of(metrics.STARTUP),
+        said(_INTRO),
+        *_ladder(data),
+        *_spread(data),
+        head="Reached",
+        caption=_CAPTION,
+        headlines=_HEADLINES,
     )
 
 
@@ -41,17 +39,18 @@ def _ladder(data: RunData) -> tuple[Picture, ...]:
     steps = {name: found for name in data.names if (found := _steps(data, name))}
     if not steps:
         return ()
-
-    def draw() -> Any:
-        from reports.renderers.plots import startup
-
-        return startup.ladder(steps, Series(data.info.sandboxes))
-
     told = "; ".join(
         f"{name} {units.quantity(found[-1][1], Unit.SECONDS)}" for name, found in steps.items()
     )
     what = "Stacked bars of the median time from the request to the workload's first instruction. "
-    return (Picture("startup-ladder", "Start, step by step", what + told, draw),)
+    return (
+        Picture(
+            "startup-ladder",
+            "Start, step by step",
+            what + told,
+            lambda: plots.startup.ladder(steps, Series(data.info.sandboxes)),
+        ),
+    )
 
 
 def _spread(data: RunData) -> tuple[Picture, ...]:
@@ -60,12 +59,6 @@ def _spread(data: RunData) -> tuple[Picture, ...]:
     found = {name: values for name, values in found.items() if len(values) and values[0] > 0}
     if not found:
         return ()
-
-    def draw() -> Any:
-        from reports.renderers.plots import startup
-
-        return startup.spread(found, series)
-
     told = "; ".join(
         f"{name} from {units.quantity(float(values[0]), Unit.SECONDS)} to "
         f"{units.quantity(float(values[-1]), Unit.SECONDS)}"
@@ -73,9 +66,16 @@ def _spread(data: RunData) -> tuple[Picture, ...]:
     )
     what = (
         "Cumulative share of starts that have reached the workload's first instruction, by time "
-        f"on a logarithmic axis. {series.left_out}"
+        "on a logarithmic axis. "
     )
-    return (Picture("startup-spread", "Start, every sample", what + told, draw),)
+    return (
+        Picture(
+            "startup-spread",
+            "Start, every sample",
+            what + series.left_out + told,
+            lambda: plots.startup.spread(found, series),
+        ),
+    )
 
 
 def _starts(data: RunData, sandbox: str) -> NDArray[np.float64]:

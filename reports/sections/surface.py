@@ -90,16 +90,14 @@ def surface(data: RunData) -> tuple[SurfaceRow, ...]:
                     text=sample.text,
                     status=sample.status,
                     detail=sample.detail or "",
-                ),
+                )
             )
     return tuple(
         SurfaceRow(
             metric=metric,
             title=titles.get(metric, metric),
             method=METHODS[metric],
-            cells=tuple(
-                sorted(found[metric], key=lambda cell: data.names.index(cell.sandbox)),
-            ),
+            cells=tuple(sorted(found[metric], key=lambda cell: data.names.index(cell.sandbox))),
         )
         for metric in METHODS
         if metric in found

@@ -20,9 +20,10 @@ from reports.model.content import (
     Table,
     Text,
     Tone,
+    columns,
     failed,
     said,
-)
+)  # fmt: skip
 from reports.model.rundata import RunData
 from reports.sections import tables
 from reports.sections.base import Reading, Section
@@ -240,13 +241,7 @@ def _evidence(one: SweptSandbox) -> Iterator[Block]:
 
 
 def _exposed_table(one: SweptSandbox) -> Table:
-    columns_ = (
-        Column("File"),
-        Column("Files", number=True),
-        Column("Good for"),
-        Column("Bits", number=True),
-        Column("Evidence", wrap=True),
-    )
+    heads = columns("File", "Files#", "Good for", "Bits#", "Evidence~")
     rows = tuple(
         (
             Cell(group.pattern, tone=Tone.CODE),
@@ -257,7 +252,7 @@ def _exposed_table(one: SweptSandbox) -> Table:
         )
         for group in one.exposed
     )
-    return Table(f"The host's own files, as {one.sandbox} reads them", columns_, rows, titled=False)
+    return Table(f"The host's own files, as {one.sandbox} reads them", heads, rows, titled=False)
 
 
 def _turns(one: SweptSandbox, caption: str) -> Table:
@@ -291,8 +286,7 @@ def _change_table(one: SweptSandbox, caption: str) -> tuple[Block, ...]:
 
 
 def _change_heads(one: SweptSandbox, first: str) -> tuple[Column, ...]:
-    titles = (f"In {one.base}", f"In {one.sandbox}")
-    return (Column(first), Column("Files", number=True), *map(Column, titles))
+    return columns(first, "Files#", f"In {one.base}", f"In {one.sandbox}")
 
 
 def _read(run: Run) -> Iterator[Reading]:

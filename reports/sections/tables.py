@@ -1,11 +1,24 @@
 """Make the tables that several sections have: numbers and words, a column a sandbox."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import starmap
 
 from benchmarks.experiments.probes import Outcome, Verdict
 from benchmarks.results.records import Status, Unit
 from reports.claims.exposure import OPEN
-from reports.model.content import MISSING, Cell, Column, Headline, Table, Text, Tone, failed
+from reports.model.content import (
+    MISSING,
+    Block,
+    Cell,
+    Column,
+    Content,
+    Headline,
+    Table,
+    Text,
+    Tone,
+    columns,
+    failed,
+)  # fmt: skip
 from reports.model.declaration import declared
 from reports.model.records import Estimate, NumberRow, WordRow
 from reports.model.rundata import RunData
@@ -22,7 +35,7 @@ _SEVERITY = (
 
 def heads(first: str, names: Iterable[str], *, number: bool = True) -> tuple[Column, ...]:
     """Return the heads of a table with a column a sandbox."""
-    return (Column(first), *(Column(name, number=number) for name in names))
+    return columns(first, *(f"{name}#" if number else name for name in names))
 
 
 def number(row: NumberRow, small: str | None = None) -> Cell:
@@ -46,12 +59,7 @@ def estimate(value: Estimate | None, unit: Unit) -> Cell:
 
 
 def pivot(
-    data: RunData,
-    rows: Sequence[NumberRow],
-    head: str = "Counted",
-    caption: str = INTERVAL,
-    *,
-    against_native: bool = False,
+    data: RunData, rows: Sequence[NumberRow], head: str, caption: str, *, against_native: bool
 ) -> Table:
     """Return a table with metrics down and sandboxes across."""
     shown = {row.sandbox for row in rows}
@@ -71,19 +79,35 @@ def pivot(
     )
 
 
-def headlines(data: RunData, workload: str, titles: dict[str, str]) -> tuple[Headline, ...]:
-    """Return lines for the summary: a workload's metrics, where any sandbox has a value.
+def counted(
+    data: RunData,
+    rows: Sequence[NumberRow],
+    *said_before: Block,
+    head: str = "Counted",
+    caption: str = INTERVAL,
+    against_native: bool = False,
+    headlines: Mapping[tuple[str, str], str] | None = None,
+) -> Content:
+    """Return the content of a section of numbers; none where there are no rows.
 
     Args:
         data: The run.
-        workload: Name of the workload.
-        titles: Metric to what the line is called.
+        rows: The numbers of the section.
+        *said_before: What stands before its table: words and pictures.
+        head: What the lines of the table are.
+        caption: What the table shows.
+        against_native: Whether a smaller line has the ratio to native, else the interval.
+        headlines: Workload and metric to what their line in the summary is called.
     """
-    found: dict[str, dict[str, Cell]] = {}
-    for row in data.of(workload):
-        if row.metric in titles and (row.ok or row.failed):
-            found.setdefault(row.metric, {})[row.sandbox] = number(row)
-    return tuple(Headline(titles[metric], found[metric]) for metric in titles if metric in found)
+    if not rows:
+        return Content()
+    lines: dict[tuple[str, str], dict[str, Cell]] = {key: {} for key in headlines or {}}
+    for row in rows:
+        if (row.workload, row.metric) in lines and (row.ok or row.failed):
+            lines[row.workload, row.metric][row.sandbox] = number(row)
+    table = pivot(data, rows, head, caption, against_native=against_native)
+    titled = ((title, lines[key]) for key, title in (headlines or {}).items() if lines[key])
+    return Content(blocks=(*said_before, table), headlines=tuple(starmap(Headline, titled)))
 
 
 def word(text: str) -> Cell:
@@ -142,14 +166,14 @@ class Matrix:
         words = sorted({said for *_, line in self.lines for said in line}, key=_severity)
         columns = list(zip(*(line for *_, line in self.lines), strict=True))
         rows: list[tuple[Text, ...]] = [
-            (word(said), *(counted(column, said) for column in columns))
+            (word(said), *(times_said(column, said) for column in columns))
             for said in words
             if said != MISSING
         ]
         return Table(caption, heads("Verdict", self.names), tuple(rows))
 
 
-def counted(column: Sequence[str], said: str) -> str:
+def times_said(column: Sequence[str], said: str) -> str:
     """Return how often a word stands in a column; a dash where the column holds no result."""
     count = column.count(said)
     return str(count) if count or was_read(column) else MISSING

@@ -79,7 +79,7 @@ def command(
 
     if fail_on is not None and baseline is None:
         raise click.UsageError(
-            "--fail-on new needs --baseline FILE; make one with `tare leaks --json > FILE`",
+            "--fail-on new needs --baseline FILE; make one with `tare leaks --json > FILE`"
         )
     known = None if baseline is None else baselines.read(baseline)
     asked = {
@@ -92,11 +92,7 @@ def command(
     if explain is not None:
         _check_explained(explain, workloads)
     chosen = campaigns.load(
-        "quick",
-        sandboxes=sandboxes or _DEFAULT,
-        workloads=workloads,
-        blocks_min=1,
-        blocks_max=1,
+        "quick", sandboxes=sandboxes or _DEFAULT, workloads=workloads, blocks_min=1, blocks_max=1
     )
     with ExitStack() as stack:
         if out is None:
@@ -192,7 +188,7 @@ def _explain(what: str, workloads: Sequence[str], readings: Sequence[Reading]) -
     if not found and what.startswith("/"):
         raise click.UsageError(
             f"{what} was not swept: it is not there, not readable for the host itself, or on "
-            "the list of what is left out (docs/probes.md)",
+            "the list of what is left out (docs/probes.md)"
         )
     click.echo(wrapped(_explained(what, reports.explanations(workloads)) or "", "  "))
     for one in found:

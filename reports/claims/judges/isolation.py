@@ -85,7 +85,7 @@ def isolation_weaker(claim: Claim, data: RunData) -> Judgement:
                 observation="probes without a result on one side",
                 result=f"{lost} of {len(tried)}: {', '.join(sorted(tried - both))}",
                 decides=False,
-            ),
+            )
         )
     kind, reason = _weaker(leaks, len(both))
     if lost > declared().rules.most_failed * len(tried):

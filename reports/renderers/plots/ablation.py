@@ -1,7 +1,6 @@
 """Draw what opens without each technology beside what a start and an instance pay for it."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -10,33 +9,27 @@ from reports.model.records import Estimate
 from reports.renderers.plots import marks, svg
 from reports.renderers.plots.roles import MUTED, SERIES
 
-
-class Bar(NamedTuple):
-    """One technology; None where nothing was read or counted."""
-
-    technology: str
-    opened: int | None
-    cost_s: Estimate | None
-    cost_bytes: Estimate | None
+type Bar = tuple[str, int | None, Estimate | None, Estimate | None]
+"""A technology; what opens without it, seconds and bytes it costs, None where not known."""
 
 
 def ablation(bars: Sequence[Bar]) -> Figure:
     """Draw three panels side by side, a line a technology."""
     figure = svg.figure(0.9 + 0.24 * len(bars))
     buys, costs, holds = figure.subplots(1, 3, sharey=True)
-    for place, bar in enumerate(bars):
-        if bar.opened is not None:
-            buys.barh(place, bar.opened, height=0.6, color=SERIES[1])
-            buys.text(bar.opened + 0.3, place, str(bar.opened), va="center", fontsize=7.5)
-        _interval(costs, place, bar.cost_s, 1e3, SERIES[2])
-        _interval(holds, place, bar.cost_bytes, 1 / 1024, SERIES[3])
-    buys.set_xlim(0, max(bar.opened or 0 for bar in bars) * 1.25 + 1)
+    for place, (_, opened, cost_s, cost_bytes) in enumerate(bars):
+        if opened is not None:
+            buys.barh(place, opened, height=0.6, color=SERIES[1])
+            buys.text(opened + 0.3, place, str(opened), va="center", fontsize=7.5)
+        _interval(costs, place, cost_s, 1e3, SERIES[2])
+        _interval(holds, place, cost_bytes, 1 / 1024, SERIES[3])
+    buys.set_xlim(0, max(opened or 0 for _, opened, *_ in bars) * 1.25 + 1)
     for axes, title in (
         (buys, "opens without it"),
         (costs, "costs a start, ms"),
         (holds, "costs memory, KiB"),
     ):
-        marks.rows(axes, (bar.technology for bar in bars))
+        marks.rows(axes, (technology for technology, *_ in bars))
         axes.set_title(title, color=MUTED)
         svg.quiet(axes)
     for axes in (costs, holds):
