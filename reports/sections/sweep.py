@@ -10,6 +10,7 @@ from benchmarks.experiments.sweep import FileFinding, store, totals
 from benchmarks.results import metrics, sample_table
 from benchmarks.results.records import Status
 from benchmarks.results.runfolder import Run
+from benchmarks.sandboxes import isolation
 from reports.model.content import (
     MISSING,
     Block,
@@ -28,7 +29,6 @@ from reports.model.rundata import RunData
 from reports.sections import tables
 from reports.sections.base import Reading, Section
 
-CONTAINERS = frozenset({"container", "oci", "podman", "docker", "peer", "floor"})
 _MOST_PLACES = 14
 _MOST_TURNS = 12
 _MOST_CHANGES = 200
@@ -148,7 +148,7 @@ def swept(data: RunData) -> tuple[SweptSandbox, ...]:
             changes=_changes(found[base], found[box.name]) if base and compared else (),
         )
         for box in boxes
-        for compared in [box.kind in CONTAINERS and box.name != base and base is not None]
+        for compared in [isolation(box.kind) == "container" and base not in {box.name, None}]
     )
 
 

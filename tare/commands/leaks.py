@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from benchmarks import sandboxes
 from benchmarks.campaign import config as campaigns
 from benchmarks.results import metrics, runfolder
 from benchmarks.results.records import Status
@@ -138,7 +139,7 @@ def _measure(campaign: Campaign, folder: Path) -> Run:
     from benchmarks.session import runner
     from tare.progress import CampaignProgress
 
-    fake = all(name.partition(":")[0] == "fake" for name in campaign.sandboxes)
+    fake = sandboxes.simulated(campaign.sandboxes)
     with CampaignProgress(campaign, once=True) as progress:
         runner.run(
             campaign,
