@@ -9,14 +9,14 @@ import errno
 from typing import TYPE_CHECKING, Any
 
 import pytest
-
-from benchmarks.experiments import probes
-from benchmarks.experiments.probes import agent
 from reports.case import Case
 from reports.frame import tidy
 from reports.judge import judge
-from reports.model import Judgement, Verdict
 from reports.summary import words
+
+from benchmarks.experiments import probes
+from benchmarks.experiments.probes import agent
+from reports.model import Judgement, Verdict
 from tests.unit.benchmarks.experiments.probes import world
 
 if TYPE_CHECKING:
