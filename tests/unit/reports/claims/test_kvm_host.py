@@ -9,14 +9,12 @@ import errno
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from reports.case import Case
-from reports.frame import tidy
-from reports.judge import judge
-from reports.summary import words
 
 from benchmarks.experiments import probes
 from benchmarks.experiments.probes import agent
-from reports.model import Judgement, Verdict
+from reports.claims.judge import judged
+from reports.model.records import Judgement, Verdict
+from reports.model.rundata import RunData
 from tests.unit.benchmarks.experiments.probes import world
 
 if TYPE_CHECKING:
@@ -105,9 +103,7 @@ def found(synthetic: Synthetic, tmp_path: Path) -> dict[str, Judgement]:
     synthetic.emulated = False
     synthetic.leaks = {probe: (leaks[0][probe], leaks[1][probe]) for probe in leaks[0]}
     synthetic.controls = {one.control: one.outcome for one in probes.judge_controls(inside)}
-    run = synthetic.build()
-    table = tidy(run)
-    return {one.id: one for one in judge(Case(run.info, table, words(run.info, table)))}
+    return {one.id: one for one in judged(RunData(synthetic.build()))}
 
 
 def test_isolation_is_strong_where_every_control_held(found: dict[str, Judgement]) -> None:
