@@ -207,9 +207,8 @@ def _call(method: str, *arguments: str) -> None:
     """
     ours = os.access(_PRIVATE, os.W_OK) if os.path.exists(_PRIVATE) else os.geteuid() == 0
     env = dict(os.environ, LC_ALL="C")
-    folder = f"/run/user/{os.geteuid()}"
-    if not ours and os.path.isdir(folder):
-        env.setdefault("XDG_RUNTIME_DIR", folder)  # su(1) takes it away
+    if not ours:
+        env["XDG_RUNTIME_DIR"] = _runtime_folder()
     listening, told = os.pipe2(os.O_CLOEXEC)
     try:
         pid = _spawn(
@@ -224,11 +223,27 @@ def _call(method: str, *arguments: str) -> None:
     finally:
         os.close(told)
     with os.fdopen(listening, errors="replace") as pipe:
-        said = " ".join(pipe.read().split()).removeprefix("Call failed: ").rstrip(".")
+        said = " ".join(pipe.read().split()).removeprefix("Call failed: ")
     _, status = os.waitpid(pid, 0)
     if status:
-        hint = "" if ours else "; without a user manager (loginctl enable-linger) there is none"
-        raise files.refusal(f"systemd refuses {method}: {said or 'busctl failed'}{hint}")
+        reason = said.partition(" (consider")[0].rstrip(".") or "busctl fails"
+        raise files.refusal(f"systemd refuses {method}: {reason}")
+
+
+def _runtime_folder() -> str:
+    """Where the bus of our user's own manager is; su(1) takes the variable away, sudo(8) does not.
+
+    Raises:
+        CgroupOSError: there is no such manager.
+    """
+    for folder in (os.environ.get("XDG_RUNTIME_DIR", ""), f"/run/user/{os.geteuid()}"):
+        with contextlib.suppress(OSError):
+            if folder and os.stat(folder).st_uid == os.geteuid():
+                return folder
+    raise files.refusal(
+        f"user {os.geteuid()} has no manager of systemd's that could delegate a control group; log "
+        "in, or have root run loginctl enable-linger"
+    )
 
 
 def _spawn(
