@@ -48,7 +48,7 @@ def at(
     where = layout.current() if where is None else where
     absolute = path.startswith("/")
     if where.v2:
-        base = where.roots["unified"] if absolute else _home(where)
+        base = where.roots["unified"] if absolute else _home(where, take=True)
         asked = {_NEW_NAMES.get(name, name) for name in controllers} - {"devices"}
         return _unified("/".join((base, *parts)), where.v2, asked)
     if not where.v1:
@@ -73,7 +73,7 @@ def missing(path: str, where: Layout | None = None) -> list[str]:
     parts = _parts(path)
     where = layout.current() if where is None else where
     if where.v2:
-        bases = [where.roots["unified"] if path.startswith("/") else _home(where)]
+        bases = [where.roots["unified"] if path.startswith("/") else _home(where, take=False)]
     else:
         bases = list(dict.fromkeys((where.roots if path.startswith("/") else where.v1).values()))
     found = []
@@ -116,9 +116,17 @@ def _parts(path: str) -> list[str]:
     return parts
 
 
-def _home(where: Layout) -> str:
+def asks_systemd(where: Layout | None = None) -> bool:
+    """Whether there is no place for groups of ours but a scope that systemd makes."""
+    where = layout.current() if where is None else where
+    return bool(where.v2) and not home.find(where.v2, where.roots["unified"]).path
+
+
+def _home(where: Layout, *, take: bool) -> str:
     """Raises CgroupOSError where there is none without systemd being asked."""
     found = home.find(where.v2, where.roots["unified"]).path
+    if found and take:
+        home.claim("", where.v2, where.roots["unified"])  # of which only the making room matters
     if not found:
         raise files.refusal(
             "systemd manages the control groups of this host, so a relative path names none; have "
