@@ -27,10 +27,9 @@ SOURCE = "/root/src"
 
 _BOOT_S = 400  # some 40 s on two free CPUs
 _COMMAND_S = 900.0
-_REPLACE = (
-    f"cd {SOURCE} && find . -path ./.venv -prune -o -type f ! -path '*/__pycache__/*' -delete"
-    " && tar -xf -"
-)
+_REPLACE = f"""cd {SOURCE} &&
+find . -path ./.venv -prune -o -type f ! -path '*/__pycache__/*' -print0 | xargs -0r rm -f &&
+tar -xf -"""
 
 
 @dataclass(frozen=True, slots=True)
