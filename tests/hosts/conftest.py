@@ -24,6 +24,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Name the mark that says for which hosts a test is; without it, for Debian 13's."""
+    config.addinivalue_line("markers", "host(name, ...): for these hosts, or for every one")
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what is about other hosts; give the rest time."""
     chosen = config.getoption("--host", DEBIAN_13.name)

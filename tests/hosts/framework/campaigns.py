@@ -36,6 +36,7 @@ def measure(host: Machine, campaign: str, run: str) -> Report:
     Raises:
         CommandError: tare failed.
     """
+    __tracebackhide__ = True
     host.run(f"{TARE} run {campaign} --out {OUT}/{run}", timeout=1500)
     return report(host, run)
 

@@ -76,6 +76,7 @@ class Machine:
         Raises:
             CommandError: it failed, or took too long.
         """
+        __tracebackhide__ = True
         text = command if isinstance(command, str) else shlex.join(command)
         limited = f"cd {SOURCE} && exec timeout -k 10 {timeout:.0f} bash -c {shlex.quote(text)}"
         try:
