@@ -23,6 +23,8 @@ _BY_ITSELF: Mapping[str, str] = {
         r"getty@\S+|run-\S+|user-runtime-dir@\d+|system-\S+|modprobe@\S+)\.(?:service|scope|slice)(?:/.*)?|"
         r"/system\.slice/\S+\.(?:mount|automount)|/system\.slice/system-\S+"
     ),
+    # tare's own state: the lock of campaigns stays, and one empty folder for each sandbox
+    "files": r"/run/tare(?:/[^/]+)?",
     "processes": r"/usr/lib/systemd/\S+.*|/usr/sbin/cron.*|/sbin/agetty.*|\(\S+\)",
     "sysctls": r"fs/binfmt_misc/.*",
 }

@@ -31,7 +31,6 @@ _BYTES = 16 * 2**30  # sparse
 _PART_OF_THE_DISK = (
     "ansible/roles/tare_host/files/packages.txt",
     "constraints.txt",
-    "pyproject.toml",
     "tests/hosts/framework/hosts.py",
     "tests/hosts/framework/image.py",
     "tests/hosts/framework/mirrors.py",
@@ -78,6 +77,9 @@ def digest_of(host: Host) -> str:
     asked = (host.suite, host.packages, host.kernel, host.kernel_suite, mirrors.sources(host.suite))
     total.update(repr(asked).encode())
     total.update(recipe_of(Distribution("debian", host.suite), ()).encode())
+    # the linters' settings stand last, and install nothing; scripts/setup leaves them out as well
+    project = (checkout.ROOT / "pyproject.toml").read_text()
+    total.update(project.partition("[tool.ruff]")[0].encode())
     for name in _PART_OF_THE_DISK:
         total.update((checkout.ROOT / name).read_bytes())
     return total.hexdigest()[:16]
