@@ -26,12 +26,11 @@ from tests.hosts.framework.owned import owned, require
 
 Progress = Callable[[str], None]
 _PARTIAL = ".partial-"
-_KEPT = 3  # checkouts that differ in packages are worked on at the same time
+_KEPT = 4  # checkouts that differ in packages are worked on at the same time
 _BYTES = 16 * 2**30  # sparse
 _PART_OF_THE_DISK = (
     "ansible/roles/tare_host/files/packages.txt",
     "constraints.txt",
-    "tests/hosts/framework/hosts.py",
     "tests/hosts/framework/image.py",
     "tests/hosts/framework/mirrors.py",
     "tests/hosts/framework/prepare.sh",
