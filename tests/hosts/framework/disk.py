@@ -112,6 +112,8 @@ def _make(host: Host, final: Path, progress: Progress) -> None:
         raise PreparationError("preparing a host's disk needs root; run this as root")
     require("mkfs.ext4", "ssh-keygen")
     work = Path(tempfile.mkdtemp(prefix=_PARTIAL, dir=final.parent))
+    for old in final.parent.glob("*.log"):  # of preparations that failed
+        old.unlink()
     log = final.parent / f"{final.name}.log"
     log.write_text("")
     root = work / "tree"
