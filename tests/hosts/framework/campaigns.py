@@ -14,7 +14,13 @@ Report = dict[str, Any]
 
 
 def write(
-    host: Machine, name: str, sandboxes: Sequence[str], workloads: Sequence[str], *, blocks: int = 1
+    host: Machine,
+    name: str,
+    sandboxes: Sequence[str],
+    workloads: Sequence[str],
+    *,
+    blocks: int = 1,
+    settings: str = "",
 ) -> str:
     """Write a campaign's TOML file there; its path."""
     path = f"{OUT}/{name}.toml"
@@ -25,6 +31,7 @@ def write(
         f"blocks_min = {blocks}",
         f"blocks_max = {blocks}",
         "budget_s = 3600",
+        settings,
     ]
     host.put(f"mkdir -p {OUT} && cat >{path}", ("\n".join(lines) + "\n").encode())
     return path

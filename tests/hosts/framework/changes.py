@@ -18,7 +18,7 @@ _BY_ITSELF: Mapping[str, tuple[str, ...]] = {
     ),
     "sysctls": (r"fs/binfmt_misc/.*",),  # likewise
     "groups": (
-        r"/user\.slice/user-\d+\.slice(?:/session-\S+\.scope|/user@\d+\.service(?:/.*)?)?",  # logins
+        r"/user\.slice/user-\d+\.slice(?:/session-\S+\.scope|/user@.*)?",  # logins
         r"/system\.slice/(?:user-runtime-dir@\d+|modprobe@\S+|run-\S+)\.(?:service|scope)",
         # systemd's own services, which start when they are asked over D-Bus, and those of timers
         r"/system\.slice/(?:systemd-\w+|dbus|cron|getty@\S+)\.service",

@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,7 +26,7 @@ from tests.hosts.framework.owned import owned, require
 
 Progress = Callable[[str], None]
 _PARTIAL = ".partial-"
-_KEPT = 4  # checkouts that differ in packages are worked on at the same time
+KEPT = 4  # checkouts that differ in packages are worked on at the same time
 _BYTES = 16 * 2**30  # sparse
 _PART_OF_THE_DISK = (
     "ansible/roles/tare_host/files/packages.txt",
@@ -94,17 +94,26 @@ def prepared(host: Host, progress: Progress) -> Iterator[Disk]:
     folder = cache_folder()
     folder.mkdir(parents=True, exist_ok=True)
     final = folder / f"{host.suite}-{digest_of(host)}"
-    with _locked(folder / ".lock", progress):
-        _delete_remainders(folder)
-        if not final.is_dir():
-            _make(host, final, progress)
-        os.utime(final)
-        held = _open_shared(final)
-        _prune(folder, final)
-    try:
+    with ExitStack() as stack:
+        with _locked(folder / ".lock", progress):
+            _delete_remainders(folder)
+            if not final.is_dir():
+                _make(host, final, progress)
+            os.utime(final)
+            stack.enter_context(held(final))
+            prune(folder)
         yield Disk(final)
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Keep a disk from being deleted."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
+        yield
     finally:
-        os.close(held)
+        os.close(descriptor)
 
 
 def _make(host: Host, final: Path, progress: Progress) -> None:
@@ -143,22 +152,20 @@ def _tool(*command: str) -> None:
         raise PreparationError(f"{command[0]} failed: {done.stderr.strip()}")
 
 
-def _prune(folder: Path, used: Path) -> None:
-    """Delete the disks used longest ago, beyond `_KEPT` of them; not those that are held."""
+def prune(folder: Path) -> None:
+    """Delete the disks used longest ago, beyond `KEPT` of them; not those that are held."""
     disks = [p for p in folder.iterdir() if p.is_dir() and not p.name.startswith(".")]
-    for disk in sorted(disks, key=lambda p: p.stat().st_mtime, reverse=True)[_KEPT:]:
+    for disk in sorted(disks, key=lambda p: p.stat().st_mtime, reverse=True)[KEPT:]:
         descriptor = os.open(disk, os.O_RDONLY)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             continue
-        else:
-            if disk != used:
-                aside = disk.with_name(f"{_PARTIAL}{disk.name}")
-                disk.rename(aside)
-                shutil.rmtree(aside)
         finally:
             os.close(descriptor)
+        aside = disk.with_name(f"{_PARTIAL}{disk.name}")
+        disk.rename(aside)
+        shutil.rmtree(aside)
 
 
 def _delete_remainders(folder: Path) -> None:
@@ -167,12 +174,6 @@ def _delete_remainders(folder: Path) -> None:
         if f" {path}/" in Path("/proc/self/mountinfo").read_text():
             raise HostError(f"{path} has mounts inside; unmount them and delete it")
         shutil.rmtree(path)
-
-
-def _open_shared(path: Path) -> int:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    fcntl.flock(descriptor, fcntl.LOCK_SH)
-    return descriptor
 
 
 @contextmanager
