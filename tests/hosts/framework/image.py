@@ -1,4 +1,4 @@
-"""Builds tare's image in a tree that is not booted yet, as the booted host would build it.
+"""Builds tare's image and its C program in a tree that is not booted yet, as the host would.
 
 A host's own kernel becomes its guests', so the build has to see the kernel that will run there and
 not the one that runs here. Run as ``python -m tests.hosts.framework.image``.
@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from benchmarks.image import build
+from runtime import executor
 
 
 def version_of(kernel: Path) -> str:
@@ -32,7 +33,7 @@ def main() -> None:
     )
     os.uname = lambda: there
     image = build(progress=lambda step: print(step, file=sys.stderr))
-    print(image.digest)
+    print(image.digest, executor.build())
 
 
 if __name__ == "__main__":
