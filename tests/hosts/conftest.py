@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.hosts.framework import changes, kept
+from tests.hosts.framework import campaigns, changes, kept
 from tests.hosts.framework.hosts import DEBIAN_13, HOSTS
 from tests.hosts.framework.machine import Machine, booted
 
@@ -51,6 +51,7 @@ def host(pytestconfig: pytest.Config) -> Iterator[Machine]:
     if pytestconfig.getoption("--again"):
         machine = kept.find(name)
         machine.put_checkout()
+        machine.run(f"rm -rf {campaigns.OUT}")
         yield machine
         return
     capture = pytestconfig.pluginmanager.getplugin("capturemanager")
@@ -68,4 +69,4 @@ def unchanged(host: Machine) -> Iterator[None]:
     """Compare the host before a test with the host after it."""
     before = changes.look(host)
     yield
-    assert changes.between(before, changes.look(host)) == []
+    changes.assert_none(before, changes.look(host))

@@ -17,7 +17,7 @@ def run(host: Machine) -> Run:
     campaign = campaigns.write(host, "demo", _SANDBOXES, _WORKLOADS, blocks=2)
     before = changes.look(host)
     run = campaigns.measure(host, campaign, "demo")
-    assert changes.between(before, changes.look(host)) == []
+    changes.assert_none(before, changes.look(host))
     return run
 
 

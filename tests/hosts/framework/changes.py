@@ -53,4 +53,11 @@ def between(before: State, after: State) -> list[str]:
     return lines
 
 
+def assert_none(before: State, after: State) -> None:
+    """Fail with every difference, one a line."""
+    __tracebackhide__ = True
+    if found := between(before, after):
+        raise AssertionError("the host is not as it was:\n" + "\n".join(found))
+
+
 _PROGRAM = Path(__file__).with_name("state.py").name
