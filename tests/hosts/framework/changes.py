@@ -23,11 +23,16 @@ _BY_ITSELF: Mapping[str, tuple[str, ...]] = {
         # systemd's own services, which start when they are asked over D-Bus, and those of timers
         r"/system\.slice/(?:systemd-\w+|dbus|cron|getty@\S+)\.service",
         r"/system\.slice/\S+\.mount",
+        r"/machine\.slice",  # once libvirt has registered a guest with machined, it stays
         r"/system\.slice/system-\S+\.slice(?:/.*)?",
     ),
     "processes": (r"/usr/lib/systemd/\S+.*", r"/usr/sbin/cron.*", r"/sbin/agetty.*", r"\(\S+\)"),
-    # tare's own state: the lock of campaigns stays, and one empty folder for each sandbox
-    "files": (r"/run/tare(?:/[^/]+)?",),
+    "files": (
+        # tare's own state: the lock of campaigns, a folder for each sandbox, and for VMs what
+        # libvirt found out about QEMU and the last guests' logs; the next run takes them over
+        r"/run/tare(?:/[^/]+|/vm/.*)?",
+        r"/run/libvirt/(?:hostdevmgr|common(?:/system\.token)?)",  # libvirt's, in any process
+    ),
 }
 
 
