@@ -21,7 +21,9 @@ PROGRAM = """
 import subprocess, time
 from tests.hosts.framework.owned import owned, work_folder
 with work_folder() as folder:
-    child = subprocess.Popen(owned("sleep", "1000"))
+    shell = owned("sh", "-c", "echo; exec sleep 1000")
+    child = subprocess.Popen(shell, stdout=subprocess.PIPE)
+    child.stdout.readline()
     (folder / "console").write_text("something")
     print(folder, child.pid, flush=True)
     time.sleep(1000)
