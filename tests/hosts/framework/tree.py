@@ -49,8 +49,8 @@ def _bootstrap(host: Host, tree: Path, log: Path) -> None:
     kernel = host.kernel
     if host.kernel_suite:  # of several versions, that suite's (apt-patterns(7))
         kernel = f"?narrow(?codename(^{host.kernel_suite}$),?exact-name({host.kernel}))"
-    packages = ",".join((*host.packages, kernel))
-    command = ["mmdebstrap", "--quiet", "--mode=root", "--variant=minbase", f"--include={packages}"]
+    command = ["mmdebstrap", "--quiet", "--mode=root", "--variant=minbase"]
+    command += [f"--include={','.join(host.packages)}", f"--include={kernel}"]
     command += [f"--aptopt={setting.rstrip(';')}" for setting in mirrors.apt_settings()]
     command += ["--dpkgopt=force-unsafe-io", host.suite, str(tree)]
     if stanzas := "\n".join(mirrors.sources(s) for s in (host.suite, host.kernel_suite) if s):
