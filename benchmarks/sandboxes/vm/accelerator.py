@@ -1,15 +1,10 @@
-"""Which accelerator the guests run under, and what a reader must know of it."""
+"""Choice of the accelerator that the guests run under, with caveats for the reader."""
 
-from __future__ import annotations
-
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import vmdriver
 from benchmarks.errors import UnsuitableHostError
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 
 @dataclass(frozen=True)

@@ -293,9 +293,9 @@ def test_a_helper_of_docker_that_is_gone_leaves_a_note_for_tare_clean(
 INSIDE = """
 import sys
 from benchmarks.errors import MeasurementError
-from benchmarks.sandboxes.managers.docker_daemon import refuse_elsewhere
+from benchmarks.sandboxes.managers.docker_daemon import refuse_foreign
 try:
-    refuse_elsewhere(sys.argv[1])
+    refuse_foreign(sys.argv[1])
 except MeasurementError as error:
     print(error)
 """
@@ -344,6 +344,6 @@ def test_what_is_not_installed_is_absent_with_the_package(
     name: str, setting: Setting, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr("benchmarks.sandboxes.kinds.podman.SEARCH", str(tmp_path))
+    monkeypatch.setattr("benchmarks.sandboxes.kinds.podman.SEARCH_PATH", str(tmp_path))
     with pytest.raises(UnsuitableHostError, match=f"needs {name}, which is not installed; install"):
         open_sandbox(name, setting)

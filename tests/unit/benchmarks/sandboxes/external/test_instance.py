@@ -1,4 +1,4 @@
-"""A peer's instance over processes of this test: its CPU time, its end, its commands."""
+"""An external instance over processes of this test: its CPU time, its end, its commands."""
 
 from __future__ import annotations
 
