@@ -21,15 +21,14 @@ from benchmarks.sandboxes.capture import FirstByte
 from benchmarks.sandboxes.external.client import start_error
 from benchmarks.sandboxes.kinds.oci import groups_of
 from runtime.cgroups import layout, usage
+from tests.framework.external_sandboxes import MEMORY, traces, workload
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from benchmarks.image import Image
-    from benchmarks.sandboxes.external.instance import ExternalInstance
     from benchmarks.sandboxes.external.sandbox import ExternalSandbox
 
-MEMORY = 96 << 20
 LIMITED = ["oci:crun", "oci:runc", "floor"]
 EXTERNAL = [*LIMITED, "oci:crun:no-cgroup", "floor:no-cgroup", "peer:bwrap", "peer:nspawn"]
 #: Without systemd's services nspawn makes no user namespace over an image that it does not own.
@@ -61,29 +60,6 @@ def open_external(name: str, setting: Setting) -> ExternalSandbox:
     if wanted and shutil.which(wanted) is None:
         pytest.skip(f"{wanted} is not installed")
     return open_sandbox(name, setting)  # type: ignore[return-value]
-
-
-def traces(helper: str) -> list[str]:
-    """What bears a helper's name; others may use this host at the same time."""
-    groups = [
-        str(path)
-        for depth in ("*", "*/*", "*/*/*")
-        for path in Path("/sys/fs/cgroup").glob(f"{depth}/{helper}")
-    ]
-    mounts = Path("/proc/self/mountinfo").read_text().splitlines()
-    return groups + [line for line in mounts if helper in line]
-
-
-def workload(instance: ExternalInstance) -> Path:
-    """The /proc directory of the idle workload, below whatever init there is."""
-    deadline = time.monotonic() + 5
-    while time.monotonic() < deadline:
-        for pid in instance.pids():
-            folder = Path(f"/proc/{pid}")
-            if b"2147483647" in (folder / "cmdline").read_bytes().split(b"\0"):
-                return folder
-        time.sleep(0.01)  # the shell has reported its first instruction, and is about to exec
-    raise AssertionError("the workload does not run")
 
 
 def status(folder: Path) -> dict[str, str]:

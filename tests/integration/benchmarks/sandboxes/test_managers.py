@@ -20,7 +20,8 @@ from benchmarks.results.records import Resources
 from benchmarks.sandboxes import make_testbed, open_sandbox
 from benchmarks.sandboxes.base import Setting
 from benchmarks.sandboxes.managers import docker_traces
-from tests.integration.benchmarks.sandboxes.test_peers import MEMORY, traces, workload
+from tests import framework
+from tests.framework.external_sandboxes import MEMORY, traces, workload
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from benchmarks.image import Image
     from benchmarks.sandboxes.managers.manager import ManagerSandbox
 
-STAND_IN = Path(__file__).with_name("stand_in_docker.py")
+STAND_IN = Path(framework.__file__).with_name("stand_in_docker.py")
 
 
 @pytest.fixture(scope="module")
