@@ -1,4 +1,4 @@
-"""Time how run folders and campaigns scale.
+"""Measure how run folders and campaigns scale with the number of samples.
 
 ``python -m benchmarks.stats.simulation.folder [--samples N]``
 
@@ -8,8 +8,6 @@ sandbox that has taken none, a tenth as many and as many before. The folder says
 are made up.
 """
 
-from __future__ import annotations
-
 import argparse
 import contextlib
 import os
@@ -17,12 +15,14 @@ import random
 import sys
 import tempfile
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
 from benchmarks.campaign.config import Campaign
+from benchmarks.campaign.schedule import Stop
 from benchmarks.results import metrics, runfolder
 from benchmarks.results.journal import Visit, encode
 from benchmarks.results.records import (
@@ -35,11 +35,6 @@ from benchmarks.results.records import (
     Unit,
 )
 from benchmarks.session import runner
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from benchmarks.campaign.schedule import Stop
 
 _SANDBOXES = ("fake", "fake:slow", "fake:broken")
 _BUILT_IN = (metrics.STARTUP, metrics.MEMORY)
@@ -58,7 +53,7 @@ class Cost(NamedTuple):
 
 def write(path: Path, samples: int, seed: int) -> None:
     """Write a run folder of about that many samples, 20 and more a visit."""
-    told = [info for info in metrics.catalogue() if info.workload in _BUILT_IN]
+    built_in = [info for info in metrics.catalogue() if info.workload in _BUILT_IN]
     info = RunInfo(
         schema=SCHEMA_VERSION,
         run="made-up",
@@ -73,10 +68,10 @@ def write(path: Path, samples: int, seed: int) -> None:
             SandboxInfo(name=name, kind="fake", profile="plain", caveats=("made up",))
             for name in _SANDBOXES
         ),
-        metrics=tuple(told),
+        metrics=tuple(built_in),
     )
     runfolder.create(path, info)
-    noise = random.Random(seed)  # noqa: S311  # not cryptography
+    noise = random.Random(seed)
     rates = [(f"load-{number}", "throughput_per_s") for number in range(_WORKLOADS)]
     written, block = 0, 0
     with (path / "samples.jsonl").open("wb") as file:
@@ -85,7 +80,7 @@ def write(path: Path, samples: int, seed: int) -> None:
                 taken = [
                     _sample(block, position, name, workload, metric, unit, noise)
                     for workload, metric, unit in (
-                        *((one.workload, one.metric, one.unit) for one in told),
+                        *((one.workload, one.metric, one.unit) for one in built_in),
                         *((*rate, Unit.PER_SECOND) for rate in rates),
                     )
                 ]
@@ -95,7 +90,7 @@ def write(path: Path, samples: int, seed: int) -> None:
             block += 1
 
 
-def _sample(  # noqa: PLR0917  # one line a sample reads best
+def _sample(  # noqa: PLR0917  # one short line a sample
     block: int,
     position: int,
     sandbox: str,
