@@ -1,7 +1,7 @@
 """Variants of the VM sandbox (``vm:…``): their profiles, and the files they boot from."""
 
 import platform
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import vmdriver
@@ -31,7 +31,7 @@ class Variant:
     profile: vmdriver.Profile
     share: str = ""
     boundaries: tuple[str, ...] = _BOOT
-    deadlines: vmdriver.Deadlines = vmdriver.Deadlines()  # noqa: RUF009  # frozen
+    deadlines: vmdriver.Deadlines = field(default_factory=vmdriver.Deadlines)
     sentence: str = ""
 
 
