@@ -166,6 +166,45 @@ print(sorted(path.name for path in Path("{tmp_path}/images").iterdir()))
     assert left == "['.lock']"
 
 
+def test_a_build_leaves_the_host_s_mounts_as_they_were(tmp_path: Path) -> None:
+    """On a shared root, with an mmdebstrap that does to it what the real one does."""
+    stand_in = tmp_path / "mmdebstrap"
+    stand_in.write_text(
+        '#!/bin/sh\n[ "$1" = --version ] && exit 0\n'
+        f"mount --make-rprivate / && mount -t tmpfs none {tmp_path}\n"
+        "[ $? = 0 ] && echo E: as told >&2\nexit 1\n"
+    )
+    stand_in.chmod(0o755)
+    script = f"""
+import sys
+from pathlib import Path
+from benchmarks.image import tree
+from benchmarks.image.errors import ToolFailedError
+from benchmarks.image.sources import Host, Source
+def table():
+    return [line.split(" - ")[0].split(" ", 3)[3] for line in open("/proc/self/mountinfo")]
+before = table()
+try:
+    tree.bootstrap(Path("{tmp_path}/tree"), Host("debian", "trixie"),
+        (Source(("http://m",), ("trixie",), ("main",), "k"),), log=Path("{tmp_path}/log"))
+except ToolFailedError as error:
+    print(error)
+print(any("shared:" in line for line in before), table() == before)
+"""
+    done = subprocess.run(
+        ["unshare", "--mount", "--propagation", "unchanged", "sh", "-c",
+         'mount --make-rshared / 2>/dev/null || exit 77; exec "$@"', "sh",
+         sys.executable, "-c", script],
+        capture_output=True, text=True, check=False, timeout=60,
+        env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"},
+    )  # fmt: skip
+    if done.returncode == 77:
+        pytest.skip("here / is no mount point, and has no propagation")
+    said, told = done.stdout.splitlines()
+    assert "E: as told" in said, done.stderr
+    assert told == "True True"
+
+
 def _only_mirror(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     source = Source((address,), ("trixie",), ("main",), trusted=True)
     monkeypatch.setattr(builder, "read_sources", lambda _: (source,))
