@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from benchmarks.image import BuildError, Image, Manifest, distribution
-from benchmarks.image.model import SCHEMA
+from benchmarks.image.model import SCHEMA, Kernel, KernelPart
 from benchmarks.image.sources import Host, Source
 
 SOURCE = Source(("http://mirror",), ("trixie",), ("main",))
@@ -21,11 +21,15 @@ def image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Image:
     (folder / "distribution").mkdir(parents=True)
     manifest = Manifest(
         schema=SCHEMA, digest=f"sha256:{'a' * 64}", recipe="r", distribution="debian",
-        suite="trixie", packages={}, kernel_release="6.12", kernel_package="linux-image",
-        kernel_version="6.12-1", boot_key="b", tree_bytes=1, block_bytes=1,
+        suite="trixie", packages={}, tree_bytes=1, block_bytes=1,
         built_at=datetime.now(UTC), build_s=1.0,
     )  # fmt: skip
-    return Image(folder, manifest)
+    return Image(folder, manifest, part(folder, "6.12-1"))
+
+
+def part(folder: Path, version: str) -> KernelPart:
+    kernel = Kernel(digest=None, release="6.12", package="linux-image", version=version)
+    return KernelPart(folder, kernel)
 
 
 def write(image: Image, key: str) -> None:
@@ -53,8 +57,8 @@ def test_one_that_was_made_from_the_same_is_not_made_again(image: Image) -> None
 
 
 def test_another_kernel_or_mirror_needs_another(image: Image) -> None:
-    manifest = msgspec.structs.replace(image.manifest, kernel_version="6.12-2")
-    assert key(image) != key(Image(image.folder, manifest))
+    other = Image(image.folder, image.manifest, part(image.folder, "6.12-2"))
+    assert key(image) != key(other)
     assert key(image) != distribution._key(image, Host("debian", "sid"), (SOURCE,))
 
 
