@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from benchmarks import sandboxes
 from benchmarks.campaign import config as campaigns
 from benchmarks.experiments import probes
 from benchmarks.experiments.covert_channels import CHANNELS
 from benchmarks.experiments.surface import part as surface_part
 from benchmarks.results import metrics, runfolder
 from benchmarks.results.records import Status
-from tare import __version__
+from tare import __version__, images
 from tare.errors import ExitCode
 from tare.settings import state_folder
 
@@ -56,6 +55,7 @@ _PROBES = (metrics.LEAKS, metrics.CONTROLS)
     metavar="FILE",
     help="Output of an earlier --json to compare with; implies --fail-on new.",
 )
+@images.option
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
@@ -73,6 +73,7 @@ def command(
     explain: str | None,
     fail_on: str | None,
     baseline: Path | None,
+    image: str | None,
     out: Path | None,
 ) -> int:
     """Show what each sandbox lets a process see and do; a guest is booted to judge constants."""
@@ -104,7 +105,7 @@ def command(
             out = (
                 Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tare-leaks-"))) / "run"
             )
-        run = _measure(chosen, out)
+        run = _measure(chosen, out, image)
         rows = _rows(run)
         if as_json:
             click.echo(json.dumps(rows, indent=1))
@@ -132,17 +133,15 @@ def _check_explained(what: str, workloads: Sequence[str]) -> None:
         raise click.UsageError(f"there is no probe {what!r}{hint}")
 
 
-def _measure(campaign: Campaign, folder: Path) -> Run:
-    from benchmarks import image
+def _measure(campaign: Campaign, folder: Path, ref: str | None) -> Run:
     from benchmarks.session import runner
     from tare.progress import CampaignProgress
 
-    fake = sandboxes.simulated(campaign.sandboxes)
     with CampaignProgress(campaign, once=True) as progress:
         runner.run(
             campaign,
             folder,
-            image=None if fake else image.build(progress=progress.note),
+            image=images.choose(campaign, ref, progress.note),
             state=state_folder(),
             tare_version=__version__,
             observer=progress,
