@@ -46,8 +46,10 @@ def of_run(campaign: Campaign, info: RunInfo, note: Callable[[str], Any]) -> Ima
     Raises:
         ImageError: As for `choose`.
     """
-    from benchmarks.image import store
+    from benchmarks import image
 
-    known = info.image or {}
-    found = store.recorded(known["digest"], known.get("kernel_digest")) if known else None
+    found = None
+    if info.image is not None:
+        known = (info.image["digest"], info.image.get("kernel_digest"))
+        found = image.recorded(*known, progress=note)
     return found or choose(campaign, None, note)

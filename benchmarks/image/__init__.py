@@ -8,7 +8,7 @@ sandbox that boots one.
 
 from benchmarks.image import store
 from benchmarks.image.adopt import import_image
-from benchmarks.image.builder import build, get
+from benchmarks.image.builder import build, get, recorded
 from benchmarks.image.errors import BuildError, ImageError, NoGuestError, StoreError
 from benchmarks.image.export import export
 from benchmarks.image.model import Image, Manifest
@@ -24,5 +24,6 @@ __all__ = [
     "export",
     "get",
     "import_image",
+    "recorded",
     "store",
 ]

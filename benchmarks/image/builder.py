@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from benchmarks.image import block, kernels, store, tools, tree
+from benchmarks.image import block, boot, kernels, store, tools, tree
 from benchmarks.image.digest import tree_digest
 from benchmarks.image.errors import DiskFullError, NotRootError, WrongHostError
 from benchmarks.image.model import OWN, SCHEMA, Image, Manifest
@@ -82,6 +82,30 @@ def get(ref: str, cache: Path | None = None, *, progress: Progress = lambda _: N
     try:
         with interruptible(), store.locked(cache, progress) as folder:
             return _renewed(store.find(ref, cache), folder, progress)
+    except OSError as error:
+        raise tools.explain_os_error("working in the image cache", error) from error
+
+
+def recorded(
+    digest: str,
+    kernel: str | None,
+    cache: Path | None = None,
+    *,
+    progress: Progress = lambda _: None,
+) -> Image | None:
+    """Return the very image that a run names, with the kernel it had; None where it is gone.
+
+    Raises:
+        BuildError: what its guests boot with is to be made anew and cannot be.
+    """
+    image = store.recorded(digest, kernel, cache)
+    if image is None or image.part is None or os.geteuid() != 0:
+        return image
+    if image.part.manifest.boot_key == boot.key(image.part.manifest.version):
+        return image
+    try:
+        with interruptible(), store.locked(cache, progress):
+            return kernels.boot_renewed(image, progress)
     except OSError as error:
         raise tools.explain_os_error("working in the image cache", error) from error
 

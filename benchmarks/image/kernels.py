@@ -40,14 +40,19 @@ def renew(image: Image, work: Path, *, log: Path, progress: Progress) -> Image:
         if reason is None:
             progress(f"taking in the host's own kernel {own.release}")
             made = from_host(own, image.root, work, log=log, progress=progress)
-            return _boot_renewed(store.use_kernel(image, made), progress)
+            return boot_renewed(store.use_kernel(image, made), progress)
         progress(_left_out(own, reason))
         if current is not None:
             image = store.replace_kernel(image, host=_identity(own))
-    return _boot_renewed(image, progress)
+    return boot_renewed(image, progress)
 
 
-def _boot_renewed(image: Image, progress: Progress) -> Image:
+def boot_renewed(image: Image, progress: Progress) -> Image:
+    """Make vmlinux and initramfs anew where this package's own code has changed since.
+
+    Raises:
+        BuildError: it cannot be done.
+    """
     if image.part is None:
         return image
     current = boot.key(image.part.manifest.version)

@@ -45,6 +45,11 @@ _ENCLOSED = (
 # apt and dpkg speak English under LC_ALL=C; the first pattern that matches anywhere decides.
 _CAUSES: tuple[tuple[type[BuildError], re.Pattern[str], str], ...] = (
     (
+        ToolFailedError,
+        re.compile(r"unshare failed: operation not permitted", re.IGNORECASE),
+        "this root may make no namespaces, as in most containers; give it CAP_SYS_ADMIN",
+    ),
+    (
         DiskFullError,
         re.compile(
             r"no space left on device|not enough free space|write failed.*full", re.IGNORECASE

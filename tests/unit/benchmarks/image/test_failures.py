@@ -70,6 +70,11 @@ def left_in(cache: Path) -> list[Path]:
             "a mirror lacks what was asked for",
         ),
         ("E: 404  Not Found [IP: 1.2.3.4 80]", MirrorMissingError, "a mirror lacks"),
+        (
+            "unshare: unshare failed: Operation not permitted",
+            ToolFailedError,
+            "may make no namespaces",
+        ),
         ("E: chroot went up in smoke", ToolFailedError, "with status 25: E: chroot went up"),
     ],
 )
