@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.image import own_kernel
 from benchmarks.image.errors import BadKernelError
-from tests.unit.benchmarks.image.stand_ins import PVH, elf, plant_kernel
+from tests.unit.benchmarks.image.stand_ins import PVH, elf, plant_kernel, programs
 
 RELEASE = os.uname().release
 
@@ -21,7 +21,11 @@ def host(tmp_path: Path) -> Path:
     return tmp_path / "host"
 
 
-def test_it_is_found_and_copied_as_a_package_would_lie(host: Path, tmp_path: Path) -> None:
+def test_it_is_found_and_copied_as_a_package_would_lie(
+    host: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    programs(tmp_path / "bin")
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin:/usr/bin:/bin")
     own = own_kernel.find(host)
     assert own is not None
     assert own_kernel.why_not(own) is None
