@@ -149,15 +149,21 @@ def rename(image: Image, name: str, cache: Path | None = None) -> Image:
 
 
 def verify(image: Image) -> None:
-    """Recompute the tree's digest.
+    """Recompute the digests of the tree and of the kernel in use.
 
     Raises:
-        ImageDamagedError: the tree is not what was built; something wrote to it.
+        ImageDamagedError: one is not what was built; something wrote to it.
     """
-    actual = tree_digest(image.root)
-    if actual != image.digest:
+    _verify(image, image.root, image.digest)
+    if image.part is not None and image.part.manifest.digest is not None:
+        _verify(image, image.part.folder / "kernel", image.part.manifest.digest)
+
+
+def _verify(image: Image, folder: Path, digest: str) -> None:
+    actual = tree_digest(folder)
+    if actual != digest:
         raise ImageDamagedError(
-            f"image {image.digest[:19]} was changed after it was built: {image.root} is now "
+            f"image {image.digest[:19]} was changed after it was built: {folder} is now "
             f"{actual[:19]}; remove it with tare image rm {image.digest[7:19]} and build it anew"
         )
 

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from benchmarks.image import Image, build, builder, get, own_kernel, store
+from benchmarks.image.errors import ImageDamagedError
 from benchmarks.image.sources import Host, Source
 from tests.unit.benchmarks.image import stand_ins
 
@@ -184,3 +185,13 @@ def test_the_boot_files_of_an_image_of_before_are_renewed_in_place(
     assert renewed.initramfs == renewed.folder / "initramfs"
     assert store.load(renewed.folder) == renewed
     assert world.trees_made == 1
+
+
+def test_verifying_tells_a_kernel_that_was_written_to(world: World) -> None:
+    image = world.build()
+    store.verify(image)
+    image.kernel.write_bytes(b"changed")
+    with pytest.raises(
+        ImageDamagedError, match=r"was changed after .*/kernel is now"
+    ):
+        store.verify(image)
