@@ -226,8 +226,16 @@ def use_kernel(image: Image, made: Path) -> Image:
     kernels = image.folder / KERNELS
     kernels.mkdir(exist_ok=True)
     final = kernels / made.name
-    if not final.exists():
+    there = load_kernel(final)
+    if there is None:
+        if final.exists():  # of an earlier attempt that was killed
+            discard(final)
         made.rename(final)
+    else:  # the same files under another name; what was made of them is here, and of its age
+        said = load_kernel(made)
+        assert said is not None  # the caller made it
+        boot_key = there.manifest.boot_key
+        write_kernel(final, msgspec.structs.replace(said.manifest, boot_key=boot_key))
     (final / _KERNEL).touch()
     changed = replace_manifest(image, kernel=f"{KERNELS}/{made.name}", no_guest="")
     by_age = sorted(kernels.iterdir(), key=lambda path: (path / _KERNEL).stat().st_mtime)

@@ -1,5 +1,6 @@
 """The kernel is a part of its own: an update of the host's renews it alone, without a network."""
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -187,11 +188,21 @@ def test_the_boot_files_of_an_image_of_before_are_renewed_in_place(
     assert world.trees_made == 1
 
 
+def test_the_same_file_under_another_version_is_taken_in_once(world: World) -> None:
+    """As after a start with a kernel whose file was there already when the image was made."""
+    before = world.build()
+    assert world.own is not None
+    world.own = dataclasses.replace(world.own, version="#2 after the start")
+    after = world.build()
+    assert kernel(after) == kernel(before)
+    said: list[str] = []
+    assert build(world.cache, progress=said.append) == after
+    assert said == []
+
+
 def test_verifying_tells_a_kernel_that_was_written_to(world: World) -> None:
     image = world.build()
     store.verify(image)
     image.kernel.write_bytes(b"changed")
-    with pytest.raises(
-        ImageDamagedError, match=r"was changed after .*/kernel is now"
-    ):
+    with pytest.raises(ImageDamagedError, match=r"was changed after .*/kernel is now"):
         store.verify(image)
