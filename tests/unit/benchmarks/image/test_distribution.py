@@ -32,9 +32,10 @@ def part(folder: Path, version: str) -> KernelPart:
     return KernelPart(folder, kernel)
 
 
-def write(image: Image, key: str) -> None:
+def write(image: Image, key: str, tree_key: str = "") -> None:
     contents = distribution.Contents(
         key=key,
+        tree_key=tree_key,
         digest="sha256:d",
         packages={"systemd": "257"},
         initrd_bytes=1,
@@ -60,6 +61,23 @@ def test_another_kernel_or_mirror_needs_another(image: Image) -> None:
     other = Image(image.folder, image.manifest, part(image.folder, "6.12-2"))
     assert key(image) != key(other)
     assert key(image) != distribution._key(image, Host("debian", "sid"), (SOURCE,))
+
+
+def test_of_one_that_lacks_only_the_kernel_the_tree_is_taken(image: Image) -> None:
+    origin = (Host("debian", "trixie"), (SOURCE,))
+    write(image, key(image), distribution._key(image, *origin, kernel=False))
+    updated = Image(image.folder, image.manifest, part(image.folder, "6.12-2"))
+    asked, of_tree = key(updated), distribution._key(updated, *origin, kernel=False)
+    assert distribution._load(updated, asked) is None
+    assert distribution._load(updated, asked, of_tree) is not None
+    write(image, key(image))  # as before the two were told apart
+    assert distribution._load(updated, asked, of_tree) is None
+
+
+def test_an_imported_image_has_none(image: Image) -> None:
+    manifest = msgspec.structs.replace(image.manifest, origin="alpine.tar")
+    with pytest.raises(BuildError, match=r"this one was imported from alpine\.tar"):
+        distribution.build(Image(image.folder, manifest, image.part))
 
 
 def test_without_root_it_is_said_before_anything_is_done(
