@@ -68,12 +68,20 @@ def test_second_build_takes_the_cached_image(image: Image) -> None:
     assert said == []
 
 
-def test_image_in_use_is_not_removed(image: Image, tmp_path: Path) -> None:
+@pytest.mark.parametrize("linked", [False, True])
+def test_image_in_use_is_not_removed(image: Image, tmp_path: Path, *, linked: bool) -> None:
     """An overlay in a mount namespace of its own, as a container has it."""
+    cache = image.folder.parents[1]
+    if linked:
+        cache = tmp_path / "link"
+        cache.symlink_to(image.folder.parents[1])
+    root = cache / "images" / image.folder.name / "tree"
+    own = tmp_path / "own"
+    own.mkdir()
     script = (
-        f"mount -t tmpfs none {tmp_path} && mkdir {tmp_path}/u {tmp_path}/w {tmp_path}/m && "
-        f"mount -t overlay none {tmp_path}/m "
-        f"-o lowerdir={image.root},upperdir={tmp_path}/u,workdir={tmp_path}/w && echo ready && cat"
+        f"mount -t tmpfs none {own} && mkdir {own}/u {own}/w {own}/m && "
+        f"mount -t overlay none {own}/m "
+        f"-o lowerdir={root},upperdir={own}/u,workdir={own}/w && echo ready && cat"
     )
     with subprocess.Popen(
         [*PRIVATE_MOUNTS, "sh", "-c", script],
@@ -84,7 +92,7 @@ def test_image_in_use_is_not_removed(image: Image, tmp_path: Path) -> None:
         assert user.stdout
         assert user.stdout.readline() == "ready\n"
         with pytest.raises(ImageInUseError, match="is in use"):
-            store.remove(image.digest)
+            store.remove(image.digest, cache)
         assert user.stdin
         user.stdin.close()
     assert store.find(image.digest) == image
