@@ -135,7 +135,7 @@ class Connection:
         try:
             self._capabilities(architecture)
         except self._libvirt.libvirtError as error:
-            what = f"a guest of {architecture} (install {of(architecture).package}?)"
+            what = f"a guest of {architecture} ({of(architecture).qemu_remedy}?)"
             raise self._refused(what, error) from error
         self.probing_s += time.monotonic() - began
         self._learned.add(architecture)
