@@ -61,6 +61,11 @@ class Accelerator:
     cpu_features_off: tuple[str, ...] = ()
     remedy: str | None = None
 
+    @property
+    def sentence(self) -> str:
+        """Reason and remedy."""
+        return f"{self.reason}; {self.remedy}" if self.remedy else self.reason
+
 
 def audit(
     accelerators: tuple[str, ...] = ("kvm", "tcg"),
