@@ -52,7 +52,7 @@ def kind(root: Path = _HOST) -> Obstacle | None:
     if (root / "sys/module/kvm_pvm").is_dir():
         return Obstacle(
             "it is PVM (kvm_pvm), which accelerates only kernels built for it (CONFIG_PVM_GUEST)",
-            "measure VMs on a host with hardware virtualization, or nested virtualization",
+            "measure VMs on a host whose KVM uses hardware virtualization, be it nested",
         )
     if "hypervisor" in _flags(root):
         return Obstacle("it is nested: this host is itself a virtual machine", None)

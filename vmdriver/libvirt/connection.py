@@ -18,7 +18,7 @@ from xml.etree import ElementTree as ET
 from vmdriver.architecture import of
 from vmdriver.errors import ConnectError, RefusedError, VmError
 from vmdriver.libvirt.domain import Domain
-from vmdriver.libvirt.embedded import embed, library
+from vmdriver.libvirt.embedded import embed, library, without_system_bus
 
 KEEPALIVE = (5, 5)
 """Seconds between questions to a daemon, and how many may stay unanswered: 30 s in all."""
@@ -93,11 +93,15 @@ class Connection:
             ) from error
         try:
             # The transport's name keeps a driver embedded in this process from taking it for its.
-            self._connection = self._libvirt.open(
-                self.uri if self.embedded else self.uri.replace("qemu:///", "qemu+unix:///", 1)
-            )
+            with without_system_bus() if self.embedded else contextlib.nullcontext():
+                self._connection = self._libvirt.open(
+                    self.uri if self.embedded else self.uri.replace("qemu:///", "qemu+unix:///", 1)
+                )
+                # Of an embedded driver too: to learn whether the host can suspend it asks for the
+                # system bus, so that it has asked once this block ends.
+                host = self._connection.getCapabilities()
             capabilities = self._capabilities(platform.machine())
-            self.owner = None if self.embedded else _owner(self._connection.getCapabilities())
+            self.owner = None if self.embedded else _owner(host)
         except self._libvirt.libvirtError as error:
             advice = (
                 "is libvirt-daemon-driver-qemu installed, and no other process at work on the same "

@@ -9,6 +9,7 @@ was closed.
 import contextlib
 import os
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,7 @@ _loop_lock = threading.Lock()
 _loop_runs = False
 _embedded_root: Path | None = None
 
+_SYSTEM_BUS = "DBUS_SYSTEM_BUS_ADDRESS"
 _DIRECTORIES = ("etc", "lib/qemu", "run/qemu", "log/qemu", "cache/qemu")
 
 
@@ -82,6 +84,25 @@ def embed(root: Path) -> Path:
             (root / directory).mkdir(parents=True, exist_ok=True)
         (root / "etc" / "qemu.conf").write_text(QEMU_CONF)
     return root
+
+
+@contextlib.contextmanager
+def without_system_bus() -> Iterator[None]:
+    """Let libvirt, which asks for D-Bus's system bus once in its life, find none.
+
+    On a host with systemd it would register every VM with systemd-machined, whatever `QEMU_CONF`
+    says of cgroups: a service started for it, a scope of its own for QEMU in ``machine.slice``, of
+    which QEMU is taken out again at once, and a slice that stays. That is the host's to have of
+    VMs that are to be seen; these belong to the harness alone.
+    """
+    before = os.environ.get(_SYSTEM_BUS)
+    os.environ[_SYSTEM_BUS] = "unix:path=/nonexistent"
+    try:
+        yield
+    finally:
+        del os.environ[_SYSTEM_BUS]
+        if before is not None:
+            os.environ[_SYSTEM_BUS] = before
 
 
 def _run_loop(libvirt: Any) -> None:

@@ -24,7 +24,7 @@ from pathlib import Path
 from vmdriver.host.cpus import as_list
 from vmdriver.microguest import native
 from vmdriver.microguest.programs import FIRST_ROUND, MICROGUESTS
-from vmdriver.qemu.process import cpu_time_s
+from vmdriver.qemu.process import cpu_time_s, queued_s
 
 START = 100
 """Units of CPU time that QEMU may take until its guest's CPU runs; it takes one or two."""
@@ -32,14 +32,14 @@ START = 100
 SILENCE = 30
 """Units that the guest's CPU may run without a byte; ten instructions lead to its first."""
 
-MEASURE = 32
+MEASURE = 20
 """Units the guest may count for after its first byte."""
 
-ENOUGH = 6
+ENOUGH = 3
 """Units of a round that is long enough to tell the guest's speed."""
 
-WALL = 2
-"""Seconds on the clock for each of CPU time: QEMU may have to wait for its turn, or for nothing."""
+IDLE = 200
+"""Units on the clock that QEMU may neither run nor wait for its turn on a busy host."""
 
 _SPEAKER = re.compile(r"^qemu-\S+: ")
 _VCPU = "CPU "  # name of its thread: QEMU, "debug-threads"
@@ -202,17 +202,17 @@ def _watch(process: subprocess.Popen[bytes], unit_s: float) -> tuple[list[float]
 
 def _over(pid: int, used: float, stamps: list[float], waited: float, unit_s: float) -> str:
     """Which patience is over, in words; empty while there is some left. Raises OSError."""
+    idle = waited - used - queued_s(pid)
     if stamps:
-        if used > stamps[0] + MEASURE * unit_s or waited > WALL * (START + MEASURE) * unit_s:
-            return _GIVEN_UP
-        return ""
+        over = used > stamps[0] + MEASURE * unit_s or idle > IDLE * unit_s
+        return _GIVEN_UP if over else ""
     guest = _vcpu_time_s(pid)
     if guest > SILENCE * unit_s:
         return f"the guest's CPU ran for {guest:.2g} s and did nothing"
     if used - guest > START * unit_s:
         return f"QEMU took {used:.2g} s of CPU time and had not started its guest"
-    if waited > WALL * START * unit_s:
-        return f"QEMU did nothing for most of {waited:.2g} s"
+    if idle > IDLE * unit_s:
+        return f"QEMU did nothing for {idle:.2g} s"
     return ""
 
 

@@ -100,6 +100,15 @@ def cpu_time_s(pid: int) -> float:
     return time.clock_gettime_ns(~pid << 3 | _CPUCLOCK_SCHED) / 1e9
 
 
+def queued_s(pid: int) -> float:
+    """Seconds that its threads were runnable and did not run (Linux ``scheduler/sched-stats``)."""
+    queued = 0
+    for path in Path(f"/proc/{pid}/task").glob("*/schedstat"):
+        with contextlib.suppress(OSError):  # ended meanwhile, or a kernel without them
+            queued += int(path.read_text().split()[1])
+    return queued / 1e9
+
+
 def _in_words(status: int) -> str:
     code = os.waitstatus_to_exitcode(status)
     return f"exit status {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"

@@ -91,5 +91,5 @@ def test_who_waits_for_a_turn_on_a_busy_host_is_busy(monkeypatch: pytest.MonkeyP
     with others_child("exec sleep 60", "wait") as process:
         assert diagnosis.why(process).endswith("the guest waits, for its disk perhaps")
         queued = iter([0.0, 0.2])
-        monkeypatch.setattr(diagnosis, "_queued_s", lambda _pid: next(queued))
+        monkeypatch.setattr(diagnosis, "queued_s", lambda _pid: next(queued))
         assert diagnosis.why(process).endswith("a vCPU is busy")
