@@ -9,7 +9,7 @@ import os
 import platform
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -93,15 +93,11 @@ class Connection:
             ) from error
         try:
             # The transport's name keeps a driver embedded in this process from taking it for its.
-            with without_system_bus() if self.embedded else contextlib.nullcontext():
-                self._connection = self._libvirt.open(
-                    self.uri if self.embedded else self.uri.replace("qemu:///", "qemu+unix:///", 1)
-                )
-                # Of an embedded driver too: to learn whether the host can suspend it asks for the
-                # system bus, so that it has asked once this block ends.
-                host = self._connection.getCapabilities()
+            self._connection = self._libvirt.open(
+                self.uri if self.embedded else self.uri.replace("qemu:///", "qemu+unix:///", 1)
+            )
             capabilities = self._capabilities(platform.machine())
-            self.owner = None if self.embedded else _owner(host)
+            self.owner = None if self.embedded else _owner(self._connection.getCapabilities())
         except self._libvirt.libvirtError as error:
             advice = (
                 "is libvirt-daemon-driver-qemu installed, and no other process at work on the same "
@@ -116,6 +112,7 @@ class Connection:
         number = int(self._connection.getLibVersion())
         self.version = f"{number // 1_000_000}.{number // 1000 % 1000}.{number % 1000}"
         self.lost: str | None = None
+        self._registers_nowhere = False
         self._watched: dict[str, Watch] = {}
         self._lifecycle = self._connection.domainEventRegisterAny(
             None, self._libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, self._on_event, None
@@ -184,7 +181,8 @@ class Connection:
             ConnectError: the connection is lost.
         """
         try:
-            created = self._once_forgotten(lambda: self._connection.createXML(xml, 0))
+            with self._unregistered():
+                created = self._once_forgotten(lambda: self._connection.createXML(xml, 0))
             return Domain(self._libvirt, created)
         except self._libvirt.libvirtError as error:
             raise self._refused(what, error) from error
@@ -192,10 +190,21 @@ class Connection:
     def restore(self, path: Path, name: str) -> Domain:
         """Resume a saved domain from ``path``. Raises RefusedError, ConnectError."""
         try:
-            self._once_forgotten(lambda: self._connection.restoreFlags(str(path), None, 0))
+            with self._unregistered():
+                self._once_forgotten(lambda: self._connection.restoreFlags(str(path), None, 0))
             return Domain(self._libvirt, self._connection.lookupByName(name))
         except self._libvirt.libvirtError as error:
             raise self._refused(f"the saved VM {path}", error) from error
+
+    @contextlib.contextmanager
+    def _unregistered(self) -> Iterator[None]:
+        """Keep an embedded libvirt, which looks for a register once, from registering a VM."""
+        if not self.embedded or self._registers_nowhere:
+            yield
+            return
+        with without_system_bus():
+            yield
+        self._registers_nowhere = True
 
     def _once_forgotten(self, call: Callable[[], Any]) -> Any:
         """Make a call, and again while a domain of the same name is being dropped.

@@ -41,6 +41,8 @@ def settings() -> dict[str, str]:
 
 
 _loop_lock = threading.Lock()
+_bus_lock = threading.Lock()
+_addresses: list[str | None] = []
 _loop_runs = False
 _embedded_root: Path | None = None
 
@@ -95,14 +97,18 @@ def without_system_bus() -> Iterator[None]:
     which QEMU is taken out again at once, and a slice that stays. That is the host's to have of
     VMs that are to be seen; these belong to the harness alone.
     """
-    before = os.environ.get(_SYSTEM_BUS)
-    os.environ[_SYSTEM_BUS] = "unix:path=/nonexistent"
+    with _bus_lock:
+        _addresses.append(os.environ.get(_SYSTEM_BUS))
+        os.environ[_SYSTEM_BUS] = "unix:path=/nonexistent"
     try:
         yield
     finally:
-        del os.environ[_SYSTEM_BUS]
-        if before is not None:
-            os.environ[_SYSTEM_BUS] = before
+        with _bus_lock:
+            before = _addresses.pop()  # that of the first to come is left to the last to go
+            if not _addresses:
+                del os.environ[_SYSTEM_BUS]
+                if before is not None:
+                    os.environ[_SYSTEM_BUS] = before
 
 
 def _run_loop(libvirt: Any) -> None:

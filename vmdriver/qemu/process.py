@@ -56,7 +56,7 @@ class Process:
             return f"exit status {result.si_status}"
         return f"signal {signal.Signals(result.si_status).name}"
 
-    def status_of_a_stranger(self) -> str | None:
+    def exit_status_of_another_child(self) -> str | None:
         """How it ended, in words, where it was another's child; None where the kernel does not say.
 
         A zombie tells in field 52 of proc_pid_stat(5), where the pidfd still names it: its number

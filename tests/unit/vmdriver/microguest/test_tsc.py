@@ -2,7 +2,7 @@ import platform
 
 import pytest
 
-from vmdriver.host.tsc import host_khz
+from vmdriver.microguest.tsc import host_khz
 
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="the counter is x86-64's")
