@@ -136,8 +136,8 @@ def test_a_saved_guest_goes_on(driver: Driver, guest: Guest, profile: Profile) -
     for _ in range(2):
         with driver.restore(config, saved) as vm:
             assert vm.get("/tmp/here").content == b"before"
-            offset = vm.synchronize_clock()
-            assert abs(offset.offset_ns) <= offset.uncertainty_ns + 500_000_000
+            # By whole seconds, through a guest that may be slow to answer.
+            assert abs(vm.synchronize_clock().offset_ns) < 10_000_000_000
     saved.unlink()
     assert leftovers(driver.state) == []
 
