@@ -24,6 +24,7 @@ def _parse() -> argparse.Namespace:
         epilog="hosts: " + "; ".join(f"{host.name}: {host.about}" for host in HOSTS.values()),
     )
     parser.add_argument("--host", choices=sorted(HOSTS), default="debian13")
+    parser.add_argument("--list", action="store_true", help="print the names of the hosts")
     parser.add_argument("--out", type=Path, help="copy /root/out there afterwards")
     parser.add_argument(
         "--keep", action="store_true", help="leave the host up until Ctrl-C, for --again"
@@ -52,6 +53,9 @@ def _command(machine: Machine, words: list[str]) -> int:
 def main() -> int:
     """Boot, run, fetch."""
     asked = _parse()
+    if asked.list:
+        print(*HOSTS, sep="\n")
+        return 0
 
     def progress(text: str) -> None:
         print(f"host: {text}", file=sys.stderr, flush=True)

@@ -1,11 +1,12 @@
 """The booted host that all tests of a session share, and what must stay as it was on it."""
 
+import platform
 import sys
 from collections.abc import Iterator
 
 import pytest
 
-from tests.hosts.framework import changes, kept
+from tests.hosts.framework import campaigns, changes, kept
 from tests.hosts.framework.hosts import DEBIAN_13, HOSTS
 from tests.hosts.framework.machine import Machine, booted
 
@@ -22,6 +23,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="use the host that `python -m tests.hosts.boot --keep` left up",
     )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Name the mark that says for which hosts a test is; without it, for Debian 13's."""
+    config.addinivalue_line("markers", "host(name, ...): for these hosts, or for every one")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -42,10 +48,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.fixture(scope="session")
 def host(pytestconfig: pytest.Config) -> Iterator[Machine]:
     """A host that is up, with this checkout in it."""
+    if platform.machine() != "x86_64":
+        pytest.skip("the hosts that can be booted are x86-64's")
     name = pytestconfig.getoption("--host")
     if pytestconfig.getoption("--again"):
         machine = kept.find(name)
         machine.put_checkout()
+        machine.run(f"rm -rf {campaigns.OUT}")
         yield machine
         return
     capture = pytestconfig.pluginmanager.getplugin("capturemanager")
@@ -63,4 +72,4 @@ def unchanged(host: Machine) -> Iterator[None]:
     """Compare the host before a test with the host after it."""
     before = changes.look(host)
     yield
-    assert changes.between(before, changes.look(host)) == []
+    changes.assert_none(before, changes.look(host))

@@ -46,35 +46,37 @@ Description: Tiny utilities for small and embedded systems
 """
 
 
-#: What they replace.
-_REPLACED = ("busybox-static", "containerd", "docker.io", "runc")
-
-
-def removed(simulation: str) -> list[str]:
-    return re.findall(r"^Remv (\S+)", simulation, re.MULTILINE)
+#: What they replace, and one package that set-up therefore has to install.
+_ABSENT = ("busybox-static", "containerd", "docker.io", "runc", "erofs-utils")
+_ADMIN = "/root/dpkg"
+_PRETEND = f"DPKG_ADMINDIR={_ADMIN} APT_CONFIG={_ADMIN}/apt.conf TARE_BUILD={_ADMIN}"
 
 
 @pytest.mark.usefixtures("unchanged")
-def test_a_host_that_is_set_up_is_left_alone(host: Machine) -> None:
-    assert host.run("scripts/setup run").stdout == ""
+@pytest.mark.parametrize("level", ["run", "test"])
+def test_a_host_that_is_set_up_is_left_alone(host: Machine, level: str) -> None:
+    assert host.run(f"scripts/setup {level}").stdout == ""
 
 
-def test_set_up_removes_nothing_beside_debians_docker(host: Machine) -> None:
-    done = host.run("apt-get -s install --no-install-recommends $(scripts/setup packages)")
-    assert removed(done.stdout) == []
-
-
-def test_set_up_removes_nothing_beside_dockers_own_packages(host: Machine) -> None:
+@pytest.mark.parametrize("level", ["run", "peers", "test"])
+def test_set_up_removes_nothing_beside_dockers_own_packages(host: Machine, level: str) -> None:
     """By a copy of dpkg's status that has those packages' metadata: nothing is installed for it."""
     status = host.run("cat /var/lib/dpkg/status").stdout
     others = [
         stanza
         for stanza in status.split("\n\n")
-        if stanza.partition("\n")[0].removeprefix("Package: ") not in _REPLACED
+        if stanza.partition("\n")[0].removeprefix("Package: ") not in _ABSENT
     ]
-    host.put("cat >/root/status", "\n\n".join((*others, _DOCKER_CE.strip(), "")).encode())
-    done = host.run(
-        "apt-get -s -o Dir::State::status=/root/status install --no-install-recommends "
-        "$(scripts/setup packages)"
-    )
-    assert removed(done.stdout) == []
+    pretended = "\n\n".join((*others, _DOCKER_CE.strip(), ""))
+    host.put(f"mkdir -p {_ADMIN} && cat >{_ADMIN}/status", pretended.encode())
+    host.put(f"cat >{_ADMIN}/apt.conf", f'Dir::State::status "{_ADMIN}/status";\n'.encode())
+    said = host.run(f"{_PRETEND} scripts/setup --dry-run {level}").stdout
+    (planned,) = re.findall(r"would install \d+ packages and remove none: (.*)", said)
+    assert "erofs-utils" in planned.split()
+    assert {"busybox-static", "runc"}.isdisjoint(planned.split())
+
+
+@pytest.mark.usefixtures("unchanged")
+def test_what_set_up_installs_removes_nothing_of_debians(host: Machine) -> None:
+    simulated = host.run("apt-get -s install --no-install-recommends $(scripts/setup packages)")
+    assert re.findall(r"^Remv (\S+)", simulated.stdout, re.MULTILINE) == []

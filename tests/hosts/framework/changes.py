@@ -10,21 +10,29 @@ from tests.hosts.framework.machine import SOURCE, Machine
 
 State = Mapping[str, Mapping[str, str]]
 
-_BY_ITSELF: Mapping[str, str] = {
+_BY_ITSELF: Mapping[str, tuple[str, ...]] = {
     "mounts": (
-        # logind mounts one for each user who is logged in; systemd its units' credentials
-        r"/run/user/\d+|/run/credentials/\S+|"
-        # an automount, which anyone who looks into it sets off
-        r"/proc/sys/fs/binfmt_misc( \(2\))?"
+        r"/run/user/\d+",  # logind's, one for each user who is logged in
+        r"/run/credentials/\S+",  # systemd's, for its units
+        r"/proc/sys/fs/binfmt_misc(?: \(2\))?",  # an automount, which a look into it sets off
     ),
+    "sysctls": (r"fs/binfmt_misc/.*",),  # likewise
     "groups": (
-        # logins, and systemd's services that start when asked over D-Bus or by a timer
-        r"/user\.slice/.*|/system\.slice/(?:systemd-[a-z]+|dbus|cron|polkit|"
-        r"getty@\S+|run-\S+|user-runtime-dir@\d+|system-\S+|modprobe@\S+)\.(?:service|scope|slice)(?:/.*)?|"
-        r"/system\.slice/\S+\.(?:mount|automount)|/system\.slice/system-\S+"
+        r"/user\.slice/user-\d+\.slice(?:/session-\S+\.scope|/user@.*)?",  # logins
+        r"/system\.slice/(?:user-runtime-dir@\d+|modprobe@\S+|run-\S+)\.(?:service|scope)",
+        # systemd's own services, which start when they are asked over D-Bus, and those of timers
+        r"/system\.slice/(?:systemd-\w+|dbus|cron|getty@\S+)\.service",
+        r"/system\.slice/\S+\.mount",
+        r"/machine\.slice",  # once libvirt has registered a guest with machined, it stays
+        r"/system\.slice/system-\S+\.slice(?:/.*)?",
     ),
-    "processes": r"/usr/lib/systemd/\S+.*|/usr/sbin/cron.*|/sbin/agetty.*|\(\S+\)",
-    "sysctls": r"fs/binfmt_misc/.*",
+    "processes": (r"/usr/lib/systemd/\S+.*", r"/usr/sbin/cron.*", r"/sbin/agetty.*", r"\(\S+\)"),
+    "files": (
+        # tare's own state: the lock of campaigns, a folder for each sandbox, and for VMs what
+        # libvirt found out about QEMU and the last guests' logs; the next run takes them over
+        r"/run/tare(?:/[^/]+|/vm/.*)?",
+        r"/run/libvirt/(?:hostdevmgr|common(?:/system\.token)?)",  # libvirt's, in any process
+    ),
 }
 
 
@@ -40,13 +48,21 @@ def between(before: State, after: State) -> list[str]:
     lines = []
     for kind in before:
         was, now = before[kind], after[kind]
-        own = re.compile(f"^(?:{_BY_ITSELF.get(kind, '$.')})$")
+        own = [re.compile(pattern) for pattern in _BY_ITSELF.get(kind, ())]
         lines += [
             f"{kind}: {name}: {was.get(name)!r} became {now.get(name)!r}"
             for name in sorted(was.keys() | now.keys())
-            if was.get(name) != now.get(name) and not own.match(name)
+            if was.get(name) != now.get(name)
+            and not any(pattern.fullmatch(name) for pattern in own)
         ]
     return lines
+
+
+def assert_none(before: State, after: State) -> None:
+    """Fail with every difference, one a line."""
+    __tracebackhide__ = True
+    if found := between(before, after):
+        raise AssertionError("the host is not as it was:\n" + "\n".join(found))
 
 
 _PROGRAM = Path(__file__).with_name("state.py").name

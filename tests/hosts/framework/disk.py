@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,13 +26,11 @@ from tests.hosts.framework.owned import owned, require
 
 Progress = Callable[[str], None]
 _PARTIAL = ".partial-"
-_KEPT = 3  # checkouts that differ in packages are worked on at the same time
+KEPT = 4  # checkouts that differ in packages are worked on at the same time
 _BYTES = 16 * 2**30  # sparse
 _PART_OF_THE_DISK = (
     "ansible/roles/tare_host/files/packages.txt",
     "constraints.txt",
-    "pyproject.toml",
-    "tests/hosts/framework/hosts.py",
     "tests/hosts/framework/image.py",
     "tests/hosts/framework/mirrors.py",
     "tests/hosts/framework/prepare.sh",
@@ -78,6 +76,9 @@ def digest_of(host: Host) -> str:
     asked = (host.suite, host.packages, host.kernel, host.kernel_suite, mirrors.sources(host.suite))
     total.update(repr(asked).encode())
     total.update(recipe_of(Distribution("debian", host.suite), ()).encode())
+    # the linters' settings stand last, and install nothing; scripts/setup leaves them out as well
+    project = (checkout.ROOT / "pyproject.toml").read_text()
+    total.update(project.partition("[tool.ruff]")[0].encode())
     for name in _PART_OF_THE_DISK:
         total.update((checkout.ROOT / name).read_bytes())
     return total.hexdigest()[:16]
@@ -93,17 +94,26 @@ def prepared(host: Host, progress: Progress) -> Iterator[Disk]:
     folder = cache_folder()
     folder.mkdir(parents=True, exist_ok=True)
     final = folder / f"{host.suite}-{digest_of(host)}"
-    with _locked(folder / ".lock", progress):
-        _delete_remainders(folder)
-        if not final.is_dir():
-            _make(host, final, progress)
-        os.utime(final)
-        held = _open_shared(final)
-        _prune(folder, final)
-    try:
+    with ExitStack() as stack:
+        with _locked(folder / ".lock", progress):
+            _delete_remainders(folder)
+            if not final.is_dir():
+                _make(host, final, progress)
+            os.utime(final)
+            stack.enter_context(held(final))
+            prune(folder)
         yield Disk(final)
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Keep a disk from being deleted."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
+        yield
     finally:
-        os.close(held)
+        os.close(descriptor)
 
 
 def _make(host: Host, final: Path, progress: Progress) -> None:
@@ -111,6 +121,8 @@ def _make(host: Host, final: Path, progress: Progress) -> None:
         raise PreparationError("preparing a host's disk needs root; run this as root")
     require("mkfs.ext4", "ssh-keygen")
     work = Path(tempfile.mkdtemp(prefix=_PARTIAL, dir=final.parent))
+    for old in final.parent.glob("*.log"):  # of preparations that failed
+        old.unlink()
     log = final.parent / f"{final.name}.log"
     log.write_text("")
     root = work / "tree"
@@ -140,22 +152,20 @@ def _tool(*command: str) -> None:
         raise PreparationError(f"{command[0]} failed: {done.stderr.strip()}")
 
 
-def _prune(folder: Path, used: Path) -> None:
-    """Delete the disks used longest ago, beyond `_KEPT` of them; not those that are held."""
+def prune(folder: Path) -> None:
+    """Delete the disks used longest ago, beyond `KEPT` of them; not those that are held."""
     disks = [p for p in folder.iterdir() if p.is_dir() and not p.name.startswith(".")]
-    for disk in sorted(disks, key=lambda p: p.stat().st_mtime, reverse=True)[_KEPT:]:
+    for disk in sorted(disks, key=lambda p: p.stat().st_mtime, reverse=True)[KEPT:]:
         descriptor = os.open(disk, os.O_RDONLY)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             continue
-        else:
-            if disk != used:
-                aside = disk.with_name(f"{_PARTIAL}{disk.name}")
-                disk.rename(aside)
-                shutil.rmtree(aside)
         finally:
             os.close(descriptor)
+        aside = disk.with_name(f"{_PARTIAL}{disk.name}")
+        disk.rename(aside)
+        shutil.rmtree(aside)
 
 
 def _delete_remainders(folder: Path) -> None:
@@ -164,12 +174,6 @@ def _delete_remainders(folder: Path) -> None:
         if f" {path}/" in Path("/proc/self/mountinfo").read_text():
             raise HostError(f"{path} has mounts inside; unmount them and delete it")
         shutil.rmtree(path)
-
-
-def _open_shared(path: Path) -> int:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    fcntl.flock(descriptor, fcntl.LOCK_SH)
-    return descriptor
 
 
 @contextmanager

@@ -7,7 +7,9 @@ import subprocess
 from dataclasses import replace
 from pathlib import Path
 
+from benchmarks.image.errors import NoSourcesError
 from benchmarks.image.sources import Source, read_host, read_sources
+from tests.hosts.framework.errors import PreparationError
 
 _APT = re.compile(r"^Acquire::(?:https?::|ftp::|Check-|ForceIPv|Retries)")
 _ENVIRONMENT = re.compile(
@@ -18,11 +20,19 @@ _CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 
 
 def sources(suite: str) -> str:
-    """The archives of `suite`, in deb822 form; empty where this machine is no Debian."""
+    """The archives of `suite`, in deb822 form; empty where this machine is no Debian.
+
+    Raises:
+        PreparationError: this machine has none of a network's.
+    """
     host = read_host()
     if host.id != "debian":
         return ""
-    return "\n".join(_of_suite(s, host.codename, suite).stanza() for s in read_sources(host))
+    try:
+        found = read_sources(host)
+    except NoSourcesError as error:
+        raise PreparationError(str(error)) from error
+    return "\n".join(_of_suite(source, host.codename, suite).stanza() for source in found)
 
 
 def _of_suite(source: Source, here: str, suite: str) -> Source:

@@ -46,11 +46,14 @@ def _environment() -> dict[str, str]:
 
 
 def _bootstrap(host: Host, tree: Path, log: Path) -> None:
-    packages = ",".join((*host.packages, host.kernel))
-    command = ["mmdebstrap", "--quiet", "--mode=root", "--variant=minbase", f"--include={packages}"]
+    kernel = host.kernel
+    if host.kernel_suite:  # of several versions, that suite's (apt-patterns(7))
+        kernel = f"?narrow(?codename(^{host.kernel_suite}$),?exact-name({host.kernel}))"
+    command = ["mmdebstrap", "--quiet", "--mode=root", "--variant=minbase"]
+    command += [f"--include={','.join(host.packages)}", f"--include={kernel}"]
     command += [f"--aptopt={setting.rstrip(';')}" for setting in mirrors.apt_settings()]
     command += ["--dpkgopt=force-unsafe-io", host.suite, str(tree)]
-    if stanzas := mirrors.sources(host.suite):
+    if stanzas := "\n".join(mirrors.sources(s) for s in (host.suite, host.kernel_suite) if s):
         listing = tree.with_name("debian.sources")
         listing.write_text(stanzas)
         command.append(str(listing))
