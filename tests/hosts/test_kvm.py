@@ -56,6 +56,7 @@ def test_a_virtual_machine_without_nesting_is_told_so(host: Machine) -> None:
     assert "enable nested virtualization" in remedy
 
 
+@pytest.mark.slow
 @pytest.mark.host(*_KVM)
 def test_every_machine_boots_and_nothing_is_registered(host: Machine) -> None:
     """The driver's own tests of KVM, on a host where they are not skipped."""
