@@ -190,7 +190,7 @@ def qemu(path: str | None) -> Check:
     if reason is not None:  # installing it would help nobody
         return Check(id="qemu", title="QEMU", state=State.FAIL, found=reason, how="uname(2)")
     if path is None:
-        return _missing("qemu", "QEMU", f"{program} is not installed", how)
+        return _missing("qemu", "QEMU", f"{Path(program).name} is not installed", how)
     try:
         done = subprocess.run(
             [path, "--version"], capture_output=True, text=True, timeout=CHILD_SECONDS, check=True
@@ -202,7 +202,9 @@ def qemu(path: str | None) -> Check:
 
 
 def _qemu() -> str:
-    return f"qemu-system-{platform.machine()}"
+    from vmdriver.harness import of
+
+    return of(platform.machine()).qemu
 
 
 def libvirt() -> Check:
@@ -247,6 +249,7 @@ def judge_accelerators(audited: list[Any], how: str) -> Check:
     fast = any(a.verdict == "accelerates" for a in audited)
     usable = fast or any(a.verdict == "emulates" and a.name == "tcg" for a in audited)
     state = State.OK if fast else State.WARN if usable else State.FAIL
+    remedy = "; ".join(a.remedy for a in audited if a.remedy)
     return Check(
         id="accelerator",
         title="accelerator",
@@ -255,8 +258,8 @@ def judge_accelerators(audited: list[Any], how: str) -> Check:
         how=how,
         advice={
             State.WARN: "guests run on an emulated CPU, so their speeds are never ranked; "
-            "use a host with working KVM for that",
-            State.FAIL: _SETUP,
+            + (remedy or "use a host with working KVM for that"),
+            State.FAIL: remedy or _SETUP,
         }.get(state),
     )
 

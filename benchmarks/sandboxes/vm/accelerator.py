@@ -42,7 +42,7 @@ def choose() -> Choice:
         found for found in audited if found.verdict == "emulates" and found.name == "tcg"
     ]
     if not usable:
-        reasons = "; ".join(f"{found.name}: {found.reason}" for found in audited)
+        reasons = "; ".join(f"{found.name}: {found.sentence}" for found in audited)
         raise UnsuitableHostError(f"no accelerator of QEMU can run a guest here: {reasons}")
     best = usable[0]
     return Choice(
@@ -69,7 +69,7 @@ def _caveats(
     chosen: vmdriver.Accelerator,
 ) -> list[str]:
     caveats = [
-        f"{found.name} was not used: {found.reason}"
+        f"{found.name} was not used: {found.sentence}"
         for found in audited
         if found.name != chosen.name and found.verdict != "accelerates"
     ]

@@ -80,8 +80,10 @@ def test_a_trial_that_did_not_run_is_no_success() -> None:
     assert abilities.seccomp({}, "libseccomp.so.2").state is State.FAIL
 
 
-def accelerator(name: str, verdict: str, ratio: float | None = None) -> SimpleNamespace:
-    return SimpleNamespace(name=name, verdict=verdict, ratio=ratio, reason="because")
+def accelerator(
+    name: str, verdict: str, ratio: float | None = None, remedy: str | None = None
+) -> SimpleNamespace:
+    return SimpleNamespace(name=name, verdict=verdict, ratio=ratio, reason="because", remedy=remedy)
 
 
 @pytest.mark.parametrize(
@@ -94,6 +96,13 @@ def accelerator(name: str, verdict: str, ratio: float | None = None) -> SimpleNa
 )
 def test_an_accelerator_is_judged_by_its_speed(audited: list[Any], state: State) -> None:
     assert abilities.judge_accelerators(audited, "counted").state is state
+
+
+def test_the_advice_on_an_accelerator_is_for_its_own_cause() -> None:
+    refused = accelerator("kvm", "unusable", remedy="join the group kvm")
+    for translation in (accelerator("tcg", "emulates", 0.1), accelerator("tcg", "unusable")):
+        found = abilities.judge_accelerators([refused, translation], "counted")
+        assert "join the group kvm" in (found.advice or "")
 
 
 def test_missing_programs_are_failures_with_advice() -> None:
