@@ -11,7 +11,11 @@ import psutil
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from runtime.cgroups.usage import CgroupMemory
+    from runtime.harness import CgroupMemory
+
+
+GROUPED = ("cgroup_bytes", "cgroup_kernel_bytes")
+"""What only a control group of the instance's own can tell."""
 
 
 def ladder(pids: Iterable[int]) -> dict[str, float | None]:
