@@ -8,10 +8,10 @@ unexport PYTHONDONTWRITEBYTECODE
 # Of tests, also where there are more CPUs: the tests look at the whole host. 0: only pytest itself.
 PROCESSES := 2
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint unit integration setup setup-test clean
+.PHONY: help demo test lint unit integration setup setup-peers setup-test clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 
 demo: setup ## weigh native, container and VM on this host, and write the report
 	@$(BIN)/tare run quick
@@ -30,6 +30,9 @@ integration: setup-test ## tests with a real kernel and a real QEMU; needs root
 
 setup: ## what a run needs: system packages and .venv
 	@scripts/setup run
+
+setup-peers: ## the same, and the runtimes that `tare run peers` compares with
+	@scripts/setup peers
 
 setup-test: ## what the checks need
 	@scripts/setup test
