@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
-    from benchmarks.runfolder import Run
+    from benchmarks.results.runfolder import Run
     from reports.changes import Comparison
     from reports.document_model import Document
 
@@ -113,7 +113,7 @@ def write(run: Run, fmt: str, out: Path | None) -> str | Path:
     if out is None:
         return text
     from benchmarks.errors import RunFolderError
-    from benchmarks.runfolder import write_atomically
+    from benchmarks.results.runfolder import write_atomically
 
     try:
         write_atomically(out, text.encode("utf-8", "replace"))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from benchmarks import metrics, statistics
-from benchmarks.records import Status
+from benchmarks.results import metrics
+from benchmarks.results.records import Status
+from benchmarks.stats import estimators
 from reports.claims import declared
 from reports.frame import paired, select
 from reports.isolation_model import AblationRow
@@ -14,7 +15,7 @@ from reports.model import Estimate
 if TYPE_CHECKING:
     import pandas as pd
 
-    from benchmarks.records import RunInfo
+    from benchmarks.results.records import RunInfo
     from reports.model import WordRow
 
 _WITHOUT = "no-"
@@ -93,4 +94,4 @@ def _cost(
     pairs = paired(select(table, whole, workload, metric), select(table, without, workload, metric))
     if not pairs:
         return None
-    return Estimate.of(statistics.interval([above - below for above, below in pairs]))
+    return Estimate.of(estimators.interval([above - below for above, below in pairs]))

@@ -5,10 +5,11 @@ from __future__ import annotations
 from statistics import median
 from typing import TYPE_CHECKING
 
-from benchmarks import metrics, statistics
-from benchmarks.order_statistics import dependence
-from benchmarks.records import Status
-from benchmarks.warmup import warm_up
+from benchmarks.results import metrics
+from benchmarks.results.records import Status
+from benchmarks.stats import estimators
+from benchmarks.stats.order_statistics import dependence
+from benchmarks.stats.warmup import warm_up
 from reports import ablation, channels, control_plane, interference, summary, surface, sweep, units
 from reports.case import Case
 from reports.document_model import Document
@@ -20,8 +21,8 @@ from reports.reproduction import reproduction
 if TYPE_CHECKING:
     import pandas as pd
 
-    from benchmarks.records import RunInfo, SandboxInfo
-    from benchmarks.runfolder import Run
+    from benchmarks.results.records import RunInfo, SandboxInfo
+    from benchmarks.results.runfolder import Run
 
 
 _MUCH_DEPENDENCE = 2.0
@@ -104,9 +105,9 @@ def _warnings(info: RunInfo, blocks: int, failures: tuple[Failure, ...], samples
     found += [f"{name} could not be had: {reason}" for name, reason in info.absent.items()]
     if any(sandbox.kind == "fake" for sandbox in info.sandboxes):
         found.append("This run holds the fake sandbox, whose numbers are made up for tests.")
-    if blocks < statistics.fewest():
+    if blocks < estimators.fewest():
         found.append(
-            f"Only {blocks} block{'s' if blocks != 1 else ''}: below {statistics.fewest()} no "
+            f"Only {blocks} block{'s' if blocks != 1 else ''}: below {estimators.fewest()} no "
             "median has a 95 % interval, so no claim that needs one is decided.",
         )
     failed = sum(failure.count for failure in failures)
@@ -171,7 +172,7 @@ def _of_starts(info: RunInfo, table: pd.DataFrame) -> list[str]:
             )
         inflation = dependence(starts)
         equivalent = len(starts) / inflation
-        known = len(starts) >= statistics.fewest()
+        known = len(starts) >= estimators.fewest()
         if known and inflation > _MUCH_DEPENDENCE and equivalent < _FEW_EQUIVALENT:
             found.append(
                 f"Successive starts of {box.name} resemble each other: {len(starts)} of them tell "

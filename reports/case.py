@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING, NamedTuple
 
-from benchmarks import statistics
-from benchmarks.records import Status
+from benchmarks.results.records import Status
+from benchmarks.stats import estimators
 from reports import units
 from reports.claims import admissible, declared
 from reports.frame import measured, paired, select
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from benchmarks.records import RunInfo, SandboxInfo, Unit
+    from benchmarks.results.records import RunInfo, SandboxInfo, Unit
     from reports.model import WordRow
 
 
@@ -115,7 +115,7 @@ class Case:
 
     def median(self, side: Side) -> Estimate:
         """Return the median of a side over all its blocks."""
-        return Estimate.of(statistics.interval(measured(self.rows(side))["value"].tolist()))
+        return Estimate.of(estimators.interval(measured(self.rows(side))["value"].tolist()))
 
     def trouble(self, side: Side) -> str | None:
         """Say why nothing may rest on this side; None where something may."""
@@ -126,8 +126,8 @@ class Case:
             return f"{side.name} was not measured"
         if bad > declared().rules.most_failed * (good + bad):
             return f"{bad} of {good + bad} measurements of {side.name} failed"
-        if good < statistics.fewest():
-            return f"{side.name}: only {_blocks(good)}, an interval needs {statistics.fewest()}"
+        if good < estimators.fewest():
+            return f"{side.name}: only {_blocks(good)}, an interval needs {estimators.fewest()}"
         return None
 
     def contrast(self, above: Side, below: Side, factor: float) -> Contrast:
@@ -136,11 +136,11 @@ class Case:
             if trouble := self.trouble(side):
                 return Contrast(above, below, Outcome.UNUSABLE, trouble)
         pairs = paired(self.rows(above), self.rows(below))
-        if len(pairs) < statistics.fewest():
+        if len(pairs) < estimators.fewest():
             few = f"{above.name} and {below.name}: only {_blocks(len(pairs))} with both"
-            needs = f"an interval needs {statistics.fewest()}"
+            needs = f"an interval needs {estimators.fewest()}"
             return Contrast(above, below, Outcome.UNUSABLE, f"{few}, {needs}")
-        effect = Estimate.of(statistics.ratio(pairs))
+        effect = Estimate.of(estimators.ratio(pairs))
         if effect.low is None or effect.high is None:
             zero = f"{below.name} is not reliably above zero"
             return Contrast(above, below, Outcome.UNUSABLE, zero)
@@ -168,15 +168,15 @@ def _blocks(count: int) -> str:
 
 
 def _decide(
-    pairs: statistics.Pairs, effect: Estimate, factor: float
+    pairs: estimators.Pairs, effect: Estimate, factor: float
 ) -> tuple[Outcome, float | None]:
     assert effect.low is not None  # the caller has looked
     assert effect.high is not None
     if effect.low > 1 + factor:
-        return Outcome.ABOVE, statistics.p_above(pairs, 1 + factor)
+        return Outcome.ABOVE, estimators.p_above(pairs, 1 + factor)
     if effect.high < 1 / (1 + factor):
-        return Outcome.BELOW, statistics.p_below(pairs, 1 / (1 + factor))
-    equal = statistics.equivalence(pairs, factor)
+        return Outcome.BELOW, estimators.p_below(pairs, 1 / (1 + factor))
+    equal = estimators.equivalence(pairs, factor)
     if equal.inside:
         return Outcome.WITHIN, equal.p
     return Outcome.UNDECIDED, None

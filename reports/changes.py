@@ -6,7 +6,7 @@ from enum import StrEnum
 
 import msgspec
 
-from benchmarks.records import Direction, Unit
+from benchmarks.results.records import Direction, Unit
 from reports.model import Estimate
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from benchmarks.channels import CHANNELS, capacity
-from benchmarks.channels import part as channels_part
-from benchmarks.records import Unit
+from benchmarks.experiments.covert_channels import CHANNELS, capacity
+from benchmarks.experiments.covert_channels import part as channels_part
+from benchmarks.results.records import Unit
 from reports import units
 from reports.isolation_model import ChannelRow
 
 if TYPE_CHECKING:
-    from benchmarks.runfolder import Run
+    from benchmarks.results.runfolder import Run
     from reports.document_model import Document
 
 

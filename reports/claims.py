@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from benchmarks.records import SandboxInfo  # noqa: TC001  # used by a cached signature at run time
+from benchmarks.results.records import SandboxInfo  # noqa: TC001  # used by a cached signature at run time
 
 _DECLARATION = Path(__file__).parent / "claims.toml"
 

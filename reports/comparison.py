@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from benchmarks import host, metrics, statistics
-from benchmarks.records import Direction, Status, Unit
+from benchmarks.host import fingerprint
+from benchmarks.results import metrics
+from benchmarks.results.records import Direction, Status, Unit
+from benchmarks.stats import estimators
 from reports import summary, units
 from reports.changes import Change, Comparison, Effect
 from reports.claims import declared
@@ -28,8 +30,8 @@ from reports.word_changes import word_changes
 if TYPE_CHECKING:
     import pandas as pd
 
-    from benchmarks.records import MetricInfo, RunInfo
-    from benchmarks.runfolder import Run
+    from benchmarks.results.records import MetricInfo, RunInfo
+    from benchmarks.results.runfolder import Run
     from reports.model import NumberRow
 
 _HEADLINES = {
@@ -103,7 +105,7 @@ def compare(base: Run, new: Run, threshold: float) -> Comparison:
 
 
 def _refusal(base: RunInfo, new: RunInfo) -> str | None:
-    differences = host.same_host(base.host, new.host)
+    differences = fingerprint.same_host(base.host, new.host)
     if differences:
         return f"the runs come from different hosts or settings: {'; '.join(differences)}"
     left, right = base.resources, new.resources
@@ -186,7 +188,7 @@ def _change(
     before, after = (measured(side)["value"].tolist() for side in samples)
     if not judged:
         return msgspec.structs.replace(change, ratio=_plain_ratio(old.median, new.median))
-    ratio = statistics.unpaired_ratio(before, after, seed=base.info.seed)
+    ratio = estimators.unpaired_ratio(before, after, seed=base.info.seed)
     change = msgspec.structs.replace(change, ratio=Estimate.of(ratio))
     most = declared().rules.most_failed
     for name, row in (("base", old), ("new run", new)):
@@ -194,17 +196,17 @@ def _change(
             reason = f"{row.failed} of {row.ok + row.failed} attempts failed in the {name}"
             return msgspec.structs.replace(change, reason=reason)
     if not ratio.known:
-        reason = f"{ratio.n} values on one side, an interval needs {statistics.fewest()}"
-        if ratio.n >= statistics.fewest():
+        reason = f"{ratio.n} values on one side, an interval needs {estimators.fewest()}"
+        if ratio.n >= estimators.fewest():
             reason = "a median is 0, and nothing is a ratio of it; look at the values"
         return msgspec.structs.replace(change, reason=reason)
-    narrow = statistics.unpaired_ratio(before, after, 1 - 2 * statistics.ALPHA, seed=base.info.seed)
+    narrow = estimators.unpaired_ratio(before, after, 1 - 2 * estimators.ALPHA, seed=base.info.seed)
     assert narrow.low is not None  # known at 95 %, so at 90 % too
     assert narrow.high is not None
     equal = narrow.low > 1 / (1 + threshold) and narrow.high < 1 + threshold
     return msgspec.structs.replace(
         change,
-        p=statistics.shift(before, after, seed=base.info.seed),
+        p=estimators.shift(before, after, seed=base.info.seed),
         effect=Effect.EQUAL if equal else Effect.INCONCLUSIVE,
     )
 
@@ -225,7 +227,7 @@ def _plain_ratio(base: Estimate, new: Estimate) -> Estimate | None:
 def _corrected(changes: list[Change], threshold: float) -> list[Change]:
     """Correct the p-values over all judged changes and decide each."""
     tested = [place for place, change in enumerate(changes) if change.p is not None]
-    adjusted = statistics.holm([changes[place].p or 0.0 for place in tested])
+    adjusted = estimators.holm([changes[place].p or 0.0 for place in tested])
     decided = list(changes)
     for place, p in zip(tested, adjusted, strict=True):
         change = msgspec.structs.replace(changes[place], p=p)
@@ -234,7 +236,7 @@ def _corrected(changes: list[Change], threshold: float) -> list[Change]:
             reason = f"within {units.percent(threshold)}"
         elif not side:
             reason = "the interval leaves both more and less than the threshold open"
-        elif p > statistics.REGRESSION_ALPHA:
+        elif p > estimators.REGRESSION_ALPHA:
             reason = f"{units.p_value(p)} after correcting for {len(tested)} metrics"
         elif _contradicted(change, changes, threshold):
             reason = "its parameters disagree in direction"

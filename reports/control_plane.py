@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from benchmarks import metrics, statistics
+from benchmarks.results import metrics
+from benchmarks.stats import estimators
 from reports.frame import measured, paired, select
 from reports.model import ControlPlaneRow, Estimate
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from benchmarks.records import RunInfo, SandboxInfo
+    from benchmarks.results.records import RunInfo, SandboxInfo
 
 _COMPARED = {"startup_main_s": "start", "stop_s": "stop"}
 
@@ -39,7 +40,7 @@ def control_planes(info: RunInfo, table: pd.DataFrame) -> tuple[ControlPlaneRow,
                     with_manager=_median(measured(above)["value"].tolist()),
                     alone=_median(measured(below)["value"].tolist()),
                     added=_median([one - two for one, two in pairs]),
-                    times=Estimate.of(statistics.ratio(pairs)),
+                    times=Estimate.of(estimators.ratio(pairs)),
                 ),
             )
     return tuple(rows)
@@ -51,4 +52,4 @@ def _alone(box: SandboxInfo) -> str:
 
 
 def _median(values: list[float]) -> Estimate:
-    return Estimate.of(statistics.interval(values))
+    return Estimate.of(estimators.interval(values))

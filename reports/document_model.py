@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from benchmarks.records import Resources, SandboxInfo
+from benchmarks.results.records import Resources, SandboxInfo
 from reports.isolation_model import (
     AblationRow,
     AccountRow,

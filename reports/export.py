@@ -9,7 +9,7 @@ import msgspec
 from reports.document_model import Document
 
 if TYPE_CHECKING:
-    from benchmarks.runfolder import Run
+    from benchmarks.results.runfolder import Run
 
 
 def json(report: Document) -> str:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from benchmarks import columns
-from benchmarks.records import Status
+from benchmarks.results import sample_table as columns
+from benchmarks.results.records import Status
 from reports.errors import EmptyRunError
 
 if TYPE_CHECKING:
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from benchmarks.runfolder import Run
-    from benchmarks.statistics import Pairs
+    from benchmarks.results.runfolder import Run
+    from benchmarks.stats.estimators import Pairs
 
 ORDER_DIMENSIONS = frozenset({"position"})
 """Dimensions that say when a sample was taken, not what was measured."""

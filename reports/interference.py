@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from benchmarks import statistics
-from benchmarks.interference import AGGRESSORS, VICTIMS
-from benchmarks.interference import part as interference_part
-from benchmarks.records import Unit
+from benchmarks.experiments.interference import AGGRESSORS, VICTIMS
+from benchmarks.experiments.interference import part as interference_part
+from benchmarks.results.records import Unit
+from benchmarks.stats import estimators
 from reports import units
 from reports.case import ratio
 from reports.isolation_model import AccountRow, OrdealRow
@@ -16,8 +16,8 @@ from reports.model import Estimate
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from benchmarks.interference import Account, Ordeal
-    from benchmarks.runfolder import Run
+    from benchmarks.experiments.interference import Account, Ordeal
+    from benchmarks.results.runfolder import Run
     from reports.document_model import Document
 
 
@@ -100,7 +100,7 @@ def _ordeal(one: Ordeal, *, admissible: bool) -> OrdealRow:
         sandbox=one.sandbox,
         victim=one.victim,
         aggressor=one.aggressor,
-        slowdown=Estimate.of(statistics.ratio(one.pairs)) if worked else None,
+        slowdown=Estimate.of(estimators.ratio(one.pairs)) if worked else None,
         lost_per_s=_estimate([quiet - beside for quiet, beside in one.pairs]) if worked else None,
         busy=one.busy,
         error=one.error,
@@ -121,7 +121,7 @@ def _account(one: Account) -> AccountRow:
 
 
 def _estimate(values: Sequence[float]) -> Estimate:
-    return Estimate.of(statistics.interval(values))
+    return Estimate.of(estimators.interval(values))
 
 
 def _cell(row: OrdealRow | None) -> InterferenceCell:

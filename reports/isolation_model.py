@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from benchmarks.records import Status
+from benchmarks.results.records import Status
 from reports.model import Estimate
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from benchmarks import statistics
+from benchmarks.stats import estimators
 from reports import judge_ablation, judge_numbers, judge_words, units
 from reports.claims import declared
 from reports.model import Verdict
@@ -47,7 +47,7 @@ def judge(case: Case) -> tuple[Judgement, ...]:
         if judgement.id in _TESTED and judgement.verdict is not Verdict.NOT_TESTABLE
     ]
     raw = [found[place].p for place in tested]
-    adjusted = statistics.holm([1.0 if p is None else p for p in raw])
+    adjusted = estimators.holm([1.0 if p is None else p for p in raw])
     for place, p, known in zip(tested, adjusted, raw, strict=True):
         if known is not None:
             found[place] = _corrected(found[place], p, len(tested))
@@ -55,7 +55,7 @@ def judge(case: Case) -> tuple[Judgement, ...]:
 
 
 def _corrected(judgement: Judgement, p: float, family: int) -> Judgement:
-    if p <= statistics.ALPHA:
+    if p <= estimators.ALPHA:
         return msgspec.structs.replace(judgement, p=p)
     reason = (
         f"{judgement.reason} But {units.p_value(p)} after correcting for {family} claims: more "

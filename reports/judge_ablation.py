@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from benchmarks import metrics
-from benchmarks.records import Status, Unit
+from benchmarks.results import metrics
+from benchmarks.results.records import Status, Unit
 from reports.case import Side
 from reports.claims import declared
 from reports.judge_numbers import verdict
@@ -19,7 +19,7 @@ from reports.model import Evidence, Judgement, Verdict
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from benchmarks.records import SandboxInfo
+    from benchmarks.results.records import SandboxInfo
     from reports.case import Case
     from reports.claims import Claim
 

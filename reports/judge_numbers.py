@@ -9,15 +9,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from benchmarks import metrics, statistics
-from benchmarks.records import Unit
+from benchmarks.results import metrics
+from benchmarks.results.records import Unit
+from benchmarks.stats import estimators
 from reports import units
 from reports.case import Case, Contrast, Outcome, Side, ratio
 from reports.frame import measured
 from reports.model import Evidence, Judgement, Verdict
 
 if TYPE_CHECKING:
-    from benchmarks.records import SandboxInfo
+    from benchmarks.results.records import SandboxInfo
     from reports.claims import Claim
 
 _DIFFERENCE = {
@@ -175,9 +176,9 @@ def _within_limit(claim: Claim, case: Case, start: Side) -> tuple[Verdict, float
     evidence = Evidence(observation=named, result=shown)
     against = [(value, limit) for value in measured(case.rows(start))["value"].tolist()]
     if median.high is not None and median.high < limit:
-        return Verdict.SUPPORTED, statistics.p_below(against, 1), evidence
+        return Verdict.SUPPORTED, estimators.p_below(against, 1), evidence
     if median.low is not None and median.low >= limit:
-        return Verdict.REFUTED, statistics.p_above(against, 1), evidence
+        return Verdict.REFUTED, estimators.p_above(against, 1), evidence
     return Verdict.INCONCLUSIVE, None, evidence
 
 

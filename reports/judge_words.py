@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from benchmarks import metrics
-from benchmarks.records import Status, Unit
+from benchmarks.results import metrics
+from benchmarks.results.records import Status, Unit
 from reports import units
 from reports.case import Case, Side
 from reports.claims import declared
@@ -18,7 +18,7 @@ from reports.model import Evidence, Judgement, Verdict
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from benchmarks.records import SandboxInfo
+    from benchmarks.results.records import SandboxInfo
     from reports.claims import Claim
     from reports.model import WordRow
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from benchmarks.records import Unit
+from benchmarks.results.records import Unit
 from reports import units
 from reports.case import ratio
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from benchmarks.records import Direction, Status, Unit
+from benchmarks.results.records import Direction, Status, Unit
 
 if TYPE_CHECKING:
-    from benchmarks.statistics import Interval
+    from benchmarks.stats.estimators import Interval
 
 REPORT_SCHEMA_VERSION = 1
 

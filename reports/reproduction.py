@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from benchmarks import published, statistics
-from benchmarks.records import Unit
+from benchmarks import published
+from benchmarks.results.records import Unit
+from benchmarks.stats import estimators
 from reports.case import Case, Side
 from reports.claims import admissible
 from reports.frame import measured, paired
@@ -17,7 +18,7 @@ from reports.model import Estimate, Reproduced, ReproducedRow, Reproduction
 
 if TYPE_CHECKING:
     from benchmarks.published import Publication, Row
-    from benchmarks.records import SandboxInfo
+    from benchmarks.results.records import SandboxInfo
 
 FACTOR = 1.25
 """How far a ratio may lie from the published one, either way."""
@@ -138,12 +139,12 @@ def _measured(
         return None, trouble
     if row.basis != "ratio":
         values = measured(case.rows(above))["value"].tolist()
-        return Estimate.of(statistics.interval(values)), None
+        return Estimate.of(estimators.interval(values)), None
     below = _side(case, publication, row, _base(publication, row))
     if trouble := case.trouble(below):
         return None, trouble
     pairs = paired(case.rows(above), case.rows(below))
-    return Estimate.of(statistics.ratio(pairs)), None
+    return Estimate.of(estimators.ratio(pairs)), None
 
 
 def _compare(row: Row, theirs: float, ours: Estimate) -> tuple[Reproduced, str]:

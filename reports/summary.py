@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from benchmarks import metrics, statistics
-from benchmarks.records import Direction, MetricInfo, Status, Unit
+from benchmarks.results import metrics
+from benchmarks.results.records import Direction, MetricInfo, Status, Unit
+from benchmarks.stats import estimators
 from reports.claims import admissible
 from reports.frame import grouped, measured, paired
 from reports.model import Estimate, Failure, NumberRow, WordRow
@@ -14,7 +15,7 @@ from reports.model import Estimate, Failure, NumberRow, WordRow
 if TYPE_CHECKING:
     import pandas as pd
 
-    from benchmarks.records import RunInfo
+    from benchmarks.results.records import RunInfo
 
 NATIVE = "native"
 _BAD = [status.value for status in Status if status.failure]
@@ -43,7 +44,7 @@ def numbers(
         if against_native and native is not None and sandbox != NATIVE:
             pairs = paired(samples, native)
             if pairs:
-                to_native = Estimate.of(statistics.ratio(pairs))
+                to_native = Estimate.of(estimators.ratio(pairs))
         rows.append(
             NumberRow(
                 sandbox=sandbox,
@@ -57,7 +58,7 @@ def numbers(
                 failed=int(samples["status"].isin(_BAD).sum()),
                 unsupported=int((samples["status"] == Status.UNSUPPORTED.value).sum()),
                 flagged=int((samples["flags"] != "").sum()),
-                median=Estimate.of(statistics.interval(good.to_numpy())),
+                median=Estimate.of(estimators.interval(good.to_numpy())),
                 minimum=float(good.min()) if len(good) else None,
                 maximum=float(good.max()) if len(good) else None,
                 to_native=to_native,

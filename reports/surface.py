@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from benchmarks import columns, metrics
-from benchmarks.surface.part import METHODS
+from benchmarks.experiments.surface.part import METHODS
+from benchmarks.results import metrics, sample_table
 from reports.isolation_model import SurfaceCell, SurfaceRow
 
 if TYPE_CHECKING:
-    from benchmarks.runfolder import Run
+    from benchmarks.results.runfolder import Run
 
 
 def surface(run: Run) -> tuple[SurfaceRow, ...]:
@@ -17,7 +17,7 @@ def surface(run: Run) -> tuple[SurfaceRow, ...]:
     titles = {info.metric: info.title for info in run.info.metrics}
     order = [box.name for box in run.info.sandboxes]
     found: dict[str, list[SurfaceCell]] = {}
-    for sample in columns.of(run.samples, metrics.SURFACE):
+    for sample in sample_table.of(run.samples, metrics.SURFACE):
         if sample.metric in METHODS:
             found.setdefault(sample.metric, []).append(
                 SurfaceCell(

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from benchmarks import columns, metrics
-from benchmarks.probes import Verdict
-from benchmarks.probes.sweep import store, totals
-from benchmarks.records import Status
+from benchmarks.experiments.probes import Verdict
+from benchmarks.experiments.sweep import store, totals
+from benchmarks.results import metrics, sample_table
+from benchmarks.results.records import Status
 from reports.isolation_model import SweptChange, SweptGroup, SweptSandbox
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from benchmarks.probes.sweep import FileFinding
-    from benchmarks.runfolder import Run
+    from benchmarks.experiments.sweep import FileFinding
+    from benchmarks.results.runfolder import Run
 
 CONTAINERS = frozenset({"container", "oci", "podman", "docker", "peer", "floor"})
 
@@ -27,7 +27,7 @@ def swept(run: Run) -> tuple[SweptSandbox, ...]:
     """
     counts: dict[str, dict[str, int]] = {}
     errors: dict[str, str] = {}
-    for sample in columns.of(run.samples, metrics.SWEEP):
+    for sample in sample_table.of(run.samples, metrics.SWEEP):
         if sample.metric in totals.TITLES:
             if sample.status is Status.OK and sample.value is not None:
                 counts.setdefault(sample.sandbox, {})[sample.metric] = int(sample.value)

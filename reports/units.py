@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
-from benchmarks.records import Unit
+from benchmarks.results.records import Unit
 
 if TYPE_CHECKING:
     from reports.model import Estimate, ReproducedRow

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from benchmarks import metrics
-from benchmarks.records import Status
+from benchmarks.results import metrics
+from benchmarks.results.records import Status
 from reports.changes import Effect, WordChange
 from reports.claims import declared
 

@@ -9,8 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from runtime import profiles
-    from runtime.cleanup import clean, leftovers
+    from runtime.cgroups.usage import CgroupMemory
     from runtime.container import Container
     from runtime.engine import Engine
     from runtime.errors import (
@@ -23,7 +22,8 @@ if TYPE_CHECKING:
         StateError,
         UnsupportedError,
     )
-    from runtime.member import ContainerProcess
+    from runtime.process import ContainerProcess
+    from runtime.recovery.cleanup import clean, leftovers
     from runtime.spec import (
         IdMapping,
         Linux,
@@ -35,16 +35,16 @@ if TYPE_CHECKING:
         Root,
         Spec,
         User,
+        profiles,
     )
-    from runtime.usage import CgroupMemory
 
 _HOME = {
     "Container": "container",
-    "ContainerProcess": "member",
+    "ContainerProcess": "process",
     "Engine": "engine",
-    "CgroupMemory": "usage",
-    "clean": "cleanup",
-    "leftovers": "cleanup",
+    "CgroupMemory": "cgroups.usage",
+    "clean": "recovery.cleanup",
+    "leftovers": "recovery.cleanup",
     **dict.fromkeys(
         (
             "CgroupError", "ContainerError", "EngineError", "ExecError", "SetupError",
@@ -92,7 +92,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name == "profiles":
-        return import_module("runtime.profiles")
+        return import_module("runtime.spec.profiles")
     if name not in _HOME:
         raise AttributeError(f"module 'runtime' has no attribute {name!r}")
     value = getattr(import_module(f"runtime.{_HOME[name]}"), name)

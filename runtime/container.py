@@ -8,21 +8,22 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from runtime import accounting, cgroups, events, plan, usage
-from runtime.cgroups import oom
+from runtime import cgroups, events
+from runtime.cgroups import accounting, oom, usage
 from runtime.errors import ContainerError, StateError
-from runtime.member import ContainerProcess, Member
-from runtime.operations.encoding import encode
+from runtime.plan import builder
+from runtime.plan.steps.encoding import encode
+from runtime.process import ContainerProcess, Member
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from runtime.charges import CgroupStatistics
+    from runtime.cgroups.charges import CgroupStatistics
     from runtime.engine import Engine
     from runtime.events import Event
-    from runtime.link import Stdio
     from runtime.network import Attachment
-    from runtime.operations import Operation
+    from runtime.plan.steps import Operation
+    from runtime.spawner.client import Stdio
     from runtime.spec import Resources, Spec
 
 _KILL_S = 5.0
@@ -138,8 +139,8 @@ class Container(Member):
         )
         self._executions += 1
         name = f"{self.id}/{self._executions}"
-        operations = self._engine.permitted(plan.execute(self.spec, workload))
-        program = plan.program(
+        operations = self._engine.permitted(builder.execute(self.spec, workload))
+        program = builder.program(
             self.spec, workload, operations, enter=True, filter=self._engine.filter(self.spec)
         )
         message = {

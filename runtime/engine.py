@@ -11,22 +11,25 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from runtime import cgroups, mappings, plan, record, rootless
+from runtime import cgroups
 from runtime.container import Container
 from runtime.errors import ContainerError, EngineError, SetupError, StateError
 from runtime.executor import build
-from runtime.link import Link
-from runtime.operations.encoding import encode
-from runtime.record import start_time as start_time  # noqa: PLC0414  # other users look here
+from runtime.plan import builder
+from runtime.plan.steps.encoding import encode
+from runtime.recovery import record
+from runtime.recovery.record import start_time as start_time  # noqa: PLC0414  # other users look here
+from runtime.spawner.client import Link
+from runtime.users import mappings, rootless
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from ipaddress import IPv4Network
 
-    from runtime.link import Stdio
     from runtime.network import Network
-    from runtime.operations import Operation
+    from runtime.plan.steps import Operation
     from runtime.seccomp import Filter
+    from runtime.spawner.client import Stdio
     from runtime.spec import Spec
 
 _ID = re.compile(r"[A-Za-z0-9_+-][A-Za-z0-9_+.-]{0,127}")
@@ -128,7 +131,7 @@ class Engine:
         self._containers.clear()
         self.link.close()
         if self.folder.is_dir():
-            from runtime.cleanup import clean_up  # seldom: the spawner itself removes it
+            from runtime.recovery.cleanup import clean_up  # seldom: the spawner itself removes it
 
             try:
                 clean_up(self.folder)
@@ -235,7 +238,7 @@ class Engine:
 
     def _shift(self, spec: Spec) -> tuple[str, str]:
         """By what the owners of the image's files are shifted; an ordinary user owns them as is."""
-        return ("", "") if self.rootless else plan.mapping(spec)
+        return ("", "") if self.rootless else builder.mapping(spec)
 
     def report(
         self,
@@ -294,7 +297,7 @@ class Engine:
         elif not _ID.fullmatch(name):
             raise StateError(f"{name!r} cannot be an id: use letters, digits, _ + - and .")
         if isinstance(spec.root.upper, Path):
-            _make_layer(spec.root.upper, plan.mapping(spec)[0] if not self.rootless else "")
+            _make_layer(spec.root.upper, builder.mapping(spec)[0] if not self.rootless else "")
         operations, encoded = self._program(spec, paused=paused, reporting=reporting)
         message = {
             "verb": "run",
@@ -303,7 +306,7 @@ class Engine:
             "requested": requested,
             "program": encoded,
             "mapping": self._shift(spec),
-            "maps_ids": plan.mapping(spec) != ("", ""),
+            "maps_ids": builder.mapping(spec) != ("", ""),
             "image": _image(spec),
             "shared_root": spec.linux.namespace("mount") is None,
             "shares_pids": spec.linux.namespace("pid") is None,
@@ -328,8 +331,8 @@ class Engine:
             raise EngineError(
                 "no init program on this host: install catatonit or tini, or set process.init off"
             )
-        operations = self.permitted(plan.create(fitted, paused=paused))
-        program = plan.program(
+        operations = self.permitted(builder.create(fitted, paused=paused))
+        program = builder.program(
             fitted,
             spec.process,
             operations,
@@ -346,7 +349,7 @@ class Engine:
     def permitted(self, operations: list[Operation]) -> list[Operation]:
         """The steps as whoever runs the engine may take them; for containers' own use."""
         if self.rootless and rootless.unprivileged(self.rootless):
-            return plan.without_setgroups(operations)
+            return builder.without_setgroups(operations)
         return operations
 
     @staticmethod

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from types import TracebackType
 
-    from benchmarks.campaign import Campaign
-    from benchmarks.records import Sample
-    from benchmarks.schedule import Stop
+    from benchmarks.campaign.config import Campaign
+    from benchmarks.campaign.schedule import Stop
+    from benchmarks.results.records import Sample
 
 _REASONS = {
     "precision": "the precision asked for is reached",

@@ -26,12 +26,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from vmdriver.errors import (
-    CommandTimeoutError,
-    GuestHungError,
-    VmError,
-    VmGoneError,
-)
+from vmdriver.errors import CommandTimeoutError, GuestHungError, VmError, VmGoneError
 
 _SLICE_S = 0.5
 

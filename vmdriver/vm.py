@@ -15,13 +15,7 @@ from vmdriver.commands import Commands
 from vmdriver.config import VmConfig
 from vmdriver.console import Console
 from vmdriver.devices import PORTS, SERIAL
-from vmdriver.errors import (
-    ConnectError,
-    QemuStuckError,
-    RefusedError,
-    VmError,
-    VmGoneError,
-)
+from vmdriver.errors import ConnectError, QemuStuckError, RefusedError, VmError, VmGoneError
 from vmdriver.hypervisor import Connection, Domain, Watch
 from vmdriver.profile import UEFI
 from vmdriver.saving import Saving

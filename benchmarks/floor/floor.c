@@ -69,7 +69,7 @@ static char **program, *with_init[MOST + 3];
 static struct sock_fprog filter;
 extern char **environ;
 
-/* Podman's eleven capabilities, as the default profile keeps them (runtime/capabilities.py). */
+/* Podman's eleven capabilities, as the default profile keeps them (runtime/spec/capabilities.py). */
 static const int kept[] = {CAP_CHOWN,   CAP_DAC_OVERRIDE, CAP_FOWNER,  CAP_FSETID,
                            CAP_KILL,    CAP_SETGID,       CAP_SETUID,  CAP_SETPCAP,
                            CAP_NET_BIND_SERVICE, CAP_SYS_CHROOT, CAP_SETFCAP};

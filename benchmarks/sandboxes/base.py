@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-    from benchmarks.records import Resources, SandboxInfo
+    from benchmarks.results.records import Resources, SandboxInfo
     from benchmarks.sandboxes.testbed import Testbed
 
 STAMP_DESCRIPTOR = 3

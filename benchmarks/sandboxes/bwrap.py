@@ -14,14 +14,15 @@ from typing import TYPE_CHECKING
 
 import runtime
 from benchmarks.errors import MeasurementError, UnsuitableHostError
-from benchmarks.records import SandboxInfo
+from benchmarks.results.records import SandboxInfo
 from benchmarks.sandboxes.base import ENVIRONMENT, PAYLOAD, STAMP_DESCRIPTOR, START_TIMEOUT_S
 from benchmarks.sandboxes.capture import FirstByte
 from benchmarks.sandboxes.oci_bundle import expand
 from benchmarks.sandboxes.peer_client import Helper, version
 from benchmarks.sandboxes.peer_instance import Started
 from benchmarks.sandboxes.peers import PeerSandbox
-from runtime import seccomp, usage
+from runtime import seccomp
+from runtime.cgroups import usage
 
 if TYPE_CHECKING:
     from benchmarks.sandboxes.base import Setting
@@ -48,7 +49,7 @@ class BwrapSandbox(PeerSandbox):
                 "package bubblewrap, or leave the sandbox out",
             )
         self._program = found
-        self._spec = runtime.profiles.default(rootfs=self.image_root, args=list(PAYLOAD))
+        self._spec = runtime.spec.profiles.default(rootfs=self.image_root, args=list(PAYLOAD))
         self.info = SandboxInfo(
             name=name,
             kind="peer",

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Self
 import msgspec
 
 import runtime
-from benchmarks import audit
 from benchmarks.errors import MeasurementError, UnsuitableHostError
-from benchmarks.records import SandboxInfo
+from benchmarks.host import leftovers as audit
+from benchmarks.results.records import SandboxInfo
 from benchmarks.sandboxes import processes, swap
 from benchmarks.sandboxes.base import (
     ENVIRONMENT,
@@ -32,7 +32,8 @@ from benchmarks.sandboxes.base import (
     Endpoint,
 )
 from benchmarks.sandboxes.capture import FirstByte, Pipes
-from runtime import networking, usage
+from runtime.cgroups import usage
+from runtime.network import choice
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -211,7 +212,7 @@ class ContainerSandbox:
     def _make_spec(self, rootfs: Path) -> runtime.Spec:
         args, env = list(PAYLOAD), dict(ENVIRONMENT)
         if self._native:
-            return runtime.profiles.native(rootfs=rootfs, args=args, env=env)
+            return runtime.spec.profiles.native(rootfs=rootfs, args=args, env=env)
         resources = self._setting.resources
         limits = runtime.Resources(
             memory_limit_bytes=resources.memory_bytes,
@@ -220,9 +221,11 @@ class ContainerSandbox:
             pids_limit=_PIDS_LIMIT,
         )
         ablated = self._profile.removeprefix("no-")
-        make = runtime.profiles.PROFILES["default" if ablated != self._profile else self._profile]
+        make = runtime.spec.profiles.PROFILES[
+            "default" if ablated != self._profile else self._profile
+        ]
         spec: runtime.Spec = make(rootfs=rootfs, args=args, env=env, resources=limits)
-        return spec if ablated == self._profile else runtime.profiles.without(spec, ablated)
+        return spec if ablated == self._profile else runtime.spec.profiles.without(spec, ablated)
 
     @property
     def info(self) -> SandboxInfo:
@@ -250,7 +253,7 @@ class ContainerSandbox:
     def _joined(self, namespace: Path) -> runtime.Spec:
         """Return the specification with a network namespace to join; the engine knows it again."""
         if namespace not in self._joins:
-            self._joins[namespace] = networking.join(self._spec, namespace)
+            self._joins[namespace] = choice.join(self._spec, namespace)
         return self._joins[namespace]
 
     def _start(self, spec: runtime.Spec) -> ContainerInstance:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NoReturn
 import msgspec
 
 from benchmarks.errors import MeasurementError, NotSupportedError, UnsuitableHostError
-from benchmarks.records import SandboxInfo
+from benchmarks.results.records import SandboxInfo
 from benchmarks.sandboxes.base import PAYLOAD, STAMP_DESCRIPTOR, START_TIMEOUT_S
 from benchmarks.sandboxes.capture import FirstByte
 from benchmarks.sandboxes.docker_daemon import address, mount_option, quoted, refuse_elsewhere

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
 
 from benchmarks.errors import MeasurementError
-from benchmarks.records import SandboxInfo
+from benchmarks.results.records import SandboxInfo
 from benchmarks.sandboxes.base import Completed, Endpoint
 from benchmarks.sandboxes.testbed import Testbed
 

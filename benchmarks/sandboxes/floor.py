@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import runtime
 from benchmarks import floor
 from benchmarks.errors import MeasurementError
-from benchmarks.records import SandboxInfo
+from benchmarks.results.records import SandboxInfo
 from benchmarks.sandboxes import swap
 from benchmarks.sandboxes.base import ENVIRONMENT, PAYLOAD, START_TIMEOUT_S
 from benchmarks.sandboxes.capture import FirstByte
@@ -92,7 +92,7 @@ class FloorSandbox(PeerSandbox):
             self._manager = cgroups.manager(self._helper.name, layout.current())
             if self._manager is None:
                 raise MeasurementError("no control group controller can be used")
-        spec = runtime.profiles.default(rootfs=self.image_root, args=list(PAYLOAD))
+        spec = runtime.spec.profiles.default(rootfs=self.image_root, args=list(PAYLOAD))
         mapping = spec.linux.uid_mappings[0]
         line = f"{mapping.container_id} {mapping.host_id} {mapping.size}\n"
         lower, _ = self._helper.ask("lower", image=str(self.image_root), uids=line, gids=line)

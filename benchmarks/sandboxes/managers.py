@@ -23,7 +23,7 @@ from benchmarks.sandboxes.peers import PIDS_LIMIT, PeerSandbox
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from benchmarks.records import Resources
+    from benchmarks.results.records import Resources
     from benchmarks.sandboxes.peer_instance import Started
 
 STOP_S = 2

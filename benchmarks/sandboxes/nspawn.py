@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING
 
 import runtime
 from benchmarks.errors import MeasurementError, UnsuitableHostError
-from benchmarks.records import SandboxInfo
+from benchmarks.results.records import SandboxInfo
 from benchmarks.sandboxes.base import ENVIRONMENT, PAYLOAD, STAMP_DESCRIPTOR, START_TIMEOUT_S
 from benchmarks.sandboxes.capture import FirstByte
 from benchmarks.sandboxes.peer_client import Helper, version
 from benchmarks.sandboxes.peer_instance import Started
 from benchmarks.sandboxes.peers import PeerSandbox
-from runtime import capabilities, usage
+from runtime.cgroups import usage
+from runtime.spec import capabilities
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,7 +52,7 @@ class NspawnSandbox(PeerSandbox):
                 "package systemd-container, or leave the sandbox out",
             )
         self._program = found
-        self._spec = runtime.profiles.default(rootfs=self.image_root, args=list(PAYLOAD))
+        self._spec = runtime.spec.profiles.default(rootfs=self.image_root, args=list(PAYLOAD))
         self.info = SandboxInfo(
             name=name,
             kind="peer",

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Self
 
 import runtime
 from benchmarks.errors import MeasurementError, NotSupportedError, UnsuitableHostError
-from benchmarks.records import SandboxInfo
+from benchmarks.results.records import SandboxInfo
 from benchmarks.sandboxes import oci_bundle, swap
 from benchmarks.sandboxes.base import (
     ENVIRONMENT,
@@ -144,14 +144,14 @@ class OciSandbox(PeerSandbox):
             cpus=float(resources.cpus),
             pids_limit=PIDS_LIMIT,
         )
-        spec: runtime.Spec = runtime.profiles.default(
+        spec: runtime.Spec = runtime.spec.profiles.default(
             rootfs=self.image_root,
             args=list(PAYLOAD),
             env=dict(ENVIRONMENT),
             resources=limits,
         )
         if not self._limited:
-            spec = runtime.profiles.without(spec, "cgroup")
+            spec = runtime.spec.profiles.without(spec, "cgroup")
         return replace(spec, profile="default")
 
     def open(self) -> None:

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from benchmarks.errors import MeasurementError, UnsuitableHostError
 from benchmarks.sandboxes.base import START_TIMEOUT_S
-from runtime import wire
 from runtime.cgroups import files
 from runtime.engine import start_time
+from runtime.spawner import wire
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -4,7 +4,7 @@ One per sandbox, started once as ``python -I -S``, single-threaded. It enters a 
 its own, keeps the image there with its owners shifted, mounts an overlay for each instance, and
 runs the runtime's commands by ``posix_spawn`` (vfork: nothing of it is copied). It is the subreaper
 of what runtimes leave to their parent. When the harness's end of the socket closes, by its end or
-by its death, everything is taken down. Messages are those of ``runtime.wire``.
+by its death, everything is taken down. Messages are those of ``runtime.spawner.wire``.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ import socket
 import time
 from typing import Any
 
-from runtime import syscalls, wire
+from runtime import syscalls
 from runtime.cgroups import files
-from runtime.spawner.territory import Mapping, Territory, enter
+from runtime.spawner import wire
+from runtime.spawner.rootfs import Mapping, Territory, enter
 
 _HIGH = 100
 """Descriptors are moved above this, so that none lies where a command expects another."""

@@ -13,8 +13,7 @@ from benchmarks.errors import MeasurementError
 from benchmarks.sandboxes import processes
 from benchmarks.sandboxes.base import START_TIMEOUT_S
 from benchmarks.sandboxes.peer_client import ended
-from runtime import usage
-from runtime.cgroups import oom
+from runtime.cgroups import oom, usage
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from types import TracebackType
 
-    from benchmarks.records import SandboxInfo
+    from benchmarks.results.records import SandboxInfo
     from benchmarks.sandboxes.base import Completed, Setting
     from benchmarks.sandboxes.peer_client import Command, Helper
     from benchmarks.sandboxes.peer_instance import Started

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from benchmarks.errors import NotSupportedError, UnsuitableHostError
-from benchmarks.records import SandboxInfo
+from benchmarks.results.records import SandboxInfo
 from benchmarks.sandboxes.base import PAYLOAD, STAMP_DESCRIPTOR, START_TIMEOUT_S, Endpoint
 from benchmarks.sandboxes.capture import FirstByte
 from benchmarks.sandboxes.managers import DIFFERS, ManagerSandbox, limits, names

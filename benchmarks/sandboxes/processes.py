@@ -11,7 +11,7 @@ import psutil
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from runtime.usage import CgroupMemory
+    from runtime.cgroups.usage import CgroupMemory
 
 
 def ladder(pids: Iterable[int]) -> dict[str, float | None]:

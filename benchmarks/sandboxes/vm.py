@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Self
 import msgspec
 
 import vmdriver
-from benchmarks import audit
 from benchmarks.errors import MeasurementError, NotSupportedError, UnsuitableHostError
+from benchmarks.host import leftovers as audit
 from benchmarks.image import Image
-from benchmarks.records import SandboxInfo
+from benchmarks.results.records import SandboxInfo
 from benchmarks.sandboxes import vm_groups
 from benchmarks.sandboxes.base import PAYLOAD, Endpoint
 from benchmarks.sandboxes.vm_accelerator import choose

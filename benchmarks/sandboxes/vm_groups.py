@@ -13,7 +13,9 @@ import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from runtime import cgroups, record, usage
+from runtime import cgroups
+from runtime.cgroups import usage
+from runtime.recovery import record
 
 if TYPE_CHECKING:
     from types import TracebackType

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import vmdriver
-    from benchmarks.records import SandboxInfo
+    from benchmarks.results.records import SandboxInfo
     from benchmarks.sandboxes.testbed import Testbed
     from runtime.cgroups import Group
 

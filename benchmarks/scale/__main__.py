@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks import image
 from benchmarks.scale import density, steps, throughput
-from runtime import Engine, Resources, profiles
+from runtime import Engine, Resources
+from runtime.spec import profiles
 
 if TYPE_CHECKING:
     from runtime import Spec

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from benchmarks import campaign, harness, image, opening, runfolder
+from benchmarks import image
+from benchmarks.campaign import config
 from benchmarks.errors import UnsuitableHostError
+from benchmarks.results import runfolder
 from benchmarks.sandboxes import open_sandbox
 from benchmarks.sandboxes.base import Setting
+from benchmarks.session import opening, overhead
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -40,7 +43,7 @@ def open_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[st
 
         def get(name: str) -> Sandbox:
             if name not in opened:
-                chosen = campaign.load("quick", sandboxes=(name,))
+                chosen = config.load("quick", sandboxes=(name,))
                 built = None if name.startswith("fake") else image.build(progress=print)
                 setting = Setting(
                     resources=opening.choose_resources(chosen),
@@ -67,13 +70,13 @@ def sandbox(
         box = open_once(request.param)
     except UnsuitableHostError as error:
         pytest.skip(str(error))
-    summary = None if box.info.kind == "fake" else harness.image_summary(image.store.latest())
+    summary = None if box.info.kind == "fake" else overhead.image_summary(image.store.latest())
     benchmark.extra_info.update(
         sandbox=box.info.name,
         profile=box.info.profile,
         accelerator=box.info.accelerator,
         admissible_cpu=box.info.admissible_cpu,
         image=summary["digest"] if summary else None,
-        host=harness.host_fingerprint()["identity"],
+        host=overhead.host_fingerprint()["identity"],
     )
     return box

@@ -24,7 +24,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runtime import Engine, Resources, profiles
+from runtime import Engine, Resources
+from runtime.spec import profiles
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from benchmarks import workloads
-from benchmarks.records import Resources
+from benchmarks.results.records import Resources
 from benchmarks.suites.clock import stamped_clock
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from benchmarks import toml_places
+from benchmarks.campaign import toml_places
 from benchmarks.errors import WorkloadError
 from benchmarks.workloads.model import Neighbour, Reading, Server, Workload
 

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from benchmarks.errors import MeasurementError
-from benchmarks.records import Direction, MetricInfo, Unit
+from benchmarks.results.records import Direction, MetricInfo, Unit
 from benchmarks.workloads import checks, output
 from benchmarks.workloads.checks import ROLES, SPEEDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from benchmarks.records import Resources
+    from benchmarks.results.records import Resources
     from benchmarks.sandboxes.base import Completed
 
 _CANNOT_RUN = (126, 127)

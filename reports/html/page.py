@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import jinja2
 from markupsafe import Markup
 
-from benchmarks import metrics
-from benchmarks.channels import PUBLISHED_IN
+from benchmarks.experiments.covert_channels import PUBLISHED_IN
+from benchmarks.results import metrics
 from reports import channels, interference, units
 from reports.html import tables
 from reports.plots import crowds, isolation, levels, startup

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from benchmarks.probes.sweep import totals
-from benchmarks.records import Status, Unit
+from benchmarks.experiments.sweep import totals
+from benchmarks.results.records import Status, Unit
 from reports import units
 from reports.case import ratio
 from reports.claims import declared

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from reports.plots import svg
 
 if TYPE_CHECKING:
-    from benchmarks.records import SandboxInfo
+    from benchmarks.results.records import SandboxInfo
     from reports.document_model import Document
 
 MOST = len(svg.SERIES)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from benchmarks.records import Unit
+from benchmarks.results.records import Unit
 from reports import units
 from reports.plots import svg
 from reports.plots.cast import cast, left_out, look

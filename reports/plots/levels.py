@@ -8,8 +8,8 @@ import msgspec
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from benchmarks import metrics
-from benchmarks.records import Unit
+from benchmarks.results import metrics
+from benchmarks.results.records import Unit
 from reports import units
 from reports.case import ratio
 from reports.claims import declared

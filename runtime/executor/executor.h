@@ -39,7 +39,7 @@
 #define OPT_UNDUMPABLE 2 /* close /proc/PID to others until the exec */
 #define OPT_ORPHAN 4     /* outlive the parent: an OCI container has none */
 
-/* Fields as runtime/operations/encoding.py writes them: 8-byte integers in this machine's order,
+/* Fields as runtime/plan/steps/encoding.py writes them: 8-byte integers in this machine's order,
  * strings as length, bytes, NUL and padding to 8. */
 struct cursor {
   const char *at, *end;

@@ -1,7 +1,7 @@
 /* The executor: carries out the plans of containers, in C so that a start copies few pages.
  *
  * A resident, single-threaded program beside the spawner. It decides nothing: what to do, and in
- * which order, is written in Python (runtime/plan.py); a request brings that as a list of steps.
+ * which order, is written in Python (runtime/plan/builder.py); a request brings that as a list of steps.
  * The processes it makes are its parent's children (CLONE_PARENT).
  *
  *   executor CHANNEL               serve requests on the SOCK_SEQPACKET descriptor CHANNEL

@@ -1,6 +1,6 @@
 /* A plan: the steps by their numbers, what the host's side prepares, and the loop over them.
  *
- * The order of the table is that of runtime/operations/encoding.py; the steps themselves stand in
+ * The order of the table is that of runtime/plan/steps/encoding.py; the steps themselves stand in
  * identity.c, mounts.c, devices.c, process.c and last.c.
  */
 #include <signal.h>

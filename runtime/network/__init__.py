@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from runtime.network.choice import host, join, none
     from runtime.network.cleanup import leftovers, remove
     from runtime.network.errors import AddressError, NatError, NetworkError, PrivilegeError
     from runtime.network.model import Attachment, Bridge, Reservation
@@ -26,7 +27,10 @@ _HOME = {
     "NetworkError": "errors",
     "PrivilegeError": "errors",
     "Reservation": "model",
+    "host": "choice",
+    "join": "choice",
     "leftovers": "cleanup",
+    "none": "choice",
     "remove": "cleanup",
 }
 
@@ -40,7 +44,10 @@ __all__ = [
     "NetworkError",
     "PrivilegeError",
     "Reservation",
+    "host",
+    "join",
     "leftovers",
+    "none",
     "remove",
 ]
 

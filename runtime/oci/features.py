@@ -10,9 +10,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from runtime import capabilities
 from runtime.oci import hooks, mount_options, seccomp
-from runtime.spec import NAMESPACES, OCI_VERSION
+from runtime.spec import NAMESPACES, OCI_VERSION, capabilities
 
 _OLDEST = "1.0.0"
 #: Name in /proc/PID/ns, where it is not the type's.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from runtime import capabilities
 from runtime.errors import SpecError
 from runtime.oci.node import INT32, UINT32, UINT64
 from runtime.spec import (
@@ -15,6 +14,7 @@ from runtime.spec import (
     Rlimit,
     Scheduler,
     User,
+    capabilities,
     tables,
 )
 from runtime.spec.hints import nearest

@@ -6,14 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from runtime import profiles
-from runtime.mappings import to_host
 from runtime.oci import mounts, writer
-from runtime.spec import DeviceRule, Mount, Namespace, Resources
+from runtime.spec import DeviceRule, Mount, Namespace, Resources, profiles
+from runtime.users.mappings import to_host
 
 if TYPE_CHECKING:
-    from runtime.mappings import Rootless
     from runtime.spec import Spec
+    from runtime.users.mappings import Rootless
 
 ROOTFS = "rootfs"
 _ARGS = ("sh",)

@@ -9,7 +9,7 @@ import socket
 import struct
 from typing import TYPE_CHECKING, NamedTuple
 
-from runtime.operations.values import values
+from runtime.plan.steps.values import values
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -100,7 +100,7 @@ class Executor:
         """Ask for one process; `made` gives the answer, and something may be done meanwhile.
 
         Args:
-            program: as `runtime.operations.encoding.encode` wrote it.
+            program: as `runtime.plan.steps.encoding.encode` wrote it.
             roles: further descriptors.
             descriptors: number in the workload, number here.
             options: TIMED, UNDUMPABLE, ORPHAN.

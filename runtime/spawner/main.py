@@ -11,11 +11,12 @@ import socket
 import sys
 from typing import TYPE_CHECKING, Any
 
-from runtime import cgroups, syscalls, wire
+from runtime import cgroups, syscalls
 from runtime.cgroups import layout
-from runtime.spawner.launch import Launcher
-from runtime.spawner.service import LEAST_DESCRIPTORS, Spawner, leave
-from runtime.spawner.territory import Territory, become_root, enter
+from runtime.spawner import wire
+from runtime.spawner.launcher import Launcher
+from runtime.spawner.rootfs import Territory, become_root, enter
+from runtime.spawner.server import LEAST_DESCRIPTORS, Spawner, leave
 
 if TYPE_CHECKING:
     from runtime.cgroups import Group
@@ -45,7 +46,7 @@ def main(fd: int) -> None:
         if complete:
             with contextlib.suppress(OSError):
                 spawner.leave_territory()
-                # a network is the harness's, and is found by the record (runtime.record.NETWORK)
+                # a network is the harness's, and is found by the record (NETWORK there)
                 if not os.path.exists(f"{settings['folder']}/network"):
                     os.unlink(f"{settings['folder']}/engine.json")
                     os.rmdir(settings["folder"])

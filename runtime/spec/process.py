@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from runtime import capabilities
+from runtime.spec import capabilities
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from benchmarks import runfolder
+from benchmarks.results import runfolder
 from tare.errors import ExitCode
 from tare.settings import state_folder
 
@@ -48,6 +48,6 @@ def _of_images(*, dry_run: bool) -> list[str]:
 
 
 def _of_traces(*, dry_run: bool) -> list[str]:
-    from benchmarks import surface
+    from benchmarks.experiments import surface
 
     return (surface.leftovers if dry_run else surface.clean)()

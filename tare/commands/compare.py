@@ -27,7 +27,7 @@ def command(base: Path, new: Path, *, threshold: float, form: str) -> int:
     compared or are too noisy to tell anything.
     """
     import reports
-    from benchmarks import runfolder
+    from benchmarks.results import runfolder
 
     result = reports.compare(runfolder.load(base), runfolder.load(new), threshold)
     click.echo(reports.render_comparison(result, form).rstrip("\n"))

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from benchmarks import campaign as campaigns
-from benchmarks import metrics, probes, runfolder
-from benchmarks.channels import CHANNELS
-from benchmarks.records import Status
-from benchmarks.surface import part as surface_part
+from benchmarks.campaign import config as campaigns
+from benchmarks.experiments import probes
+from benchmarks.experiments.covert_channels import CHANNELS
+from benchmarks.experiments.surface import part as surface_part
+from benchmarks.results import metrics, runfolder
+from benchmarks.results.records import Status
 from tare import __version__
 from tare.errors import ExitCode
 from tare.settings import state_folder
@@ -23,9 +24,9 @@ from tare.settings import state_folder
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from benchmarks.campaign import Campaign
-    from benchmarks.records import Sample
-    from benchmarks.runfolder import Run
+    from benchmarks.campaign.config import Campaign
+    from benchmarks.results.records import Sample
+    from benchmarks.results.runfolder import Run
 
 _DEFAULT = ("native", "container", "vm")
 _PROBES = (metrics.LEAKS, metrics.CONTROLS)
@@ -131,7 +132,8 @@ def _check_explained(what: str, workloads: Sequence[str]) -> None:
 
 
 def _measure(campaign: Campaign, folder: Path) -> Run:
-    from benchmarks import image, runner
+    from benchmarks import image
+    from benchmarks.session import runner
     from tare.progress import CampaignProgress
 
     fake = all(name.partition(":")[0] == "fake" for name in campaign.sandboxes)

@@ -23,7 +23,7 @@ from tare.errors import ExitCode
 def command(run: Path, *, form: str, out: Path | None) -> int:
     """Report on RUN: which claims its measurements support or refute, and on what evidence."""
     import reports
-    from benchmarks import runfolder
+    from benchmarks.results import runfolder
 
     loaded = runfolder.load(run)
     target = out or (run / "report.html" if form == "html" else None)

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from benchmarks import campaign as campaigns
+from benchmarks.campaign import config as campaigns
 from benchmarks.errors import BenchmarkError, CampaignError
-from benchmarks.records import Status
+from benchmarks.results.records import Status
 from tare import __version__
 from tare.errors import ExitCode
 from tare.settings import new_run_folder, state_folder
 
 if TYPE_CHECKING:
-    from benchmarks.campaign import Campaign
-    from benchmarks.runfolder import Run
+    from benchmarks.campaign.config import Campaign
+    from benchmarks.results.runfolder import Run
 
 
 @click.command("run")
@@ -83,7 +83,7 @@ def command(
 def _campaign_of(folder: Path) -> Campaign:
     import msgspec
 
-    from benchmarks import runfolder
+    from benchmarks.results import runfolder
 
     info = runfolder.load_info(folder)
     try:
@@ -95,7 +95,8 @@ def _campaign_of(folder: Path) -> Campaign:
 
 
 def _measure(campaign: Campaign, folder: Path, *, resume: bool) -> None:
-    from benchmarks import image, runner
+    from benchmarks import image
+    from benchmarks.session import runner
     from tare.progress import CampaignProgress
 
     needs_image = not _only_fake(campaign)
@@ -120,7 +121,7 @@ def _conclude(folder: Path, *, report: bool) -> int:
     from rich.console import Console
 
     import reports
-    from benchmarks import runfolder
+    from benchmarks.results import runfolder
 
     run = runfolder.load(folder)
     console = Console()
@@ -147,8 +148,8 @@ def _judge(run: Run) -> int:
 
 
 def _print_plan(campaign: Campaign, folder: Path) -> None:
-    from benchmarks.opening import choose_resources
-    from benchmarks.schedule import order
+    from benchmarks.campaign.schedule import order
+    from benchmarks.session.opening import choose_resources
 
     resources = choose_resources(campaign)
     cpus = ", ".join(map(str, resources.cpuset))
@@ -170,7 +171,7 @@ def _print_plan(campaign: Campaign, folder: Path) -> None:
 
 def _estimated(campaign: Campaign) -> list[str]:
     """Say how long it will take, in words that do not promise more than is known."""
-    from benchmarks.estimate import estimate
+    from benchmarks.campaign.estimate import estimate
 
     found = estimate(campaign)
     whole = f"{found.block_s:.3g} s a block, {found.blocks} blocks, {found.seconds:.3g} s in all"

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from benchmarks import campaign as campaigns
-from benchmarks import metrics, runfolder
+from benchmarks.campaign import config as campaigns
 from benchmarks.errors import UnsuitableHostError
+from benchmarks.results import metrics, runfolder
 from tare import __version__
 from tare.errors import ExitCode
 from tare.settings import state_folder
@@ -20,11 +20,11 @@ from tare.settings import state_folder
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from benchmarks.campaign import Campaign
-    from benchmarks.records import Sample
-    from benchmarks.schedule import Stop
-    from benchmarks.simulation.aa import Rate, Verdict
-    from benchmarks.simulation.replay import Replay
+    from benchmarks.campaign.config import Campaign
+    from benchmarks.campaign.schedule import Stop
+    from benchmarks.results.records import Sample
+    from benchmarks.stats.simulation.aa import Rate, Verdict
+    from benchmarks.stats.simulation.replay import Replay
 
 _MOST_STARTS = 100_000
 _NEVER = 1e-9
@@ -60,8 +60,8 @@ def command(*, sandbox: str, seconds: float, starts: int | None, blocks: int, as
     rules of `tare report` and `tare compare` judge each of them. Ends with 4 where they are wrong
     more often than they promise: then this host is too unsteady to be believed.
     """
-    from benchmarks.simulation import aa
-    from benchmarks.simulation.replay import replay
+    from benchmarks.stats.simulation import aa
+    from benchmarks.stats.simulation.replay import replay
 
     chosen = campaigns.load(
         "startup",
@@ -107,7 +107,8 @@ class _Quiet:
 
 
 def _measure(campaign: Campaign) -> list[float]:
-    from benchmarks import image, runner
+    from benchmarks import image
+    from benchmarks.session import runner
 
     quiet = _Quiet()
     fake = campaign.sandboxes[0].partition(":")[0] == "fake"

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks import host
+from benchmarks.host import fingerprint
 from tare.doctor.model import Check, State
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def namespaces(tried: Mapping[str, str]) -> Check:
 
 def cgroups() -> Check:
     """Check the limits' controllers by making a group below our own and removing it."""
-    mode = host.cgroup_mode()
+    mode = fingerprint.cgroup_mode()
     how = "made a group below our own with every controller, and removed it"
     title, identifier = "control groups", "cgroups"
     if mode is None:
@@ -148,7 +148,7 @@ def _make_group() -> list[str]:
     finally:
         groups.close()
     if where.v2:
-        return sorted(layout.V2_CONTROLLERS & host.cgroup_controllers().keys())
+        return sorted(layout.V2_CONTROLLERS & fingerprint.cgroup_controllers().keys())
     return sorted(where.v1)
 
 

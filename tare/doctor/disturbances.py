@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from benchmarks import host
-from benchmarks.host_conditions import STEAL_SHARE
+from benchmarks.host import fingerprint
+from benchmarks.host.conditions import STEAL_SHARE
 from tare.doctor.model import Check, State
 
 if TYPE_CHECKING:
@@ -21,10 +21,10 @@ PRESSURE_SHARE = 0.10
 
 def checks() -> tuple[Check, ...]:
     """Make every check of disturbances; watches the host for a third of a second."""
-    before = host.conditions()
+    before = fingerprint.conditions()
     time.sleep(WATCH_SECONDS)
-    after = host.conditions()
-    found = host.fingerprint()
+    after = fingerprint.conditions()
+    found = fingerprint.fingerprint()
     identity, state = found["identity"], found["state"]
     return (
         processors(identity),
@@ -183,7 +183,7 @@ def clock() -> Check:
     )
 
 
-def steal(before: host.Conditions, after: host.Conditions) -> Check:
+def steal(before: fingerprint.Conditions, after: fingerprint.Conditions) -> Check:
     """Measure the time the hypervisor below gave to others, now and since the boot."""
     if after.steal_ticks is None or not after.cpu_ticks:
         return _check("steal", "stolen time", State.INFO, "not visible here", "/proc/stat", None)
@@ -200,7 +200,7 @@ def steal(before: host.Conditions, after: host.Conditions) -> Check:
     )
 
 
-def load(now: host.Conditions) -> Check:
+def load(now: fingerprint.Conditions) -> Check:
     """Check whether others keep the CPUs busy."""
     share = (now.load1 or 0.0) / now.cpus
     return _check(
@@ -213,7 +213,7 @@ def load(now: host.Conditions) -> Check:
     )
 
 
-def pressure(before: host.Conditions, after: host.Conditions) -> Check:
+def pressure(before: fingerprint.Conditions, after: fingerprint.Conditions) -> Check:
     """Measure how long tasks waited for something while we watched."""
     if not after.psi_us:
         found = "the kernel does not tell (psi=1)"
@@ -233,7 +233,7 @@ def pressure(before: host.Conditions, after: host.Conditions) -> Check:
     )
 
 
-def memory(now: host.Conditions) -> Check:
+def memory(now: fingerprint.Conditions) -> Check:
     """Check that instances fit beside what already runs."""
     free, total = now.mem_available_bytes or 0, now.mem_total_bytes or 0
     gib = 1 << 30

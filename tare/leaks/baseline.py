@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from benchmarks import metrics
-from benchmarks.probes.sweep import totals
-from benchmarks.records import Status
+from benchmarks.experiments.sweep import totals
+from benchmarks.results import metrics
+from benchmarks.results.records import Status
 from tare.errors import ExitCode
 
 if TYPE_CHECKING:

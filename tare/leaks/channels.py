@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from benchmarks import metrics
-from benchmarks.channels import CHANNELS, PUBLISHED_IN, Attempt, capacity
-from benchmarks.channels import part as channels_part
-from benchmarks.records import Status
+from benchmarks.experiments.covert_channels import CHANNELS, PUBLISHED_IN, Attempt, capacity
+from benchmarks.experiments.covert_channels import part as channels_part
+from benchmarks.results import metrics
+from benchmarks.results.records import Status
 from tare.leaks import grid
 
 if TYPE_CHECKING:
-    from benchmarks.runfolder import Run
+    from benchmarks.results.runfolder import Run
 
 
 def show(run: Run) -> None:

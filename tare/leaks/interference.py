@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from benchmarks import metrics, statistics
-from benchmarks.interference import AGGRESSORS, VICTIMS, Interference
-from benchmarks.interference import part as interference_part
+from benchmarks.experiments.interference import AGGRESSORS, VICTIMS, Interference
+from benchmarks.experiments.interference import part as interference_part
+from benchmarks.results import metrics
+from benchmarks.stats import estimators
 from tare.leaks import grid
 
 if TYPE_CHECKING:
-    from benchmarks.interference import Account, Ordeal
-    from benchmarks.runfolder import Run
+    from benchmarks.experiments.interference import Account, Ordeal
+    from benchmarks.results.runfolder import Run
 
 
 def show(run: Run) -> None:
@@ -57,7 +58,7 @@ def _account(found: Interference, against: str) -> Account | None:
 def _slowdown(ordeal: Ordeal | None) -> str:
     if ordeal is None or ordeal.error is not None:
         return "error"
-    ratio = statistics.ratio(ordeal.pairs)
+    ratio = estimators.ratio(ordeal.pairs)
     if ratio.estimate is None:
         return "error"
     if ratio.low is None or ratio.high is None:
@@ -76,7 +77,7 @@ def _uncharged(account: Account | None) -> str:
     ]
     if not shares:
         return "not counted"
-    told = statistics.interval(shares)
+    told = estimators.interval(shares)
     if told.low is None or told.high is None:
         return f"{told.estimate:.0%}"
     return f"{told.estimate:.0%} ({told.low:.0%} to {told.high:.0%})"

@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from benchmarks import metrics, probes
-from benchmarks.records import Status
+from benchmarks.experiments import probes
+from benchmarks.results import metrics
+from benchmarks.results.records import Status
 from tare.leaks import grid
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from benchmarks.records import Sample
-    from benchmarks.runfolder import Run
+    from benchmarks.results.records import Sample
+    from benchmarks.results.runfolder import Run
 
 WORKLOADS = (metrics.LEAKS, metrics.CONTROLS)
 

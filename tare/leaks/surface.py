@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from benchmarks import metrics
-from benchmarks.records import Status, Unit
-from benchmarks.surface.part import METHODS
+from benchmarks.experiments.surface.part import METHODS
+from benchmarks.results import metrics
+from benchmarks.results.records import Status, Unit
 from tare.leaks import grid
 
 if TYPE_CHECKING:
-    from benchmarks.records import Sample
-    from benchmarks.runfolder import Run
+    from benchmarks.results.records import Sample
+    from benchmarks.results.runfolder import Run
 
 _NONE = "\N{EN DASH}"
 _SHORT = {

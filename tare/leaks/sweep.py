@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from benchmarks import metrics
-from benchmarks.probes import Verdict
-from benchmarks.probes.sweep import store, totals
-from benchmarks.records import Status
+from benchmarks.experiments.probes import Verdict
+from benchmarks.experiments.sweep import store, totals
+from benchmarks.results import metrics
+from benchmarks.results.records import Status
 from reports.sweep import CONTAINERS
 from tare.leaks import grid
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from benchmarks.probes.sweep import FileFinding
-    from benchmarks.runfolder import Run
+    from benchmarks.experiments.sweep import FileFinding
+    from benchmarks.results.runfolder import Run
 
 _MOST_CHANGES = 12
 _MOST_PLACES = 14

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from benchmarks import runfolder
-from benchmarks.records import Status
+from benchmarks.results import runfolder
+from benchmarks.results.records import Status
 from tare.settings import state_folder
 from tests.integration.turns import await_turn
 
 if TYPE_CHECKING:
     from benchmarks.image import Image
-    from benchmarks.runfolder import Run
+    from benchmarks.results.runfolder import Run
 
 TARE = [sys.executable, "-m", "tare"]
 

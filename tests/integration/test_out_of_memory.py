@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from benchmarks import runfolder
-from benchmarks.records import Status
+from benchmarks.results import runfolder
+from benchmarks.results.records import Status
 from runtime.cgroups import layout
 from tests.integration.turns import await_turn
 
@@ -41,7 +41,7 @@ event = "one"
 GREEDY = """
 import sys
 from pathlib import Path
-from benchmarks import runner
+from benchmarks.session import runner
 from tests.unit.conftest import Silent, fake_campaign
 class Greedy(Silent):
     def visiting(self, block, sandbox, remaining_s):

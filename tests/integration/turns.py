@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 
-from benchmarks import runfolder
 from benchmarks.errors import RunLockedError
+from benchmarks.results import runfolder
 from tare.settings import state_folder
 
 _PATIENCE_S = 150

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from benchmarks import runner
-from benchmarks.campaign import Campaign
+from benchmarks.campaign.config import Campaign
+from benchmarks.session import runner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from benchmarks.records import Sample
-    from benchmarks.schedule import Stop
+    from benchmarks.campaign.schedule import Stop
+    from benchmarks.results.records import Sample
 
 
 class Silent:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runtime import mappings
 from runtime.errors import SpecError
 from runtime.oci import mount_options
 from runtime.spec.hints import nearest, short
 from runtime.spec.validation.text import check_absolute, check_text
+from runtime.users import mappings
 
 if TYPE_CHECKING:
     from runtime.spec import Linux, Mount, Root, Spec

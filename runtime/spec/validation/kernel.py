@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from runtime import mappings
 from runtime.errors import SpecError
 from runtime.spec import sysctl, tables
 from runtime.spec.hints import short, unknown
 from runtime.spec.linux import NAMESPACES
 from runtime.spec.paths import member
 from runtime.spec.validation.text import check_absolute, check_text
+from runtime.users import mappings
 
 if TYPE_CHECKING:
     from runtime.spec import Device, Landlock, Linux

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from runtime import capabilities, mappings
 from runtime.errors import SpecError
-from runtime.spec import tables
+from runtime.spec import capabilities, tables
 from runtime.spec.hints import short, unknown
 from runtime.spec.validation.text import check_absolute, check_list, check_text
+from runtime.users import mappings
 
 if TYPE_CHECKING:
     from runtime.spec import Linux, Process, Rlimit, Scheduler, User

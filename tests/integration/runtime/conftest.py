@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from runtime import Container, Engine, Resources, Spec, leftovers, profiles
+from runtime import Container, Engine, Resources, Spec, leftovers
+from runtime.spec import profiles
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

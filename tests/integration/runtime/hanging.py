@@ -15,7 +15,8 @@ import threading
 from dataclasses import replace
 from pathlib import Path
 
-from runtime import Engine, Mount, SetupError, Spec, profiles
+from runtime import Engine, Mount, SetupError, Spec
+from runtime.spec import profiles
 
 libc = ctypes.CDLL(None, use_errno=True)
 MS_REC_PRIVATE = 16384 | 1 << 18

@@ -11,7 +11,7 @@ from pathlib import Path
 
 _ENTER = """
 import os, sys
-from runtime.spawner.territory import enter
+from runtime.spawner.rootfs import enter
 here = os.getcwd()
 enter()
 os.chdir(here)

@@ -6,16 +6,17 @@ import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from runtime import ContainerError, plan
-from runtime.operations import sync
+from runtime import ContainerError
+from runtime.plan import builder
+from runtime.plan.steps import sync
 
 if TYPE_CHECKING:
     from runtime import Engine, Spec
-    from runtime.operations import Operation
+    from runtime.plan.steps import Operation
 
 #: The annotation that names the step.
 HANG = "hang"
-real_create = plan.create
+real_create = builder.create
 
 
 def create_and_hang(spec: Spec, **how: Any) -> list[Operation]:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from runtime import ExecError, Resources, SetupError, SpecError, StateError, profiles
+from runtime import ExecError, Resources, SetupError, SpecError, StateError
+from runtime.spec import profiles
 from tests.integration.runtime.conftest import executed
 
 if TYPE_CHECKING:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runtime import Engine, masks, profiles
+from runtime import Engine
 from runtime.oci.linux import expand
+from runtime.spec import masks, profiles
 from tests.integration.runtime import inside
 from tests.integration.runtime.conftest import output
 

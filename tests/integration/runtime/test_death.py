@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from runtime import Engine, EngineError, Spec, clean, leftovers, record
+from runtime import Engine, EngineError, Spec, clean, leftovers
+from runtime.recovery import record
 from tests.integration.runtime.conftest import traces
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def test_clean_leaves_running_engines_alone(engine: Engine, spec: Spec) -> None:
 
 
 def test_clean_kills_native_orphans(state: Path, image: Image) -> None:
-    from runtime import profiles  # used here alone
+    from runtime.spec import profiles  # used here alone
 
     engine = Engine(state)
     native = profiles.native(rootfs=image.root, args=["sh", "-c", "sleep 1000 & sleep 1000"])

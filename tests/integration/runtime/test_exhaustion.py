@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from runtime import Resources, SetupError, profiles
+from runtime import Resources, SetupError
+from runtime.spec import profiles
 from tests.integration.runtime import hanging
 from tests.integration.runtime.conftest import executed
 

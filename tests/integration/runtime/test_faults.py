@@ -27,7 +27,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from runtime import Mount, SetupError, profiles
+from runtime import Mount, SetupError
+from runtime.spec import profiles
 from tests.integration.runtime.conftest import executed, output
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from runtime import ContainerError, ExecError, Mount, SetupError, profiles
+from runtime import ContainerError, ExecError, Mount, SetupError
+from runtime.spec import profiles
 from tests.integration.runtime.conftest import output
 
 if TYPE_CHECKING:

@@ -18,18 +18,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from runtime import (
-    ContainerError,
-    Engine,
-    EngineError,
-    Resources,
-    SetupError,
-    clean,
-    leftovers,
-    plan,
-    profiles,
-)
-from runtime.operations import sync
+from runtime import ContainerError, Engine, EngineError, Resources, SetupError, clean, leftovers
+from runtime.plan import builder
+from runtime.plan.steps import sync
+from runtime.spec import profiles
 from tests.integration.runtime.conftest import executed, output, traces
 from tests.integration.runtime.starts import Start, create_and_hang, hanging, real_create
 
@@ -48,7 +40,7 @@ PACKAGES = str(Path(__file__).resolve().parents[3])
 @pytest.fixture(autouse=True)
 def hanging_plans(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sync.TOKENS, "x", "never")
-    monkeypatch.setattr(plan, "create", create_and_hang)
+    monkeypatch.setattr(builder, "create", create_and_hang)
 
 
 def becomes(condition: Callable[[], bool], within_s: float = 10) -> bool:
@@ -91,10 +83,11 @@ HARNESS = """
 import sys
 from pathlib import Path
 from tests.integration.runtime.starts import Start, create_and_hang, hanging
-from runtime import Engine, Resources, plan, profiles
-from runtime.operations import sync
+from runtime import Engine, Resources, profiles
+from runtime.plan import builder
+from runtime.plan.steps import sync
 sync.TOKENS["x"] = "never"
-plan.create = create_and_hang
+builder.create = create_and_hang
 engine = Engine(Path(sys.argv[1]))
 spec = profiles.default(rootfs=Path(sys.argv[2]), args=["sleep", "1000"],
                         resources=Resources(memory_limit_bytes=1 << 28))

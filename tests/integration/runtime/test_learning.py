@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from runtime import SpecError, learning, profiles
-from runtime.seccomp import to_object
+from runtime import SpecError
+from runtime.seccomp import learning, to_object
+from runtime.spec import profiles
 from tests.integration.runtime.conftest import output
 
 if TYPE_CHECKING:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from runtime import Engine, EngineError, Spec, clean, leftovers, profiles
+from runtime import Engine, EngineError, Spec, clean, leftovers
+from runtime.spec import profiles
 from tests.integration.runtime.conftest import executed, traces
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def test_delete_while_an_executed_process_runs(
 def test_a_spawner_that_hangs_is_an_error(
     engine: Engine, spec: Spec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("runtime.link._ANSWER_S", 0.3)
+    monkeypatch.setattr("runtime.spawner.client._ANSWER_S", 0.3)
     container = engine.run(spec)
     os.kill(engine.spawner_pid, signal.SIGSTOP)
     try:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from runtime import Engine, ExecError, Mount, SetupError, Spec, StateError, profiles
+from runtime import Engine, ExecError, Mount, SetupError, Spec, StateError
+from runtime.spec import profiles
 from tests.integration.runtime.conftest import executed, output
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runtime import Engine, clean, leftovers, networking
+from runtime import Engine, clean, leftovers
+from runtime.network import choice
 from tests.integration.runtime.conftest import executed, traces
 
 if TYPE_CHECKING:
@@ -66,15 +67,15 @@ def test_none_has_no_loopback_and_the_default_has(engine: Engine, spec: Spec) ->
     flags = ("cat", "/sys/class/net/lo/flags")  # IFF_UP is 1, IFF_LOOPBACK 8
     with engine.run(spec) as container:
         assert executed(container, *flags)[1] == "0x9\n"
-    with engine.run(networking.none(spec)) as container:
+    with engine.run(choice.none(spec)) as container:
         assert executed(container, *flags)[1] == "0x8\n"
 
 
 def test_host_and_join_share_what_they_name(engine: Engine, spec: Spec) -> None:
     with (
         engine.run(spec, attach=True) as one,
-        engine.run(networking.join(spec, one)) as guest,
-        engine.run(networking.host(spec)) as local,
+        engine.run(choice.join(spec, one)) as guest,
+        engine.run(choice.host(spec)) as local,
     ):
         same = executed(one, "readlink", "/proc/self/ns/net")[1]
         assert executed(guest, "readlink", "/proc/self/ns/net")[1] == same

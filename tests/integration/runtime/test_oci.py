@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from benchmarks.image import Image
 
-MAIN = "import sys; from runtime.commandline import main; sys.exit(main())"
+MAIN = "import sys; from runtime.cli import main; sys.exit(main())"
 COMMAND = where_needed(sys.executable, "-c", MAIN)
 
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from benchmarks import metrics
-from benchmarks.journal import Visit
-from benchmarks.records import (
+from benchmarks.results import metrics
+from benchmarks.results.journal import Visit
+from benchmarks.results.records import (
     SCHEMA_VERSION,
     Direction,
     MetricInfo,
@@ -22,7 +22,7 @@ from benchmarks.records import (
     Status,
     Unit,
 )
-from benchmarks.runfolder import Run
+from benchmarks.results.runfolder import Run
 
 MIB = 2**20
 DIGEST = "3f0c" * 16

@@ -12,7 +12,7 @@ import reports
 from tests.unit.reports import conftest
 
 if TYPE_CHECKING:
-    from benchmarks.runfolder import Run
+    from benchmarks.results.runfolder import Run
     from tests.unit.reports.conftest import Synthetic
 
 STARTS = {"spawned": 0.0005, "main": 0.036}

@@ -12,9 +12,9 @@ import pytest
 from rich.console import Console
 
 import reports
-from benchmarks import journal, runfolder
 from benchmarks.errors import RunFolderError
-from benchmarks.records import Unit
+from benchmarks.results import journal, runfolder
+from benchmarks.results.records import Unit
 from reports import export, units
 from reports.model import Estimate
 

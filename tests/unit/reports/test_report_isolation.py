@@ -9,19 +9,19 @@ import msgspec
 import pytest
 
 import reports
-from benchmarks import metrics
-from benchmarks.channels import Attempt
-from benchmarks.interference import Account, Interference, Ordeal
-from benchmarks.probes import Verdict
-from benchmarks.probes.sweep import FileFinding, Trait, store, totals
-from benchmarks.records import Sample, Status, Unit
-from benchmarks.surface.part import METHODS
+from benchmarks.experiments.covert_channels import Attempt
+from benchmarks.experiments.interference import Account, Interference, Ordeal
+from benchmarks.experiments.probes import Verdict
+from benchmarks.experiments.surface.part import METHODS
+from benchmarks.experiments.sweep import FileFinding, Trait, store, totals
+from benchmarks.results import metrics
+from benchmarks.results.records import Sample, Status, Unit
 from tests.unit.reports.conftest import Synthetic
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from benchmarks.runfolder import Run
+    from benchmarks.results.runfolder import Run
 
 ABLATED = ("container", "container:no-pid", "container:no-uts", "vm")
 

@@ -9,8 +9,8 @@ import msgspec
 import pytest
 
 import reports
-from benchmarks.journal import Visit
-from benchmarks.runfolder import Run
+from benchmarks.results.journal import Visit
+from benchmarks.results.runfolder import Run
 from tests.unit.reports.conftest import Synthetic
 
 HOSTILE = "<script>alert('x')</script>"

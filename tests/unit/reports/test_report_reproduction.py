@@ -8,14 +8,15 @@ import msgspec
 import pytest
 
 import reports
-from benchmarks import campaign, published, workloads
+from benchmarks import published, workloads
+from benchmarks.campaign import config
 from benchmarks.errors import CampaignError
-from benchmarks.metrics import catalogue
+from benchmarks.results.metrics import catalogue
 from benchmarks.sandboxes import kind_of
 from reports.model import Reproduced, ReproducedRow
 
 if TYPE_CHECKING:
-    from benchmarks.runfolder import Run
+    from benchmarks.results.runfolder import Run
     from tests.unit.reports.conftest import Synthetic
 
 XZ = "PXZ compression, from the paper"
@@ -131,7 +132,7 @@ def test_a_publication_names_what_exists(name: str) -> None:
 
 @pytest.mark.parametrize("name", published.names())
 def test_every_publication_has_a_preset_that_measures_its_rows(name: str) -> None:
-    preset = campaign.load(name)
+    preset = config.load(name)
     assert preset.reproduces == name
     wanted = {row.workload for row in published.load(name).row if not row.untestable}
     assert wanted <= set(preset.workloads)
@@ -139,4 +140,4 @@ def test_every_publication_has_a_preset_that_measures_its_rows(name: str) -> Non
 
 def test_an_unknown_publication_is_refused_with_the_nearest() -> None:
     with pytest.raises(CampaignError, match="did you mean 'felter2014'"):
-        campaign.load("quick", reproduces="felter2015")
+        config.load("quick", reproduces="felter2015")

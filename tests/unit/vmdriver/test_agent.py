@@ -8,12 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vmdriver import (
-    CommandTimeoutError,
-    ConfigError,
-    GuestHungError,
-    VmGoneError,
-)
+from vmdriver import CommandTimeoutError, ConfigError, GuestHungError, VmGoneError
 from vmdriver.agent import Agent
 from vmdriver.shellwords import quote, words
 

@@ -8,13 +8,9 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from runtime.cgroups import bpf, device_program, devices, v2
-from runtime.devices import DEFAULT_DEVICES
 from runtime.spec import DeviceRule
-from tests.integration.runtime.cgroups.conftest import (
-    limit,
-    member,
-    needs_v1,
-)
+from runtime.spec.devices import DEFAULT_DEVICES
+from tests.integration.runtime.cgroups.conftest import limit, member, needs_v1
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from runtime import Engine, Spec, usage
-from runtime.cgroups import files
-from runtime.devices import DEFAULT_DEVICES
+from runtime.cgroups import files, usage
 from runtime.spec import IoLimit
+from runtime.spec.devices import DEFAULT_DEVICES
 from tests.integration.runtime.cgroups.conftest import (
     HOLD,
     MIB,
@@ -28,6 +27,7 @@ from tests.integration.runtime.cgroups.conftest import (
 from tests.integration.runtime.conftest import executed
 
 if TYPE_CHECKING:
+    from runtime import Engine, Spec
     from runtime.cgroups import Group, Manager
 
 pytestmark = needs_v1

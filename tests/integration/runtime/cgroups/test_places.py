@@ -8,13 +8,8 @@ import pytest
 
 from runtime import cgroups
 from runtime.cgroups import files, layout
-from runtime.devices import DEFAULT_DEVICES
-from tests.integration.runtime.cgroups.conftest import (
-    limit,
-    member,
-    needs_v1,
-    reader,
-)
+from runtime.spec.devices import DEFAULT_DEVICES
+from tests.integration.runtime.cgroups.conftest import limit, member, needs_v1, reader
 
 pytestmark = needs_v1
 

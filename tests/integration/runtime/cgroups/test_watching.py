@@ -9,15 +9,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runtime import Engine, Spec, cgroups, clean, leftovers, usage
-from runtime.cgroups import oom, v2
-from tests.integration.runtime.cgroups.conftest import (
-    HOLD,
-    MIB,
-    limit,
-    member,
-    needs_v1,
-)
+from runtime import Engine, Spec, cgroups, clean, leftovers
+from runtime.cgroups import oom, usage, v2
+from tests.integration.runtime.cgroups.conftest import HOLD, MIB, limit, member, needs_v1
 from tests.integration.runtime.conftest import traces
 
 if TYPE_CHECKING:

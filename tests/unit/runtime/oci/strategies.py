@@ -7,7 +7,6 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from runtime import capabilities
 from runtime.oci import seccomp, weights
 from runtime.oci.linux import DEFAULT_DEVICES
 from runtime.spec import (
@@ -31,6 +30,7 @@ from runtime.spec import (
     Scheduler,
     Spec,
     User,
+    capabilities,
     tables,
 )
 

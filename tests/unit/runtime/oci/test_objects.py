@@ -10,10 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime import SpecError, capabilities, mappings
+from runtime import SpecError
 from runtime.oci import bundle, features, template
 from runtime.oci.seccomp import ACTIONS
 from runtime.oci.state import State
+from runtime.spec import capabilities
+from runtime.users import mappings
 
 STATE = State(
     id="c1", status="running", bundle=Path("/b"), pid=7, annotations={"a": "b"}, oci_version="1.2.1"

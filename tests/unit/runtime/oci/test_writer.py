@@ -9,9 +9,9 @@ from typing import Any
 
 from hypothesis import given, settings
 
-from runtime import Resources, profiles
+from runtime import Resources
 from runtime.oci import bundle, writer
-from runtime.spec import DeviceRule, Spec
+from runtime.spec import DeviceRule, Spec, profiles
 from tests.unit.runtime.oci import strategies
 
 BUNDLE = strategies.BUNDLE

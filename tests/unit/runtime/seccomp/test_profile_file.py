@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runtime import SpecError, capabilities, seccomp
+from runtime import SpecError, seccomp
 from runtime.seccomp import actions, library, numbers
 from runtime.seccomp.evaluate import evaluate
+from runtime.spec import capabilities
 
 if TYPE_CHECKING:
     from pathlib import Path

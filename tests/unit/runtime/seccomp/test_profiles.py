@@ -6,11 +6,12 @@ import errno
 
 import pytest
 
-from runtime import SpecError, profiles, seccomp
+from runtime import SpecError, seccomp
 from runtime.seccomp import actions, library, numbers
 from runtime.seccomp import profiles as profiles_module
 from runtime.seccomp.evaluate import I386, X86_64, evaluate
 from runtime.seccomp.groups import GROUPS
+from runtime.spec import profiles
 
 # ruff: noqa: SIM905  # a paragraph of words
 NATIVE = library.native_architecture()

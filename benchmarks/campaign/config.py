@@ -1,0 +1,207 @@
+"""Campaigns: what to measure, in which sandboxes, with which resources, for how long."""
+
+from __future__ import annotations
+
+import difflib
+import math
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from benchmarks import published, sandboxes, workloads
+from benchmarks.campaign import toml_places
+from benchmarks.errors import CampaignError, UnknownSandboxError, WorkloadError
+from benchmarks.results import metrics
+
+_PRESETS = Path(__file__).parent / "presets"
+BUILT_IN = metrics.BUILT_IN
+
+DEFAULT_MEMORY_MIB = 512
+_LEAST_DENSITY = 3
+_LEAST_MEMORY_MIB = 64
+"""No guest boots with less."""
+
+
+class Campaign(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A campaign, resolved: nothing left to default.
+
+    Attributes:
+        name: Its name.
+        sandboxes: Names of the sandboxes, each visited once in every block.
+        workloads: Names of workloads, or paths of their TOML files; ``startup``, ``memory`` and
+            ``idle`` come with every start; ``density``, ``parallel``, ``cold`` and workloads
+            with a server start instances of their own in every block; the other built-in ones are
+            looked at once.
+        blocks_min: Fewest blocks, whatever the budget.
+        blocks_max: Most blocks, whatever the precision.
+        budget_s: Wall time in which a new block may still begin, in seconds.
+        precision: Wanted relative half-width of the interval of the median start, as a fraction.
+        cpus: CPUs of every sandbox.
+        cpuset: Host CPUs to use; empty for the last ``cpus`` of those allowed.
+        memory_mib: Memory of every sandbox, in MiB.
+        settle_s: Idle time before memory is read, in seconds.
+        idle_s: How long ``idle`` watches an instance that does nothing, in seconds.
+        density_max: Most instances at once of ``density``.
+        density_available: Share of the host's memory that ``density`` leaves available.
+        parallel_max: Most starts at the same moment of ``parallel``.
+        parallel_available: Share of the host's memory that ``parallel`` leaves available.
+        seed: Seed of the order and of every resampling.
+        reproduces: Publication that the report lays the figures beside; empty for none.
+        libvirt_uri: libvirt's URI for the VMs, such as ``qemu:///system``, of a daemon on this
+            host; empty for libvirt's own driver in this process.
+    """
+
+    name: str
+    sandboxes: tuple[str, ...]
+    workloads: tuple[str, ...]
+    blocks_min: int = 5
+    blocks_max: int = 100
+    budget_s: float = 300.0
+    precision: float = 0.05
+    cpus: int = 1
+    cpuset: tuple[int, ...] = ()
+    memory_mib: int = DEFAULT_MEMORY_MIB
+    settle_s: float = 0.3
+    idle_s: float = 3.0
+    density_max: int = 16
+    density_available: float = 0.25
+    parallel_max: int = 8
+    parallel_available: float = 0.25
+    seed: int = 20140721
+    reproduces: str = ""
+    libvirt_uri: str = ""
+
+    def __post_init__(self) -> None:
+        """Check what types cannot say.
+
+        Raises:
+            ValueError: A value makes no sense; the message names the key.
+        """
+        for key in ("sandboxes", "workloads"):
+            given: tuple[str, ...] = getattr(self, key)
+            if not given:
+                raise ValueError(f"{key}: name at least one")
+            if len(set(given)) != len(given):
+                raise ValueError(f"{key}: the same name stands twice")
+        for key, right, rule in (
+            ("blocks_min", 1 <= self.blocks_min <= self.blocks_max, "1 to blocks_max"),
+            ("precision", 0 < self.precision < 1, "a fraction between 0 and 1, such as 0.05"),
+            ("budget_s", 0 < self.budget_s < math.inf, "a number of seconds above 0"),
+            ("settle_s", 0 <= self.settle_s < math.inf, "a number of seconds, 0 or more"),
+            ("density_max", self.density_max >= _LEAST_DENSITY, f"{_LEAST_DENSITY} or more"),
+            ("density_available", 0 < self.density_available < 1, "a fraction between 0 and 1"),
+            ("idle_s", 0 < self.idle_s < math.inf, "a number of seconds above 0"),
+            ("parallel_max", self.parallel_max >= 1, "1 or more"),
+            ("parallel_available", 0 < self.parallel_available < 1, "a fraction between 0 and 1"),
+            ("cpus", self.cpus >= 1, "1 or more"),
+            ("memory_mib", self.memory_mib >= _LEAST_MEMORY_MIB, f"{_LEAST_MEMORY_MIB} or more"),
+            ("cpuset", len(set(self.cpuset)) in {0, self.cpus}, "as many CPUs as cpus says"),
+        ):
+            if not right:
+                raise ValueError(f"{key}: must be {rule}")
+
+
+def presets() -> list[str]:
+    """Return the names of the presets."""
+    return sorted(path.stem for path in _PRESETS.glob("*.toml"))
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema of a campaign file."""
+    return msgspec.json.schema(Campaign)
+
+
+def load(preset_or_path: str, **overrides: Any) -> Campaign:
+    """Load a preset by name or a campaign from a TOML file.
+
+    Args:
+        preset_or_path: Name of a preset, or path of a file ending in ``.toml``.
+        overrides: Values that take the place of the file's; None is ignored.
+
+    Raises:
+        CampaignError: There is no such campaign, or it is wrong; the message names the file, the
+            line and the key, and the nearest known name.
+    """
+    path = _find(preset_or_path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise CampaignError(f"cannot read the campaign {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise CampaignError(f"{path} is not TOML: it is not UTF-8") from error
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise CampaignError(toml_places.of_syntax(path, text, error)) from error
+    _refuse_unknown_keys(path, text, data)
+    given = {key: value for key, value in overrides.items() if value is not None}
+    try:
+        campaign = convert(data | given)
+    except (msgspec.ValidationError, UnknownSandboxError, WorkloadError, CampaignError) as error:
+        said = _plain(error)
+        if _comes_from(said, given):
+            raise CampaignError(f"an option cannot be used: {said}") from error
+        raise CampaignError(f"{toml_places.of_message(path, text, said)}: {said}") from error
+    return campaign
+
+
+def convert(data: dict[str, Any]) -> Campaign:
+    """Make a campaign of plain data, and check that what it names exists.
+
+    Raises:
+        msgspec.ValidationError: A value is wrong.
+        UnknownSandboxError: There is no such sandbox.
+        WorkloadError: There is no such workload, or its definition is wrong.
+        CampaignError: There is no such publication.
+    """
+    campaign = msgspec.convert(data, Campaign)
+    for name in campaign.sandboxes:
+        sandboxes.kind_of(name)
+    workloads.load_all([name for name in campaign.workloads if name not in BUILT_IN])
+    if campaign.reproduces:
+        published.load(campaign.reproduces)
+    return campaign
+
+
+def _find(preset_or_path: str) -> Path:
+    if preset_or_path.endswith(".toml") or "/" in preset_or_path:
+        return Path(preset_or_path)
+    path = _PRESETS / f"{preset_or_path}.toml"
+    if path.exists():
+        return path
+    near = difflib.get_close_matches(preset_or_path, presets(), n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"presets are {', '.join(presets())}"
+    raise CampaignError(
+        f"there is no preset {preset_or_path!r}; {hint} (a campaign file must end in .toml)",
+    )
+
+
+def _refuse_unknown_keys(path: Path, text: str, data: dict[str, Any]) -> None:
+    known = [field.encode_name for field in msgspec.structs.fields(Campaign)]
+    for key in data:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
+            raise CampaignError(
+                f"{toml_places.of_key(path, text, key)}: there is no key {key!r}; {hint}"
+            )
+
+
+def _comes_from(message: str, options: dict[str, Any]) -> bool:
+    """Tell whether a message speaks of a value that an option gave, not the file."""
+    for key, value in options.items():
+        values = value if isinstance(value, tuple) else (value,)
+        named = (one for one in values if isinstance(one, str))  # a number is in many a message
+        if message.startswith(f"{key}:") or any(repr(one) in message for one in named):
+            return True
+    return False
+
+
+def _plain(error: Exception) -> str:
+    """Return the message in this project's words where msgspec has its own path notation."""
+    message = str(error)
+    match = re.fullmatch(r"(.*) - at `\$\.?(.*)`", message)
+    return f"{match.group(2)}: {match.group(1)}" if match and match.group(2) else message

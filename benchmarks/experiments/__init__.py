@@ -1,0 +1,1 @@
+"""Everything that is measured, beyond the workloads that run inside an instance."""

@@ -1,0 +1,250 @@
+"""The host's fingerprint: what a number depends on, split in what must match and what may drift.
+
+``identity`` holds what two runs must share before one may be called slower than the other: the
+machine, its kernel and the settings that change its speed. ``state`` holds what changes from day
+to day and is kept so that a surprising number can be explained. Everything is plain JSON data.
+
+Paths are read below a ``root`` so that tests can pose a directory as a host.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import re
+from pathlib import Path
+from typing import Any
+
+from benchmarks.host.conditions import Conditions, busy_seconds, conditions, flags, meanwhile
+
+__all__ = [
+    "Conditions",
+    "busy_seconds",
+    "conditions",
+    "fingerprint",
+    "flags",
+    "meanwhile",
+    "same_host",
+]
+
+ROOT = Path("/")
+MEMORY_TOLERANCE = 0.01
+"""MemTotal shifts a little between boots of one machine (firmware and kernel reservations)."""
+
+_CPU = "sys/devices/system/cpu"
+
+
+def fingerprint(root: Path = ROOT) -> dict[str, Any]:
+    """Describe the host.
+
+    Args:
+        root: Where to find ``proc`` and ``sys``; another directory only in tests.
+
+    Returns:
+        ``{"identity": {...}, "state": {...}}``, JSON data only; None where the host does not say.
+    """
+    cpu = _cpuinfo(root)
+    logical = _count(_read(root, f"{_CPU}/online")) or os.cpu_count()
+    identity: dict[str, Any] = {
+        "hostname": _read(root, "proc/sys/kernel/hostname"),
+        "kernel_release": _read(root, "proc/sys/kernel/osrelease"),
+        "kernel_version": _read(root, "proc/sys/kernel/version"),
+        "architecture": platform.machine(),
+        "cpu_model": cpu.get("model name") or cpu.get("CPU part"),
+        "cpu_vendor": cpu.get("vendor_id") or cpu.get("CPU implementer"),
+        "microcode": cpu.get("microcode"),
+        "cpus": logical,
+        "smt": _flag(_read(root, f"{_CPU}/smt/active")),
+        "memory_bytes": meminfo(root).get("MemTotal"),
+        "cgroup_mode": cgroup_mode(root),
+        "cgroup_controllers": cgroup_controllers(root),
+        "governor": _governors(root),
+        "turbo": _turbo(root),
+        "thp": _chosen(_read(root, "sys/kernel/mm/transparent_hugepage/enabled")),
+        "clocksource": _read(
+            root, "sys/devices/system/clocksource/clocksource0/current_clocksource"
+        ),
+        "virtualised": "hypervisor" in cpu.get("flags", "").split(),
+        "hypervisor": _hypervisor(root),
+        "product": _product(root),
+        "lsm": _read(root, "sys/kernel/security/lsm"),
+        "mitigations": _mitigations(root),
+    }
+    state: dict[str, Any] = {
+        "boot": _boot(root),
+        "distribution": _distribution(root),
+        "ksm": _flag(_read(root, "sys/kernel/mm/ksm/run")),
+        "ksm_pages_sharing": _int(_read(root, "sys/kernel/mm/ksm/pages_sharing")),
+        "swap_total_bytes": meminfo(root).get("SwapTotal"),
+        "swap_free_bytes": meminfo(root).get("SwapFree"),
+        "clocksources": (
+            _read(root, "sys/devices/system/clocksource/clocksource0/available_clocksource") or ""
+        ).split(),
+        "lockdown": _chosen(_read(root, "sys/kernel/security/lockdown")),
+        "loadavg": _read(root, "proc/loadavg"),
+        "python": platform.python_version(),
+    }
+    return {"identity": identity, "state": state}
+
+
+def same_host(a: dict[str, Any], b: dict[str, Any]) -> list[str]:
+    """Name the differences that forbid comparing the numbers of two runs.
+
+    Args:
+        a: Fingerprint of one run.
+        b: Fingerprint of the other.
+
+    Returns:
+        One sentence a difference, sorted by key; empty where the runs may be compared.
+    """
+    one, two = a.get("identity", {}), b.get("identity", {})
+    if not one or not two:
+        return ["a run does not say which host it was made on"]
+    found = []
+    for key in sorted(one.keys() | two.keys()):
+        left, right = one.get(key), two.get(key)
+        if left == right or (key == "memory_bytes" and _near(left, right)):
+            continue
+        if key == "mitigations" and isinstance(left, dict) and isinstance(right, dict):
+            changed = sorted(k for k in left.keys() | right.keys() if left.get(k) != right.get(k))
+            found.append(f"mitigations differ: {', '.join(changed)}")
+            continue
+        found.append(f"{key.replace('_', ' ')} differs: {left!s} against {right!s}")
+    return found
+
+
+def meminfo(root: Path = ROOT) -> dict[str, int]:
+    """Read /proc/meminfo; sizes in bytes, by the kernel's own names (proc_meminfo(5))."""
+    found = {}
+    for line in (_read(root, "proc/meminfo") or "").splitlines():
+        name, _, rest = line.partition(":")
+        words = rest.split()
+        if words and words[0].isdigit():
+            found[name] = int(words[0]) * (1024 if words[1:] == ["kB"] else 1)
+    return found
+
+
+def cgroup_mode(root: Path = ROOT) -> str | None:
+    """Say how cgroups are mounted: ``v2``, ``v1``, ``hybrid``, or None where they are not."""
+    kinds = {kind for kind, _, _ in _cgroup_mounts(root)}
+    if kinds == {"cgroup2"}:
+        return "v2"
+    if kinds == {"cgroup"}:
+        return "v1"
+    return "hybrid" if kinds else None
+
+
+def cgroup_controllers(root: Path = ROOT) -> dict[str, str]:
+    """Map each usable controller to the version that has it, for example ``{"memory": "v1"}``."""
+    found: dict[str, str] = {}
+    for kind, where, options in _cgroup_mounts(root):
+        if kind == "cgroup2":
+            listed = _read(root, f"{where.lstrip('/')}/cgroup.controllers") or ""
+            found.update(dict.fromkeys(listed.split(), "v2"))
+        else:
+            names = {o for o in options.split(",") if re.fullmatch(r"[a-z_]+", o)}
+            names -= {"rw", "ro", "nosuid", "nodev", "noexec", "relatime", "xattr", "noprefix"}
+            found.update(dict.fromkeys(names, "v1"))
+    return dict(sorted(found.items()))
+
+
+def _cgroup_mounts(root: Path) -> list[tuple[str, str, str]]:
+    mounts = []
+    for line in (_read(root, "proc/self/mounts") or "").splitlines():
+        words = line.split()
+        if len(words) >= 4 and words[2] in {"cgroup", "cgroup2"}:  # noqa: PLR2004  # fstab(5) order
+            mounts.append((words[2], words[1], words[3]))
+    return mounts
+
+
+def _cpuinfo(root: Path) -> dict[str, str]:
+    """Read the first processor's lines of /proc/cpuinfo."""
+    first = (_read(root, "proc/cpuinfo") or "").split("\n\n", 1)[0]
+    pairs = (line.partition(":") for line in first.splitlines())
+    return {name.strip(): value.strip() for name, _, value in pairs}
+
+
+def _governors(root: Path) -> str | None:
+    paths = sorted(root.glob(f"{_CPU}/cpu[0-9]*/cpufreq/scaling_governor"))
+    found = {text for path in paths if (text := _read(path)) is not None}
+    return ",".join(sorted(found)) or None
+
+
+def _turbo(root: Path) -> bool | None:
+    """Say whether the CPU may exceed its nominal frequency; intel_pstate states it inverted."""
+    inverted = _flag(_read(root, f"{_CPU}/intel_pstate/no_turbo"))
+    return _flag(_read(root, f"{_CPU}/cpufreq/boost")) if inverted is None else not inverted
+
+
+def _hypervisor(root: Path) -> str | None:
+    """Name the hypervisor below, from the traces it leaves: Xen's directory, KVM's clock."""
+    if kind := _read(root, "sys/hypervisor/type"):
+        return kind
+    clocks = _read(root, "sys/devices/system/clocksource/clocksource0/available_clocksource") or ""
+    for clock, name in (("kvm-clock", "kvm"), ("hyperv", "hyperv"), ("xen", "xen")):
+        if clock in clocks:
+            return name
+    return None
+
+
+def _product(root: Path) -> str | None:
+    names = (_read(root, f"sys/class/dmi/id/{n}") for n in ("sys_vendor", "product_name"))
+    return " ".join(n for n in names if n) or None
+
+
+def _mitigations(root: Path) -> dict[str, str]:
+    paths = sorted(root.glob(f"{_CPU}/vulnerabilities/*"))
+    return {path.name: text for path in paths if (text := _read(path)) is not None}
+
+
+def _boot(root: Path) -> str | None:
+    """Hash the boot's identity: enough to see that two runs share a boot, no more."""
+    text = _read(root, "proc/sys/kernel/random/boot_id")
+    return hashlib.sha256(text.encode()).hexdigest()[:16] if text else None
+
+
+def _distribution(root: Path) -> str | None:
+    found = re.search(
+        r'^PRETTY_NAME="?([^"\n]*)', _read(root, "etc/os-release") or "", re.MULTILINE
+    )
+    return found[1] if found else None
+
+
+def _chosen(text: str | None) -> str | None:
+    """Pick the bracketed word of the kernel's ``always [madvise] never``."""
+    found = re.search(r"\[(\w+)\]", text or "")
+    return found[1] if found else None
+
+
+def _count(cpus: str | None) -> int | None:
+    """Count a kernel CPU list such as ``0-3,8``."""
+    if not cpus:
+        return None
+    total = 0
+    for part in cpus.split(","):
+        first, _, last = part.partition("-")
+        total += int(last or first) - int(first) + 1
+    return total
+
+
+def _near(left: object, right: object) -> bool:
+    if not isinstance(left, int) or not isinstance(right, int):
+        return False
+    return abs(left - right) <= MEMORY_TOLERANCE * max(left, right)
+
+
+def _flag(text: str | None) -> bool | None:
+    return None if text is None else text not in {"0", "N", "off"}
+
+
+def _int(text: str | None) -> int | None:
+    return int(text) if text and text.lstrip("-").isdigit() else None
+
+
+def _read(root: Path, name: str = "") -> str | None:
+    """Read a small pseudo-file; None where it is missing, refused or not supported."""
+    try:
+        return (root / name if name else root).read_text(errors="replace").strip()
+    except OSError:
+        return None

@@ -1,0 +1,153 @@
+"""Run folders: where a campaign's results live.
+
+``run.json`` says what was measured, ``samples.jsonl`` is the journal, ``logs/`` keeps consoles and
+tool output. Files other than the journal are written beside their place and renamed in.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from benchmarks.errors import RunFolderError, RunLockedError
+from benchmarks.results import journal
+from benchmarks.results.records import SCHEMA_VERSION, RunInfo
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from benchmarks.results.journal import Visit
+    from benchmarks.results.records import Sample
+
+
+class Run(NamedTuple):
+    """A run folder, read.
+
+    Attributes:
+        path: The folder.
+        info: The content of ``run.json``.
+        samples: Samples of closed visits, in the order they were taken.
+        visits: The closed visits.
+        discarded: Journal lines of visits that never closed.
+    """
+
+    path: Path
+    info: RunInfo
+    samples: Sequence[Sample]
+    visits: list[Visit]
+    discarded: int
+
+
+def create(path: Path, info: RunInfo) -> None:
+    """Make a new run folder.
+
+    Raises:
+        RunFolderError: The folder exists with a run in it, or cannot be written.
+    """
+    if (path / "run.json").exists():
+        raise RunFolderError(
+            f"{path} already holds a run; give another --out, or continue it with --resume",
+        )
+    try:
+        (path / "logs").mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunFolderError(f"cannot create the run folder {path}: {error.strerror}") from error
+    write_atomically(path / "run.json", msgspec.json.format(msgspec.json.encode(info), indent=2))
+
+
+def load(path: Path) -> Run:
+    """Read a run folder.
+
+    Raises:
+        RunFolderError: It is not a run folder, was written by a newer tare, or is damaged.
+    """
+    info = load_info(path)
+    samples_path = path / "samples.jsonl"
+    if not samples_path.exists():
+        return Run(path, info, [], [], 0)
+    content = journal.read(samples_path)
+    return Run(path, info, content.samples, content.visits, content.discarded)
+
+
+def load_info(path: Path) -> RunInfo:
+    """Read only ``run.json``.
+
+    Raises:
+        RunFolderError: As for ``load``.
+    """
+    file = path / "run.json"
+    try:
+        data = file.read_bytes()
+    except FileNotFoundError as error:
+        raise RunFolderError(
+            f"{path} is not a run folder: it has no run.json; give a folder that `tare run` made",
+        ) from error
+    except OSError as error:
+        raise RunFolderError(f"cannot read {file}: {error.strerror}") from error
+    try:
+        schema = msgspec.json.decode(data, type=dict)["schema"]
+        if schema != SCHEMA_VERSION:
+            raise RunFolderError(
+                f"{file} has schema {schema}, this tare reads schema {SCHEMA_VERSION}; "
+                "use the version of tare that wrote it",
+            )
+        return msgspec.json.decode(data, type=RunInfo)
+    except (msgspec.DecodeError, KeyError) as error:
+        raise RunFolderError(f"{file} is not a run description: {error}") from error
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write a file so that a reader, or a crash, sees the old content or the new, never a part.
+
+    Raises:
+        RunFolderError: The file cannot be written.
+    """
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with partial.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise RunFolderError(f"cannot write {path}: {error.strerror}") from error
+
+
+@contextmanager
+def campaign_lock(path: Path, holder: str) -> Iterator[None]:
+    """Hold the host-wide lock under which campaigns run, so that two never disturb each other.
+
+    Args:
+        path: The lock file; its content names the holder.
+        holder: What another campaign is told about this one.
+
+    Raises:
+        RunLockedError: Another live campaign holds the lock.
+        RunFolderError: The lock file cannot be used.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise RunFolderError(f"cannot use the lock {path}: {error.strerror}") from error
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            other = os.pread(descriptor, 4096, 0).decode(errors="replace").strip()
+            raise RunLockedError(
+                f"another campaign is running ({other or 'unnamed'}); two at once would measure "
+                "each other, so wait until it has ended",
+            ) from error
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{holder}\n".encode(errors="backslashreplace"), 0)
+        yield
+        os.ftruncate(descriptor, 0)
+    finally:
+        os.close(descriptor)

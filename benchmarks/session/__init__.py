@@ -1,0 +1,1 @@
+"""Carrying out a campaign: opening it, visiting its sandboxes block by block, journaling."""

@@ -1,0 +1,240 @@
+"""Opens a campaign: its resources, its sandboxes, and the description that its run begins with."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from benchmarks import workloads
+from benchmarks.campaign.config import BUILT_IN, Campaign
+from benchmarks.errors import RunFolderError, UnsuitableHostError
+from benchmarks.experiments import probing
+from benchmarks.results import metrics
+from benchmarks.results.records import SCHEMA_VERSION, Resources, RunInfo, SandboxInfo
+from benchmarks.sandboxes import make_testbed, open_sandbox
+from benchmarks.sandboxes.base import Setting
+from benchmarks.session import overhead
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from contextlib import ExitStack
+    from pathlib import Path
+
+    from benchmarks.image import Image
+    from benchmarks.sandboxes.base import Sandbox
+    from benchmarks.sandboxes.testbed import Testbed
+    from benchmarks.workloads import Workload
+
+_ENFORCED = {
+    "native": "CPU affinity and the memory cgroup of the process that starts it",
+    "container": "CPU affinity, CFS quota and memory limit of its own cgroup, pids limit",
+    "oci": "as the container, by the runtime's own control group",
+    "podman": "memory, CPU, CPU set and pids options of podman's own run",
+    "docker": "memory, CPU, CPU set and pids options of docker's own run",
+    "peer": "CPU affinity alone: it knows no control groups",
+    "floor": "as the container",
+    "vm": "number of vCPUs, bound to the same CPUs, size of guest RAM, CFS quota and pids limit of "
+    "QEMU's own cgroup",
+    "fake": "not at all: nothing runs",
+}
+_CONNECTED = {
+    "native": "none of its own: it shares its server's namespace and reaches it over loopback",
+    "container": "a veth pair, one end a port of the testbed's bridge",
+    "oci": "as the container",
+    "vm": "a virtio card whose tap device is a port of the testbed's bridge",
+}
+_UNLIMITED = "CPU affinity alone: this variant has no control group"
+
+
+def choose_resources(campaign: Campaign) -> Resources:
+    """Return the CPUs and memory that every sandbox gets alike.
+
+    Raises:
+        UnsuitableHostError: The host has fewer CPUs than asked for, or not those named.
+    """
+    allowed = sorted(os.sched_getaffinity(0))
+    if campaign.cpus > len(allowed):
+        raise UnsuitableHostError(
+            f"the campaign wants {campaign.cpus} CPUs, this host allows {len(allowed)}; "
+            "lower cpus in the campaign",
+        )
+    chosen = campaign.cpuset or tuple(allowed[-campaign.cpus :])
+    missing = sorted(set(chosen) - set(allowed))
+    if missing:
+        raise UnsuitableHostError(
+            f"CPU {missing[0]} of the campaign's cpuset is not allowed here; "
+            f"allowed are {', '.join(map(str, allowed))}",
+        )
+    return Resources(
+        cpus=campaign.cpus,
+        cpuset=tuple(sorted(chosen)),
+        memory_bytes=campaign.memory_mib << 20,
+        enforced={name: _enforced(name) for name in campaign.sandboxes},
+    )
+
+
+def _enforced(name: str) -> str:
+    return _UNLIMITED if name.endswith("no-cgroup") else _ENFORCED[name.partition(":")[0]]
+
+
+def setting(campaign: Campaign, out: Path, image: Image | None, state: Path) -> Setting:
+    """Return what the sandboxes are given, and make the folder of the run's logs.
+
+    Raises:
+        UnsuitableHostError: As for ``choose_resources``.
+        RunFolderError: The folder cannot be made.
+    """
+    logs = out / "logs"
+    try:
+        logs.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunFolderError(f"cannot create the run folder {out}: {error.strerror}") from error
+    return Setting(
+        resources=choose_resources(campaign),
+        image_root=image.root if image is not None else None,
+        image=image,
+        state=state,
+        logs=logs,
+        seed=campaign.seed,
+        libvirt_uri=campaign.libvirt_uri or None,
+    )
+
+
+def open_all(
+    stack: ExitStack,
+    campaign: Campaign,
+    setting: Setting,
+) -> tuple[dict[str, Sandbox], dict[str, str]]:
+    """Open the campaign's sandboxes on ``stack``; return those opened, and why others are absent.
+
+    Raises:
+        UnsuitableHostError: Not one can be had here.
+    """
+    opened: dict[str, Sandbox] = {}
+    absent: dict[str, str] = {}
+    for name in campaign.sandboxes:
+        try:
+            opened[name] = stack.enter_context(open_sandbox(name, setting))
+        except UnsuitableHostError as error:
+            absent[name] = str(error)
+    if not opened:
+        reasons = "; ".join(dict.fromkeys(absent.values()))
+        raise UnsuitableHostError(f"none of the campaign's sandboxes can be had here: {reasons}")
+    return opened, absent
+
+
+def networked(loaded: Sequence[Workload]) -> list[Workload]:
+    """Return the workloads whose server is in another place than they are."""
+    return [workload for workload in loaded if workload.server is not None]
+
+
+def testbed(
+    stack: ExitStack,
+    loaded: Sequence[Workload],
+    opened: Mapping[str, Sandbox],
+    setting: Setting,
+) -> tuple[Testbed | None, str]:
+    """Make the network of a campaign's network workloads, on ``stack``; none where there are none.
+
+    Returns:
+        It, and why it is not there although a workload wants it.
+    """
+    if not networked(loaded):
+        return None, ""
+    try:
+        return stack.enter_context(make_testbed(opened, setting)), ""
+    except UnsuitableHostError as error:
+        return None, str(error)
+
+
+def describe(
+    campaign: Campaign,
+    setting: Setting,
+    opened: Mapping[str, Sandbox],
+    absent: Mapping[str, str],
+    tare_version: str,
+) -> RunInfo:
+    """Return the description a new run begins with; measures what the harness itself adds."""
+    now = time.time()
+    loaded = workloads.load_all([name for name in campaign.workloads if name not in BUILT_IN])
+    return RunInfo(
+        schema=SCHEMA_VERSION,
+        run=f"{campaign.name}-{time.strftime('%Y%m%dT%H%M%S', time.gmtime(now))}-{os.getpid()}",
+        created_at=now,
+        tare_version=tare_version,
+        campaign=msgspec.to_builtins(campaign),
+        seed=campaign.seed,
+        host=overhead.host_fingerprint(),
+        image=overhead.image_summary(setting.image),
+        resources=setting.resources,
+        sandboxes=tuple(_described(sandbox.info, loaded) for sandbox in opened.values()),
+        absent=dict(absent),
+        metrics=(
+            *(info for info in metrics.catalogue() if info.workload in campaign.workloads),
+            *(info for workload in loaded for info in workload.metrics()),
+            *(
+                info
+                for workload in loaded
+                if workload.neighbour is None
+                for info in metrics.accounts(workload.name, workload.title)
+            ),
+            *probing.metric_infos(campaign),
+        ),
+        harness=overhead.perturbation(opened),
+        tools=overhead.tool_versions(),
+    )
+
+
+def _described(info: SandboxInfo, loaded: Sequence[Workload]) -> SandboxInfo:
+    """Add how a sandbox is connected, where a workload wants it to be."""
+    how = _CONNECTED.get(info.kind)
+    if not networked(loaded) or how is None:
+        return info
+    return msgspec.structs.replace(info, details={**info.details, "network": how})
+
+
+def refuse_used_folder(out: Path) -> None:
+    """Keep a new run from writing into an old one.
+
+    Raises:
+        RunFolderError: The folder holds a run.
+    """
+    if (out / "run.json").exists():
+        raise RunFolderError(
+            f"{out} already holds a run; give another --out, or continue it with --resume",
+        )
+
+
+def check_same(
+    info: RunInfo,
+    campaign: Campaign,
+    setting: Setting,
+    opened: Mapping[str, Sandbox],
+    out: Path,
+) -> None:
+    """Keep a resumed run from mixing two different measurements.
+
+    Raises:
+        RunFolderError: Campaign, CPUs, image or sandboxes are not those of the run.
+    """
+    if msgspec.convert(info.campaign, Campaign) != campaign:
+        raise RunFolderError(f"{out} holds another campaign; resume it without other options")
+    if info.resources.cpuset != setting.resources.cpuset:
+        raise RunFolderError(
+            f"{out} was measured on the CPUs {info.resources.cpuset}, but now "
+            f"{setting.resources.cpuset} would be used; resume it with the same affinity",
+        )
+    image = overhead.image_summary(setting.image)
+    if (info.image or {}).get("digest") != (image or {}).get("digest"):
+        raise RunFolderError(
+            f"{out} was measured with another image; build or keep that image, or start a new run",
+        )
+    before = [box.name for box in info.sandboxes]
+    if before != list(opened):
+        raise RunFolderError(
+            f"{out} was measured with the sandboxes {', '.join(before)}, but now "
+            f"{', '.join(opened)} can be had; start a new run",
+        )

@@ -1,0 +1,1 @@
+"""Estimators and intervals, and the simulations that check them."""

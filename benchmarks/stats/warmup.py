@@ -1,0 +1,55 @@
+"""Finds where a campaign's first blocks end to be unlike the rest, instead of assuming it.
+
+A maximally selected rank statistic: the place at which the ranks before and after differ most, in
+units of their standard deviation, believed where so large a difference is rare among random
+orders of the same values. Only ranks count, so that one slow start is not taken for a warm-up:
+that the very first start is cold cannot be told from an outlier. Nothing is dropped; the answer is
+for a report to show.
+
+Sources: Lausen and Schumacher, Biometrics 48 (1992) 73 (maximally selected rank statistics);
+Pettitt, J. R. Stat. Soc. C 28 (1979) 126 (the change-point test by ranks, here standardised so
+that early changes count as much as late ones).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from benchmarks.stats.estimators import Values
+
+WINDOW = 50
+"""First values that are looked at; a change further on is drift and no warm-up."""
+
+_FEWEST = 8
+_ALPHA = 0.05
+_ORDERS = 1999
+
+
+def warm_up(values: Values, *, seed: int = 0) -> int:
+    """Return how many of the first values belong to a warm-up, 0 where there is none.
+
+    A warm-up ends in the first half of the first ``WINDOW`` values. With fewer than 8 values no
+    change could be told from chance.
+
+    Args:
+        values: One metric of one sandbox, in the order of the blocks.
+        seed: Seed of the random orders.
+    """
+    import numpy as np
+    from scipy.stats import rankdata
+
+    first = np.asarray(values[:WINDOW], dtype=float)
+    n = len(first)
+    if n < _FEWEST:
+        return 0
+    ranks = rankdata(first)
+    rng = np.random.default_rng(seed)
+    orders = np.vstack([ranks, rng.permuted(np.tile(ranks, (_ORDERS, 1)), axis=1)])
+    before = np.arange(1, n)
+    excess = np.abs(np.cumsum(orders, axis=1)[:, :-1] - before * (n + 1) / 2)
+    standardised = excess / np.sqrt(before * (n - before))
+    largest = standardised.max(axis=1)
+    end = int(np.argmax(standardised[0])) + 1
+    p = float(np.mean(largest >= largest[0] - 1e-9))
+    return end if p <= _ALPHA and end <= n // 2 else 0

@@ -1,0 +1,1 @@
+"""Knowing and removing what a crash left behind."""

@@ -1,0 +1,154 @@
+"""Removing what a crash left behind: processes, control groups, state directories.
+
+Identity is the engine's random name. It stands in the state directory, in the path of every
+control group, and as the source of every mount of ours, which makes it visible in
+/proc/PID/mountinfo of every process that lives in such a mount namespace. Pids are never trusted.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import signal
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from runtime.cgroups import files
+from runtime.recovery import record as records
+
+_NAME = re.compile(r"tare-[0-9a-f]{12}")
+_DEATH_S = 5.0
+_YOUNG_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Wreck:
+    """An engine whose spawner is gone."""
+
+    folder: Path
+    cgroups: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
+
+
+def leftovers(state: Path) -> list[str]:
+    """What crashed engines with this state directory left behind, in words; changes nothing."""
+    found = []
+    for wreck in _wrecks(state):
+        found += [f"process {pid} of {wreck.name}" for pid in _processes(wreck)]
+        found += [f"control group {path}" for path in wreck.cgroups if Path(path).is_dir()]
+        if records.has_network(wreck.folder):
+            from runtime import network  # seldom, and slow to import
+
+            found += network.leftovers(wreck.name)
+        found.append(f"state directory {wreck.folder}")
+    return found
+
+
+def clean(state: Path) -> list[str]:
+    """Remove it; returns what was removed, in words.
+
+    Raises:
+        OSError: something resists, e.g. a group that stays busy.
+    """
+    removed = []
+    for wreck in _wrecks(state):
+        removed += _remove(wreck)
+    return list(dict.fromkeys(removed))
+
+
+def clean_up(folder: Path) -> None:
+    """Remove what the engine of this directory left behind; its spawner must have ended.
+
+    Raises:
+        OSError: something resists.
+    """
+    _remove(_Wreck(folder, tuple(_groups(folder.name, records.read(folder)))))
+
+
+def _remove(wreck: _Wreck) -> list[str]:
+    removed = []
+    deadline = time.monotonic() + _DEATH_S
+    while pids := _processes(wreck):
+        if time.monotonic() > deadline:
+            # the record stays, or nobody would find them any more
+            raise OSError(
+                errno.ETIMEDOUT,
+                f"process {pids[0]} of {wreck.name} outlives SIGKILL; see its stack",
+            )
+        for pid in pids:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+            removed.append(f"process {pid} of {wreck.name}")
+        for path in wreck.cgroups:
+            files.thaw(path)
+        time.sleep(0.02)
+    removed += [f"control group {path}" for path in wreck.cgroups if files.remove(path)]
+    if records.has_network(wreck.folder):
+        from runtime import network  # seldom, and slow to import
+
+        removed += network.remove(wreck.name)
+    records.remove(wreck.folder)
+    # rmdir, never a recursive removal: nothing but empty directories can be lost
+    for folder in (wreck.folder / "territory", wreck.folder):
+        if folder.is_dir():
+            folder.rmdir()
+    removed.append(f"state directory {wreck.folder}")
+    return removed
+
+
+def _wrecks(state: Path) -> list[_Wreck]:
+    root = Path(state)
+    if not root.is_dir():
+        return []
+    wrecks = []
+    for folder in sorted(root.iterdir()):
+        if not _NAME.fullmatch(folder.name):
+            continue
+        record = records.read(folder)
+        if record and records.spawner_lives(record):
+            continue
+        try:
+            age_s = time.time() - folder.stat().st_mtime
+        except FileNotFoundError:
+            continue  # it ended while we looked
+        if record is None and age_s < _YOUNG_S:
+            continue  # an engine that is just beginning or ending
+        wrecks.append(_Wreck(folder, tuple(_groups(folder.name, record))))
+    return wrecks
+
+
+def _groups(name: str, record: dict[str, Any] | None) -> list[str]:
+    """The engine's groups: as recorded, and any of that name it had no time to record."""
+    from runtime import cgroups  # read when it matters
+
+    guesses = [f"{folder}/{name}" for folder in cgroups.homes()]
+    # a record that somebody else could write must not lead us to others' groups
+    named = (record["cgroups"] if record else {}).values()
+    known = [path for path in named if isinstance(path, str) and Path(path).name == name]
+    return [path for path in dict.fromkeys(known + guesses) if Path(path).is_dir()]
+
+
+def _processes(wreck: _Wreck) -> list[int]:
+    found = set()
+    for path in wreck.cgroups:
+        if Path(path).is_dir():
+            found.update(files.pids(path))
+    needle = f" {wreck.name} "
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            if needle in (entry / "mountinfo").read_text():
+                found.add(int(entry.name))
+        except OSError:
+            continue
+    found.discard(os.getpid())
+    return sorted(found)

@@ -1,0 +1,79 @@
+"""A filter learned from a run of the very container it is for.
+
+The container runs as it would, but its filter reports every call that the profile allows; what it
+asked for makes a profile of its own (`runtime.seccomp.learned`), which allows no more.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from runtime import seccomp
+from runtime.errors import SpecError
+from runtime.seccomp.learn import Supervisor, notifier
+from runtime.seccomp.learned import learned_profile
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from runtime.engine import Engine
+    from runtime.seccomp import Profile
+    from runtime.seccomp.learn import Observed
+    from runtime.spawner.client import Stdio
+    from runtime.spec import Spec
+
+
+_END_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """What a run has taught.
+
+    Attributes:
+        profile: allows what was seen, and what the container's own set-up needs.
+        observed: calls and arguments, with how often.
+        status: exit status of the workload, None where the time was over before it ended.
+    """
+
+    profile: Profile
+    observed: Observed
+    status: int | None
+
+
+def learn(
+    engine: Engine,
+    spec: Spec,
+    *,
+    stdio: Stdio | None = None,
+    extra_fds: Mapping[int, int] | None = None,
+    timeout_s: float | None = None,
+) -> Lesson:
+    """Run a container to its end and learn which system calls it makes.
+
+    Args:
+        engine: to run it by.
+        spec: the container; the profile is learned below its own, so that it never allows more.
+        stdio: as for `Engine.run`.
+        extra_fds: likewise.
+        timeout_s: end it after that time; what was seen until then is what is learned.
+
+    Raises:
+        SpecError: it has no built-in profile to learn below.
+        ContainerError: as `Engine.run`.
+    """
+    if spec.linux.seccomp is None:
+        raise SpecError("linux.seccomp", "is not set; name the profile to learn below")
+    base = seccomp.find(spec.linux.seccomp)
+    container = engine.report(spec, notifier(base), stdio=stdio, extra_fds=extra_fds)
+    until = None if timeout_s is None else time.monotonic() + timeout_s
+    with container:
+        listener = container.take_listener()
+        with Supervisor(listener) as supervisor:
+            observed = supervisor.collect(timeout_s)
+        # nobody is left under the filter, unless the time is over; the end is seen a little later
+        over = until is not None and time.monotonic() >= until
+        status = container.wait(0 if over else _END_S)
+    return Lesson(learned_profile(observed, base), observed, status)

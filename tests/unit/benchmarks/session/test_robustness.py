@@ -1,0 +1,156 @@
+"""Campaigns that are killed, run out of disk, or see the clock set: what is kept, what is said."""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from benchmarks.results import runfolder
+from benchmarks.results.records import Status, Unit
+from benchmarks.session import overhead
+from tests.unit.conftest import fake_campaign
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.unit.conftest import Measure
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from benchmarks.results import journal
+from benchmarks.session import runner
+from tests.unit.conftest import Silent, fake_campaign
+out, state, at, share = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4])
+write, count = os.pwrite, 0
+def killing(descriptor, data, place):
+    global count
+    count += 1
+    if count == at:
+        write(descriptor, data[: int(len(data) * share)], place)
+        os.kill(os.getpid(), signal.SIGKILL)
+    return write(descriptor, data, place)
+journal.os.pwrite = killing
+runner.run(fake_campaign(), out, image=None, state=state, tare_version="0", observer=Silent())
+"""
+
+
+OWN_STATE = """
+import sys
+from pathlib import Path
+from tare import cli
+from tare.commands import run
+state = Path(sys.argv[1])
+run.state_folder = lambda: state  # the host's lock may be held by a real campaign
+cli.main(sys.argv[2:])
+"""
+
+
+def test_a_run_cut_at_any_line_resumes_to_the_same_visits(fake_run: Path, measure: Measure) -> None:
+    whole = runfolder.load(fake_run)
+    file = fake_run / "samples.jsonl"
+    lines = file.read_bytes().splitlines(keepends=True)
+    for kept in range(0, len(lines), 5):
+        torn = lines[kept][: len(lines[kept]) // 2] if kept % 2 else b""
+        file.write_bytes(b"".join(lines[:kept]) + torn)
+        measure(fake_run, resume=True)
+        resumed = runfolder.load(fake_run)
+        assert len(resumed.samples) == len(whole.samples)
+        visits = [(visit.block, visit.sandbox) for visit in resumed.visits]
+        assert sorted(visits) == sorted((visit.block, visit.sandbox) for visit in whole.visits)
+
+
+@pytest.mark.parametrize(("at", "share"), [(2, 0.0), (4, 0.5), (9, 1.0)])
+def test_a_run_that_was_killed_while_it_wrote_resumes(
+    tmp_path: Path, measure: Measure, at: int, share: float
+) -> None:
+    out = tmp_path / "run"
+    args = [sys.executable, "-c", KILLED, str(out), str(tmp_path / "state"), str(at), str(share)]
+    assert subprocess.run(args, check=False, timeout=60).returncode == -9
+    closed = len(runfolder.load(out).visits)
+    assert closed == at - 2 + int(share)  # the first write is the lock's, then one a visit
+    observer = measure(out, resume=True)
+    assert len(observer.visits) == 12 - closed
+    assert len(runfolder.load(out).visits) == 12
+
+
+def test_a_full_disk_ends_in_one_sentence_and_the_run_goes_on_later(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    tare = [sys.executable, "-c", OWN_STATE, str(tmp_path / "state"), "run"]
+    campaign = tmp_path / "full.toml"
+    campaign.write_text(
+        'name = "full"\nsandboxes = ["fake"]\nworkloads = ["startup", "memory", "checksum"]\n'
+        "blocks_min = 40\nblocks_max = 40\nsettle_s = 0\n"
+    )
+    options = [str(campaign), "--out", str(out), "--no-report"]
+    full = subprocess.run(
+        [*tare, *options],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        # a file may grow no further: what a full disk is to a journal
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000)),
+    )
+    assert full.returncode == 1
+    assert "cannot write to" in full.stderr
+    assert "continue with --resume" in full.stderr
+    assert "Traceback" not in full.stderr
+    closed = len(runfolder.load(out).visits)
+    assert 0 < closed < 40
+    again = [*tare, "--resume", str(out), "--no-report"]
+    done = subprocess.run(again, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert len(runfolder.load(out).visits) == 40
+
+
+def test_a_clock_that_is_set_flags_samples_and_moves_no_duration(
+    tmp_path: Path, measure: Measure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    true, calls = time.time, iter(range(10**6))
+    monkeypatch.setattr(time, "time", lambda: true() - 3600 * next(calls))
+    measure(tmp_path / "run")
+    samples = runfolder.load(tmp_path / "run").samples
+    assert any("clock-step" in sample.flags for sample in samples)
+    seconds = [sample.value for sample in samples if sample.unit is Unit.SECONDS]
+    assert all(value is not None and 0 <= value < 60 for value in seconds)
+
+
+def test_a_quiet_clock_flags_nothing() -> None:
+    with overhead.watch() as watched:
+        pass
+    assert "clock-step" not in watched.flags
+
+
+def test_density_is_a_part_of_its_own_and_resumes(tmp_path: Path, measure: Measure) -> None:
+    plan = fake_campaign(
+        workloads=("startup", "density"), density_max=6, blocks_min=2, blocks_max=2
+    )
+    out = tmp_path / "run"
+    measure(out, plan)
+    run = runfolder.load(out)
+    parts = [visit.part for visit in run.visits]
+    assert parts.count("density") == parts.count("start") == 4
+    counts = [sample.value for sample in run.samples if sample.metric == "density_count"]
+    assert counts == [6.0] * 4
+    data = (out / "samples.jsonl").read_bytes().splitlines(keepends=True)
+    (out / "samples.jsonl").write_bytes(b"".join(data[:-2]))
+    assert measure(out, plan, resume=True).visits == []  # only the crowd is started again
+    assert len(runfolder.load(out).visits) == 8
+
+
+def test_a_crowd_that_cannot_be_had_is_a_failure(tmp_path: Path, measure: Measure) -> None:
+    measure(
+        tmp_path / "run",
+        fake_campaign(
+            sandboxes=("fake:broken",), workloads=("density",), blocks_min=1, blocks_max=1
+        ),
+    )
+    found = [s for s in runfolder.load(tmp_path / "run").samples if s.workload == "density"]
+    assert {sample.status for sample in found} == {Status.FAILED}
+    assert "instance 1 did not start" in (found[0].detail or "")
