@@ -12,6 +12,7 @@ from benchmarks import workloads
 from benchmarks.campaign.config import BUILT_IN, Campaign
 from benchmarks.errors import RunFolderError, UnsuitableHostError
 from benchmarks.experiments import probing
+from benchmarks.host import processors
 from benchmarks.results import metrics
 from benchmarks.results.records import SCHEMA_VERSION, Resources, RunInfo, SandboxInfo
 from benchmarks.sandboxes import make_testbed, open_sandbox
@@ -56,24 +57,44 @@ def choose_resources(campaign: Campaign) -> Resources:
         UnsuitableHostError: The host has fewer CPUs than asked for, or not those named.
     """
     allowed = sorted(os.sched_getaffinity(0))
-    if campaign.cpus > len(allowed):
+    if campaign.cpuset:
+        chosen = tuple(sorted(campaign.cpuset))
+        _refuse_forbidden(chosen, allowed)
+    elif campaign.cpus > len(allowed):
+        apart = sorted(processors.isolated() - set(allowed))
         raise UnsuitableHostError(
             f"the campaign wants {campaign.cpus} CPUs, this host allows {len(allowed)}; "
-            "lower cpus in the campaign",
+            "lower cpus in the campaign"
+            + (f", or name isolated ones as its cpuset: {_listed(apart)}" if apart else ""),
         )
-    chosen = campaign.cpuset or tuple(allowed[-campaign.cpus :])
-    missing = sorted(set(chosen) - set(allowed))
-    if missing:
-        raise UnsuitableHostError(
-            f"CPU {missing[0]} of the campaign's cpuset is not allowed here; "
-            f"allowed are {', '.join(map(str, allowed))}",
-        )
+    else:
+        chosen = processors.choose(campaign.cpus, allowed)
     return Resources(
         cpus=campaign.cpus,
-        cpuset=tuple(sorted(chosen)),
+        cpuset=chosen,
         memory_bytes=campaign.memory_mib << 20,
         enforced={name: _enforced(name) for name in campaign.sandboxes},
     )
+
+
+def _refuse_forbidden(chosen: Sequence[int], allowed: Sequence[int]) -> None:
+    """Keep a campaign off CPUs it cannot run on; isolated ones that it names are as good as any.
+
+    Raises:
+        UnsuitableHostError: One of them is not allowed.
+    """
+    missing = set(chosen) - set(allowed)
+    if not missing or (missing <= processors.isolated() and processors.may_run_on(chosen)):
+        return
+    for cpu in sorted(missing):
+        raise UnsuitableHostError(
+            f"CPU {cpu} of the campaign's cpuset is not allowed here; "
+            f"allowed are {_listed(allowed)}",
+        )
+
+
+def _listed(cpus: Sequence[int]) -> str:
+    return ", ".join(map(str, cpus))
 
 
 def _enforced(name: str) -> str:
@@ -183,7 +204,7 @@ def describe(
             ),
             *probing.metric_infos(campaign),
         ),
-        harness=overhead.perturbation(opened),
+        harness=overhead.perturbation(opened, setting.resources.cpuset),
         tools=overhead.tool_versions(),
     )
 

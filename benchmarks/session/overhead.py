@@ -19,7 +19,7 @@ from benchmarks.host import fingerprint
 from benchmarks.image import Image
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from benchmarks.sandboxes.base import Instance, Sandbox
 
@@ -44,17 +44,20 @@ class Watched:
 
 
 @contextmanager
-def watch() -> Iterator[Watched]:
+def watch(cpus: Collection[int] | None = None) -> Iterator[Watched]:
     """Watch the host's conditions around a visit; the flags are set on leaving.
+
+    Args:
+        cpus: CPUs that the visit is measured on; None for all.
 
     ``clock-step`` means that the wall clock was set meanwhile: dates beside the samples jump, and
     no duration does, since all of them are taken on CLOCK_MONOTONIC.
     """
     watched = Watched()
-    before, apart = fingerprint.conditions(), _clocks_apart()
+    before, apart = fingerprint.conditions(cpus=cpus), _clocks_apart()
     yield watched
     stepped = abs(_clocks_apart() - apart) > _CLOCK_STEP_S
-    after = fingerprint.conditions()
+    after = fingerprint.conditions(cpus=cpus)
     flags = fingerprint.flags(before, after)
     watched.meanwhile = fingerprint.meanwhile(before, after)
     watched.flags = (*flags, "clock-step") if stepped else tuple(flags)
@@ -81,8 +84,14 @@ def image_summary(image: object | None) -> dict[str, Any] | None:
     }
 
 
-def perturbation(opened: Mapping[str, Sandbox]) -> dict[str, float]:
+def perturbation(
+    opened: Mapping[str, Sandbox], cpus: Collection[int] | None = None
+) -> dict[str, float]:
     """Measure what the harness adds, once, before the first block.
+
+    Args:
+        opened: The campaign's sandboxes.
+        cpus: CPUs that it is measured on; None for all.
 
     Returns:
         ``clock_resolution_s``: smallest step seen between readings of CLOCK_MONOTONIC;
@@ -95,7 +104,7 @@ def perturbation(opened: Mapping[str, Sandbox]) -> dict[str, float]:
     """
     found = {
         "clock_resolution_s": _clock_step_s(),
-        "host_watch_s": _median_s(fingerprint.conditions),
+        "host_watch_s": _median_s(lambda: fingerprint.conditions(cpus=cpus)),
     }
     native = opened.get("native")
     if native is None:

@@ -30,7 +30,10 @@ def checks() -> tuple[Check, ...]:
         processors(identity),
         virtualised(identity),
         governor(identity),
+        preference(identity),
         turbo(identity),
+        supply(identity),
+        throttling(before, after),
         smt(identity),
         ksm(state),
         thp(identity),
@@ -46,13 +49,20 @@ def checks() -> tuple[Check, ...]:
 
 def processors(identity: Mapping[str, Any]) -> Check:
     """Check that there is a CPU beside the measured one."""
-    count = identity["cpus"] or 0
+    count, kinds = identity["cpus"] or 0, identity["cpu_kinds"] or []
+    found = [f"{count} x {identity['cpu_model'] or 'unknown model'}"]
+    if (identity["sockets"] or 1) > 1:
+        found.append(f"{identity['sockets']} sockets")
+    if len(kinds) > 1:
+        found.append(f"of {len(kinds)} kinds: {' and '.join(map(str, kinds))}, the fastest first")
+    if identity["isolated"]:
+        found.append(f"isolated {','.join(map(str, identity['isolated']))}: name them as cpuset")
     return _check(
         "cpus",
         "processors",
         State.OK if count > 1 else State.WARN,
-        f"{count} x {identity['cpu_model'] or 'unknown model'}",
-        "/sys/devices/system/cpu/online, /proc/cpuinfo",
+        "; ".join(found),
+        "/sys/devices/system/cpu, /proc/cpuinfo",
         "the harness shares the only CPU with what it measures; use a host with two or more",
     )
 
@@ -64,9 +74,11 @@ def virtualised(identity: Mapping[str, Any]) -> Check:
     return _check(
         "virtualised",
         "virtualised",
-        State.WARN if inside else State.OK,
-        f"yes{f' ({name})' if name else ''}" if inside else "no",
-        "CPUID's hypervisor bit, clock sources, DMI",
+        State.INFO if inside is None else State.WARN if inside else State.OK,
+        {None: "cannot be told here", True: f"yes{f' ({name})' if name else ''}", False: "no"}[
+            inside
+        ],
+        "CPUID's hypervisor bit, clock sources, device tree, DMI",
         "neighbours can disturb without being seen; nested guests are slower than on bare metal",
     )
 
@@ -81,6 +93,49 @@ def governor(identity: Mapping[str, Any]) -> Check:
         found or "not visible here",
         "cpufreq/scaling_governor of every CPU",
         "cpupower frequency-set -g performance" if found else None,
+    )
+
+
+def preference(identity: Mapping[str, Any]) -> Check:
+    """Check that neither the CPU nor the firmware is asked to save power."""
+    wanted = [("epp", "energy preference"), ("platform_profile", "platform profile")]
+    found = [f"{words} {identity[key]}" for key, words in wanted if identity[key]]
+    fast = all(identity[key] in {None, "performance"} for key, _ in wanted)
+    return _check(
+        "preference",
+        "energy preference",
+        State.INFO if not found else State.OK if fast else State.WARN,
+        ", ".join(found) or "not visible here",
+        "cpufreq/energy_performance_preference, /sys/firmware/acpi/platform_profile",
+        "the CPU is slow to speed up: write `performance` there, or powerprofilesctl set performance",
+    )
+
+
+def supply(identity: Mapping[str, Any]) -> Check:
+    """Check that the host is not on a battery."""
+    found = identity["power"]
+    return _check(
+        "power",
+        "power",
+        State.INFO if found is None else State.OK if found == "mains" else State.WARN,
+        found or "no supply is told of",
+        "/sys/class/power_supply",
+        "the CPU is slower on a battery; plug it in",
+    )
+
+
+def throttling(before: fingerprint.Conditions, after: fingerprint.Conditions) -> Check:
+    """Check whether heat holds the CPU back, now or since the boot."""
+    count = after.throttles
+    now = bool(after.hot) or (count or 0) > (before.throttles or 0)
+    found = "nobody counts here" if count is None else f"{count} events since boot, all CPUs"
+    return _check(
+        "throttling",
+        "throttling by heat",
+        State.WARN if now else State.INFO if count is None or count else State.OK,
+        f"{found}; {'too hot now' if after.hot else 'more just now'}" if now else found,
+        f"thermal_throttle of every CPU and thermal zones, twice in {WATCH_SECONDS} s",
+        "let the host cool down, or lower its load and its turbo",
     )
 
 

@@ -14,9 +14,11 @@ from benchmarks.host import fingerprint
 from tare import doctor
 from tare.doctor import Check, Diagnosis, State, abilities, disturbances, render
 from tare.errors import ExitCode
+from tests.framework.posed_hosts import pose
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 
 def check(identifier: str, state: State = State.OK, **more: Any) -> Check:
@@ -126,6 +128,12 @@ def test_missing_root_is_a_failure() -> None:
         (disturbances.governor, {"governor": "performance"}, State.OK),
         (disturbances.governor, {"governor": "powersave"}, State.WARN),
         (disturbances.governor, {"governor": None}, State.INFO),
+        (disturbances.preference, {"epp": "power", "platform_profile": None}, State.WARN),
+        (disturbances.preference, {"epp": "performance", "platform_profile": None}, State.OK),
+        (disturbances.preference, {"epp": None, "platform_profile": "balanced"}, State.WARN),
+        (disturbances.preference, {"epp": None, "platform_profile": None}, State.INFO),
+        (disturbances.supply, {"power": "battery"}, State.WARN),
+        (disturbances.supply, {"power": None}, State.INFO),
         (disturbances.turbo, {"turbo": True}, State.WARN),
         (disturbances.smt, {"smt": True}, State.WARN),
         (disturbances.smt, {"smt": False}, State.OK),
@@ -158,6 +166,7 @@ QUIET = fingerprint.Conditions(
     frequency_hz=None,
 )
 LATER = msgspec.structs.replace(QUIET, at_ns=300_000_000, cpu_ticks=1060)
+COOL = msgspec.structs.replace(LATER, throttles=0, hot=False)
 
 
 def test_a_quiet_host_is_found_quiet() -> None:
@@ -166,6 +175,7 @@ def test_a_quiet_host_is_found_quiet() -> None:
         disturbances.load(QUIET),
         disturbances.pressure(QUIET, LATER),
         disturbances.memory(LATER),
+        disturbances.throttling(msgspec.structs.replace(QUIET, throttles=0), COOL),
     ]
     assert {entry.state for entry in found} == {State.OK}
 
@@ -177,6 +187,15 @@ def test_a_busy_host_is_found_busy() -> None:
     assert disturbances.load(msgspec.structs.replace(QUIET, load1=3.0)).state is State.WARN
     small = msgspec.structs.replace(LATER, mem_available_bytes=200 << 20)
     assert disturbances.memory(small).state is State.WARN
+    for hot in ({"hot": True}, {"throttles": 1}):
+        found = disturbances.throttling(COOL, msgspec.structs.replace(COOL, **hot))
+        assert found.state is State.WARN
+
+
+def test_a_laptop_s_processors_are_told_by_kind(tmp_path: Path) -> None:
+    laptop = fingerprint.fingerprint(pose("laptop", tmp_path))["identity"]
+    found = disturbances.processors(laptop)
+    assert found.found.endswith("i7-1360P; of 2 kinds: 8 and 8, the fastest first")
 
 
 def shown(diagnosis: Diagnosis, *, width: int = 80, color: bool = False) -> str:
