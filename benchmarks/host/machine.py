@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import NamedTuple
 
 ROOT = Path("/")
 
@@ -26,6 +27,7 @@ _GUEST_NAMES = (
     (r"\bBHYVE\b", "bhyve"),
     (r"\bQEMU\b|\bBochs\b", "qemu"),
 )
+_MODULES = ("kvm_intel", "kvm_amd", "kvm_pvm")
 _METAL = re.compile(r"\bmetal\b|-metal-")
 """Whole machines of EC2 and Google, whose firmware bears the cloud's name all the same."""
 
@@ -69,6 +71,31 @@ def product(root: Path = ROOT) -> str | None:
     """Return the machine's maker and name, as its firmware gives them."""
     names = (_read(root / "sys/class/dmi/id" / name) for name in ("sys_vendor", "product_name"))
     return " ".join(name for name in names if name) or None
+
+
+class Kvm(NamedTuple):
+    """What a host has of KVM, before anything is measured.
+
+    Attributes:
+        device: Whether there is a /dev/kvm.
+        modules: Those of ``kvm_intel``, ``kvm_amd`` and ``kvm_pvm`` that are loaded.
+        flag: ``vmx`` or ``svm`` where the CPU has it; None otherwise, as on arm64.
+    """
+
+    device: bool
+    modules: tuple[str, ...]
+    flag: str | None
+
+
+def kvm(root: Path = ROOT) -> Kvm:
+    """Look at what there is of KVM."""
+    flags = re.search(r"^flags\s*:(.*)", _read(root / "proc/cpuinfo") or "", re.MULTILINE)
+    words = flags[1].split() if flags else []
+    return Kvm(
+        device=(root / "dev/kvm").exists(),
+        modules=tuple(name for name in _MODULES if (root / "sys/module" / name).is_dir()),
+        flag=next((flag for flag in ("vmx", "svm") if flag in words), None),
+    )
 
 
 def _read(path: Path) -> str | None:

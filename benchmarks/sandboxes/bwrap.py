@@ -49,7 +49,7 @@ class BwrapSandbox(PeerSandbox):
                 "package bubblewrap, or leave the sandbox out",
             )
         self._program = found
-        self._spec = runtime.spec.profiles.default(rootfs=self.image_root, args=list(PAYLOAD))
+        self._spec = runtime.profiles.default(rootfs=self.image_root, args=list(PAYLOAD))
         self.info = SandboxInfo(
             name=name,
             kind="peer",

@@ -212,7 +212,7 @@ class ContainerSandbox:
     def _make_spec(self, rootfs: Path) -> runtime.Spec:
         args, env = list(PAYLOAD), dict(ENVIRONMENT)
         if self._native:
-            return runtime.spec.profiles.native(rootfs=rootfs, args=args, env=env)
+            return runtime.profiles.native(rootfs=rootfs, args=args, env=env)
         resources = self._setting.resources
         limits = runtime.Resources(
             memory_limit_bytes=resources.memory_bytes,
@@ -221,11 +221,9 @@ class ContainerSandbox:
             pids_limit=_PIDS_LIMIT,
         )
         ablated = self._profile.removeprefix("no-")
-        make = runtime.spec.profiles.PROFILES[
-            "default" if ablated != self._profile else self._profile
-        ]
+        make = runtime.profiles.PROFILES["default" if ablated != self._profile else self._profile]
         spec: runtime.Spec = make(rootfs=rootfs, args=args, env=env, resources=limits)
-        return spec if ablated == self._profile else runtime.spec.profiles.without(spec, ablated)
+        return spec if ablated == self._profile else runtime.profiles.without(spec, ablated)
 
     @property
     def info(self) -> SandboxInfo:

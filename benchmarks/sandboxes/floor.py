@@ -92,7 +92,7 @@ class FloorSandbox(PeerSandbox):
             self._manager = cgroups.manager(self._helper.name, layout.current())
             if self._manager is None:
                 raise MeasurementError("no control group controller can be used")
-        spec = runtime.spec.profiles.default(rootfs=self.image_root, args=list(PAYLOAD))
+        spec = runtime.profiles.default(rootfs=self.image_root, args=list(PAYLOAD))
         mapping = spec.linux.uid_mappings[0]
         line = f"{mapping.container_id} {mapping.host_id} {mapping.size}\n"
         lower, _ = self._helper.ask("lower", image=str(self.image_root), uids=line, gids=line)

@@ -144,14 +144,14 @@ class OciSandbox(PeerSandbox):
             cpus=float(resources.cpus),
             pids_limit=PIDS_LIMIT,
         )
-        spec: runtime.Spec = runtime.spec.profiles.default(
+        spec: runtime.Spec = runtime.profiles.default(
             rootfs=self.image_root,
             args=list(PAYLOAD),
             env=dict(ENVIRONMENT),
             resources=limits,
         )
         if not self._limited:
-            spec = runtime.spec.profiles.without(spec, "cgroup")
+            spec = runtime.profiles.without(spec, "cgroup")
         return replace(spec, profile="default")
 
     def open(self) -> None:

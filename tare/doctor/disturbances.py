@@ -107,7 +107,7 @@ def preference(identity: Mapping[str, Any]) -> Check:
         State.INFO if not found else State.OK if fast else State.WARN,
         ", ".join(found) or "not visible here",
         "cpufreq/energy_performance_preference, /sys/firmware/acpi/platform_profile",
-        "the CPU is slow to speed up: write `performance` there, or powerprofilesctl set performance",
+        "the CPU is slow to speed up; powerprofilesctl set performance, or write it there",
     )
 
 

@@ -45,8 +45,14 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
         checks: In the order of display.
         can_run: Sandbox to True, or to the reason why it cannot be had here.
         ok: Whether a campaign can run at all: at least one real sandbox can be had.
+        accelerator: What runs a guest's instructions in a run here; None where nothing can.
+        accelerates: Whether it does so at the host's speed.
+        tried: How each sandbox was tried, in words.
     """
 
     checks: tuple[Check, ...]
     can_run: dict[str, bool | str]
     ok: bool
+    accelerator: str | None = None
+    accelerates: bool = False
+    tried: dict[str, str] = {}
