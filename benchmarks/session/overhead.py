@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import platform
 import shutil
-import subprocess
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
@@ -15,7 +14,7 @@ from benchmarks.errors import MeasurementError
 from benchmarks.experiments import idle
 from benchmarks.experiments.probes import engine
 from benchmarks.experiments.probes.model import UnreadableError
-from benchmarks.host import fingerprint
+from benchmarks.host import fingerprint, programs
 from benchmarks.image import Image
 
 if TYPE_CHECKING:
@@ -123,19 +122,15 @@ def perturbation(
 
 
 def tool_versions() -> dict[str, str]:
-    """Return the versions of the libraries and programs a result depends on."""
-    versions = {name: metadata.version(name) for name in _PACKAGES}
+    """Return the versions of the libraries and programs a result depends on, as far as told."""
+    versions = {}
+    for name in _PACKAGES:
+        with suppress(metadata.PackageNotFoundError):
+            versions[name] = metadata.version(name)
     for program in _PROGRAMS:
         path = shutil.which(program)
         if path is not None:
-            done = subprocess.run(
-                [path, "--version"],
-                capture_output=True,
-                text=True,
-                check=False,
-                timeout=10,
-            )
-            versions[program] = (done.stdout or done.stderr).strip().partition("\n")[0]
+            versions[program] = programs.version(path)
     return versions
 
 

@@ -91,13 +91,19 @@ def _compile(name: str, sources: Sequence[Path], program: Path) -> None:
     with tempfile.TemporaryDirectory(dir=program.parent) as work:
         built = Path(work) / name
         for static in (("-static",), ()):
-            done = subprocess.run(
-                [compiler, *_OPTIONS, *static, "-o", str(built), *units],
-                capture_output=True,
-                text=True,
-                check=False,
-                timeout=_LIMIT_S,
-            )
+            try:
+                done = subprocess.run(
+                    [compiler, *_OPTIONS, *static, "-o", str(built), *units],
+                    capture_output=True,
+                    text=True,
+                    check=False,
+                    timeout=_LIMIT_S,
+                )
+            except subprocess.TimeoutExpired as error:
+                raise UnsupportedError(
+                    f"{compiler} did not compile {units[0]} within {_LIMIT_S} s; "
+                    "try again when the host is less busy"
+                ) from error
             if done.returncode == 0:
                 built.chmod(0o755)
                 built.replace(program)  # another that built it meanwhile has built the same
