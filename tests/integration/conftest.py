@@ -11,7 +11,7 @@ from benchmarks.image import Image, build
 
 FOLDER = Path(__file__).parent
 #: They hold the one lock that keeps campaigns apart on a host, so one process runs them all.
-CAMPAIGNS = ("test_campaign.py", "test_out_of_memory.py", "test_suites.py")
+CAMPAIGNS = ("test_campaign.py", "test_doctor.py", "test_out_of_memory.py", "test_suites.py")
 #: It begins first, so that at the end no process waits long for the other.
 LONGEST = "test_workloads.py"
 
