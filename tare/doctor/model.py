@@ -6,6 +6,9 @@ from enum import StrEnum
 
 import msgspec
 
+WATCH_SECONDS = 0.3
+"""How long the host is watched for what others do on it."""
+
 
 class State(StrEnum):
     """How a finding bears on a campaign."""
@@ -36,6 +39,21 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     how: str
     advice: str | None = None
     group: str = "abilities"
+
+
+def disturbance(  # noqa: PLR0917  # the six columns of one row
+    identifier: str, title: str, state: State, found: str, how: str, advice: str | None
+) -> Check:
+    """Make a check of what would spoil a number; advice only where something is amiss."""
+    return Check(
+        id=identifier,
+        title=title,
+        state=state,
+        found=found,
+        how=how,
+        advice=advice if state in {State.WARN, State.FAIL} else None,
+        group="disturbances",
+    )
 
 
 class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):

@@ -22,6 +22,7 @@ from tare.doctor import (
     State,
     abilities,
     accelerators,
+    cpu,
     disturbances,
     render,
 )
@@ -214,18 +215,18 @@ def test_missing_root_is_a_failure() -> None:
 @pytest.mark.parametrize(
     ("judge", "facts", "state"),
     [
-        (disturbances.governor, {"governor": "performance"}, State.OK),
-        (disturbances.governor, {"governor": "powersave"}, State.WARN),
-        (disturbances.governor, {"governor": None}, State.INFO),
-        (disturbances.preference, {"epp": "power", "platform_profile": None}, State.WARN),
-        (disturbances.preference, {"epp": "performance", "platform_profile": None}, State.OK),
-        (disturbances.preference, {"epp": None, "platform_profile": "balanced"}, State.WARN),
-        (disturbances.preference, {"epp": None, "platform_profile": None}, State.INFO),
-        (disturbances.supply, {"power": "battery"}, State.WARN),
-        (disturbances.supply, {"power": None}, State.INFO),
-        (disturbances.turbo, {"turbo": True}, State.WARN),
-        (disturbances.smt, {"smt": True}, State.WARN),
-        (disturbances.smt, {"smt": False}, State.OK),
+        (cpu.governor, {"governor": "performance"}, State.OK),
+        (cpu.governor, {"governor": "powersave"}, State.WARN),
+        (cpu.governor, {"governor": None}, State.INFO),
+        (cpu.preference, {"epp": "power", "platform_profile": None}, State.WARN),
+        (cpu.preference, {"epp": "performance", "platform_profile": None}, State.OK),
+        (cpu.preference, {"epp": None, "platform_profile": "balanced"}, State.WARN),
+        (cpu.preference, {"epp": None, "platform_profile": None}, State.INFO),
+        (cpu.supply, {"power": "battery"}, State.WARN),
+        (cpu.supply, {"power": None}, State.INFO),
+        (cpu.turbo, {"turbo": True}, State.WARN),
+        (cpu.smt, {"smt": True}, State.WARN),
+        (cpu.smt, {"smt": False}, State.OK),
         (disturbances.ksm, {"ksm": True}, State.WARN),
         (disturbances.thp, {"thp": "always"}, State.WARN),
         (disturbances.swap, {"swap_total_bytes": 1 << 30, "swap_free_bytes": 0}, State.WARN),
@@ -264,7 +265,7 @@ def test_a_quiet_host_is_found_quiet() -> None:
         disturbances.load(QUIET),
         disturbances.pressure(QUIET, LATER),
         disturbances.memory(LATER),
-        disturbances.throttling(msgspec.structs.replace(QUIET, throttles=0), COOL),
+        cpu.throttling(msgspec.structs.replace(QUIET, throttles=0), COOL),
     ]
     assert {entry.state for entry in found} == {State.OK}
 
@@ -277,13 +278,13 @@ def test_a_busy_host_is_found_busy() -> None:
     small = msgspec.structs.replace(LATER, mem_available_bytes=200 << 20)
     assert disturbances.memory(small).state is State.WARN
     for hot in ({"hot": True}, {"throttles": 1}):
-        found = disturbances.throttling(COOL, msgspec.structs.replace(COOL, **hot))
+        found = cpu.throttling(COOL, msgspec.structs.replace(COOL, **hot))
         assert found.state is State.WARN
 
 
 def test_a_laptop_s_processors_are_told_by_kind(tmp_path: Path) -> None:
     laptop = fingerprint.fingerprint(pose("laptop", tmp_path))["identity"]
-    found = disturbances.processors(laptop)
+    found = cpu.processors(laptop)
     assert found.found.endswith("i7-1360P; of 2 kinds: 8 and 8, the fastest first")
 
 
