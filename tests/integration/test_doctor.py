@@ -93,6 +93,23 @@ def test_without_an_image_a_stand_in_is_started(
     assert (trials["vm"].refused, trials["vm"].started) == (None, False)
 
 
+@pytest.mark.parametrize("propagation", ["shared", "private"])
+def test_it_says_what_a_run_says(propagation: str, tmp_path: Path) -> None:
+    """In a mount namespace whose root is as systemd makes it, and in one as containers have it."""
+    script = (
+        f"mount --make-r{propagation} / && mkdir -p /run/tare && mount -t tmpfs tmpfs /run/tare\n"
+        'doctor=$("$@" doctor --json)\n'
+        f'"$@" run smoke -s container --blocks 1 --no-report --out {tmp_path}/run >&2\n'
+        'printf "%s\\n%s" $? "$doctor"\n'
+    )
+    done = subprocess.run(
+        ["unshare", "-m", "bash", "-c", script, "bash", *TARE],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    code, _, told = done.stdout.partition("\n")
+    assert (json.loads(told)["can_run"]["container"] is True) == (code == "0"), done.stderr
+
+
 def test_for_ci_it_says_three_lines() -> None:
     done = subprocess.run([*TARE, "doctor", "--ci"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
