@@ -160,7 +160,7 @@ def convert(data: dict[str, Any]) -> Campaign:
     """
     campaign = msgspec.convert(data, Campaign)
     for name in campaign.sandboxes:
-        sandboxes.kind_of(name)
+        sandboxes.find(name)
     workloads.load_all([name for name in campaign.workloads if name not in BUILT_IN])
     if campaign.reproduces:
         published.load(campaign.reproduces)

@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from benchmarks import workloads
 from benchmarks.experiments import burst
 from benchmarks.results import metrics
+from benchmarks.sandboxes import find
 
 if TYPE_CHECKING:
     from benchmarks.campaign.config import Campaign
 
-_START_AND_STOP_S = {"fake": 0.0, "vm": 3.5}
-_ELSE_START_AND_STOP_S = 0.1
 _EVERY_BLOCK = frozenset(
     {
         metrics.STARTUP,
@@ -61,8 +60,7 @@ def estimate(campaign: Campaign) -> Estimate:
 
 
 def _visit_s(campaign: Campaign, sandbox: str) -> float:
-    kind = sandbox.partition(":")[0]
-    start = _START_AND_STOP_S.get(sandbox, _START_AND_STOP_S.get(kind, _ELSE_START_AND_STOP_S))
+    start = find(sandbox).estimate_s(sandbox)
     seconds = start
     if metrics.MEMORY in campaign.workloads:
         seconds += campaign.settle_s

@@ -15,6 +15,7 @@ from benchmarks.errors import MeasurementError
 from benchmarks.experiments.parts import JointAct, sample
 from benchmarks.results import metrics
 from benchmarks.results.records import Direction, MetricInfo, Unit
+from benchmarks.sandboxes import find
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -27,9 +28,6 @@ METRIC = "smallest_ram_bytes"
 
 _SHARE = 16
 """A step is at most this share of the answer: every further halving costs a start."""
-_STEP_BYTES = 64 << 10
-_GUEST_STEP_BYTES = 1 << 20
-"""Guest RAM comes in whole MiB."""
 _NOTHING = (("/bin/true",),)
 
 
@@ -119,7 +117,7 @@ class _Act:
         if not isinstance(box, Resizable) or box.resized(most) is None:
             why = f"{self.name} starts no instance with another memory than the campaign's"
             return [self._sample(why=why)]
-        step = _GUEST_STEP_BYTES if self.sandbox.info.kind == "vm" else _STEP_BYTES
+        step = find(self.name).memory_step_bytes
         try:
             found = bisect(self._works, most, step)
         except MeasurementError as error:

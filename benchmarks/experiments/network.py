@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from benchmarks.results.records import Sample
-    from benchmarks.sandboxes.base import Endpoint, Sandbox
-    from benchmarks.sandboxes.testbed import Testbed
+    from benchmarks.sandboxes.base import Endpoint, Sandbox, Testbed
     from benchmarks.session.recorder import Plan
     from benchmarks.workloads import Workload
 

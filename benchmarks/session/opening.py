@@ -15,7 +15,7 @@ from benchmarks.experiments import probing
 from benchmarks.host import processors
 from benchmarks.results import metrics
 from benchmarks.results.records import SCHEMA_VERSION, Resources, RunInfo, SandboxInfo
-from benchmarks.sandboxes import make_testbed, open_sandbox
+from benchmarks.sandboxes import find, make_testbed, open_sandbox
 from benchmarks.sandboxes.base import Setting
 from benchmarks.session import overhead
 
@@ -25,29 +25,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from benchmarks.image import Image
-    from benchmarks.sandboxes.base import Sandbox
-    from benchmarks.sandboxes.testbed import Testbed
+    from benchmarks.sandboxes.base import Sandbox, Testbed
     from benchmarks.workloads import Workload
-
-_ENFORCED = {
-    "native": "CPU affinity and the memory cgroup of the process that starts it",
-    "container": "CPU affinity, CFS quota and memory limit of its own cgroup, pids limit",
-    "oci": "as the container, by the runtime's own control group",
-    "podman": "memory, CPU, CPU set and pids options of podman's own run",
-    "docker": "memory, CPU, CPU set and pids options of docker's own run",
-    "peer": "CPU affinity alone: it knows no control groups",
-    "floor": "as the container",
-    "vm": "number of vCPUs, bound to the same CPUs, size of guest RAM, CFS quota and pids limit of "
-    "QEMU's own cgroup",
-    "fake": "not at all: nothing runs",
-}
-_CONNECTED = {
-    "native": "none of its own: it shares its server's namespace and reaches it over loopback",
-    "container": "a veth pair, one end a port of the testbed's bridge",
-    "oci": "as the container",
-    "vm": "a virtio card whose tap device is a port of the testbed's bridge",
-}
-_UNLIMITED = "CPU affinity alone: this variant has no control group"
 
 
 def choose_resources(campaign: Campaign) -> Resources:
@@ -73,7 +52,7 @@ def choose_resources(campaign: Campaign) -> Resources:
         cpus=campaign.cpus,
         cpuset=chosen,
         memory_bytes=campaign.memory_mib << 20,
-        enforced={name: _enforced(name) for name in campaign.sandboxes},
+        enforced={name: find(name).enforcement(name) for name in campaign.sandboxes},
     )
 
 
@@ -97,10 +76,6 @@ def _listed(cpus: Sequence[int]) -> str:
     return ", ".join(map(str, cpus))
 
 
-def _enforced(name: str) -> str:
-    return _UNLIMITED if name.endswith("no-cgroup") else _ENFORCED[name.partition(":")[0]]
-
-
 def setting(campaign: Campaign, out: Path, image: Image | None, state: Path) -> Setting:
     """Return what the sandboxes are given, and make the folder of the run's logs.
 
@@ -108,20 +83,27 @@ def setting(campaign: Campaign, out: Path, image: Image | None, state: Path) -> 
         UnsuitableHostError: As for ``choose_resources``.
         RunFolderError: The folder cannot be made.
     """
-    logs = out / "logs"
+    logs, resources = out / "logs", choose_resources(campaign)
     try:
         logs.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RunFolderError(f"cannot create the run folder {out}: {error.strerror}") from error
     return Setting(
-        resources=choose_resources(campaign),
+        resources=resources,
         image_root=image.root if image is not None else None,
         image=image,
         state=state,
         logs=logs,
         seed=campaign.seed,
         libvirt_uri=campaign.libvirt_uri or None,
+        commands=_commands(campaign, resources),
     )
+
+
+def _commands(campaign: Campaign, resources: Resources) -> tuple[tuple[str, ...], ...]:
+    """Return what the campaign's workloads call, but for those that ask a server."""
+    loaded = workloads.load_all([name for name in campaign.workloads if name not in BUILT_IN])
+    return tuple(tuple(one.args(resources)) for one in loaded if one.server is None)
 
 
 def open_all(
@@ -211,7 +193,7 @@ def describe(
 
 def _described(info: SandboxInfo, loaded: Sequence[Workload]) -> SandboxInfo:
     """Add how a sandbox is connected, where a workload wants it to be."""
-    how = _CONNECTED.get(info.kind)
+    how = find(info.name).network
     if not networked(loaded) or how is None:
         return info
     return msgspec.structs.replace(info, details={**info.details, "network": how})

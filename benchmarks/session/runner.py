@@ -21,6 +21,7 @@ from benchmarks.experiments.density import Ceiling
 from benchmarks.host import caches, quiesce
 from benchmarks.results import metrics, runfolder
 from benchmarks.results.journal import JournalWriter, Visit
+from benchmarks.sandboxes import find
 from benchmarks.session import opening, overhead
 from benchmarks.session.recorder import Plan
 from benchmarks.session.tally import NETWORK, START, Tally
@@ -34,8 +35,7 @@ if TYPE_CHECKING:
     from benchmarks.campaign.schedule import Stop
     from benchmarks.image import Image
     from benchmarks.results.records import RunInfo, Sample
-    from benchmarks.sandboxes.base import Sandbox
-    from benchmarks.sandboxes.testbed import Testbed
+    from benchmarks.sandboxes.base import Sandbox, Testbed
     from benchmarks.session.observer import Observer
     from benchmarks.workloads import Workload
 
@@ -198,7 +198,7 @@ class _Runner:
 
     def _settle(self, name: str) -> tuple[str, ...]:
         """Wait until the host has come to rest; the flag of a visit for which it has not."""
-        if self._opened[name].info.kind == "fake":
+        if find(name).isolation == "simulated":
             return ()  # its figures are drawn: no host disturbs them
         with self._at_work():
             return () if quiesce.settled(psutil.cpu_count() or 1) else ("unsettled",)

@@ -18,7 +18,7 @@ import msgspec
 
 from benchmarks.errors import BenchmarkError, UnsuitableHostError
 from benchmarks.results import runfolder
-from benchmarks.sandboxes import open_sandbox
+from benchmarks.sandboxes import find, open_sandbox
 from benchmarks.session import opening
 from runtime.errors import ContainerError
 
@@ -85,7 +85,7 @@ def attempt(campaign: Campaign, image: Image | None, state: Path) -> dict[str, T
 def _attempt(name: str, setting: Setting) -> Trial:
     began = time.monotonic()
     try:
-        if setting.image is None and name.partition(":")[0] == "vm":
+        if setting.image is None and find(name).isolation == "machine":
             _open_without_image(setting)
             return Trial(seconds=time.monotonic() - began)
         with open_sandbox(name, setting) as box:
@@ -122,11 +122,11 @@ def _open_without_image(setting: Setting) -> None:
         UnsuitableHostError: One of them cannot be had.
     """
     import vmdriver
-    from benchmarks.sandboxes import vm_accelerator
+    from benchmarks.sandboxes.vm import accelerator
 
     if os.geteuid() != 0:
         raise UnsuitableHostError("the sandbox 'vm' needs root for libvirt's own driver")
-    vm_accelerator.choose()
+    accelerator.choose()
     try:
         with vmdriver.Driver(setting.state / "vm", setting.libvirt_uri):
             pass

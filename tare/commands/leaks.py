@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from benchmarks import sandboxes
 from benchmarks.campaign import config as campaigns
 from benchmarks.experiments import probes
 from benchmarks.experiments.covert_channels import CHANNELS
@@ -136,7 +137,7 @@ def _measure(campaign: Campaign, folder: Path) -> Run:
     from benchmarks.session import runner
     from tare.progress import CampaignProgress
 
-    fake = all(name.partition(":")[0] == "fake" for name in campaign.sandboxes)
+    fake = sandboxes.simulated(campaign.sandboxes)
     with CampaignProgress(campaign, once=True) as progress:
         runner.run(
             campaign,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from benchmarks import sandboxes
 from benchmarks.campaign import config as campaigns
 from benchmarks.errors import BenchmarkError, CampaignError
 from benchmarks.results.records import Status
@@ -184,4 +185,4 @@ def _estimated(campaign: Campaign) -> list[str]:
 
 
 def _only_fake(campaign: Campaign) -> bool:
-    return all(name.partition(":")[0] == "fake" for name in campaign.sandboxes)
+    return sandboxes.simulated(campaign.sandboxes)

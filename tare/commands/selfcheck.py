@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from benchmarks import sandboxes
 from benchmarks.campaign import config as campaigns
 from benchmarks.errors import UnsuitableHostError
 from benchmarks.results import metrics, runfolder
@@ -111,7 +112,7 @@ def _measure(campaign: Campaign) -> list[float]:
     from benchmarks.session import runner
 
     quiet = _Quiet()
-    fake = campaign.sandboxes[0].partition(":")[0] == "fake"
+    fake = sandboxes.simulated(campaign.sandboxes)
     with tempfile.TemporaryDirectory(prefix="tare-selfcheck-") as folder:
         runner.run(
             campaign,

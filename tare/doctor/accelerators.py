@@ -28,13 +28,13 @@ def accelerator() -> tuple[Check, str | None, bool]:
         The check, the name of the accelerator that a run takes, and whether it accelerates.
     """
     import vmdriver
-    from benchmarks.sandboxes import vm_accelerator
+    from benchmarks.sandboxes.vm import accelerator as measured
 
     qemu = f"qemu-system-{platform.machine()}"
     if vmdriver.unsupported() is None and shutil.which(qemu) is None:
         return _missing("not measured: no QEMU"), None, False
     try:
-        audited = vm_accelerator.audited()
+        audited = measured.audited()
     except Exception as error:  # noqa: BLE001  # whatever the audit meets is the finding
         return _missing(f"cannot be measured: {error}"), None, False
     return judge(audited), *_best(audited)
@@ -70,7 +70,7 @@ def judge(audited: Sequence[Accelerator], root: Path = _ROOT) -> Check:
 
 
 def _best(audited: Sequence[Accelerator]) -> tuple[str | None, bool]:
-    """Name the accelerator that a run takes, by the rule of ``vm_accelerator.choose``."""
+    """Name the accelerator that a run takes, by the rule of the VM sandbox."""
     for found in audited:
         if found.verdict == "accelerates":
             return found.name, True

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from benchmarks import sandboxes
 from benchmarks.campaign import config
 from benchmarks.errors import RunFolderError
 from benchmarks.image import store
@@ -73,14 +74,6 @@ def _how(tried: Trial | None, untried: str) -> str:
     return "not started, for want of an image with a kernel; what it needs beside that was opened"
 
 
-_NEEDS = {
-    "native": ("root", "namespaces", "overlay", "image"),
-    "container": ("root", "namespaces", "overlay", "seccomp", "image"),
-    "vm": ("root", "qemu", "libvirt", "accelerator", "image"),
-}
-"""Checks that must not fail for a sandbox to be had, where it could not be started to see."""
-
-
 def decide(checks: dict[str, Check], trials: Mapping[str, Trial]) -> dict[str, bool | str]:
     """Say for every sandbox whether it can be had: True, or the reasons why not.
 
@@ -88,12 +81,12 @@ def decide(checks: dict[str, Check], trials: Mapping[str, Trial]) -> dict[str, b
     root most checks fail for that reason alone, so it is then the only one named.
     """
     found: dict[str, bool | str] = {}
-    for sandbox, needs in _NEEDS.items():
+    for sandbox in SANDBOXES:
         tried = trials.get(sandbox)
         if tried is not None and tried.refused is not None:
             found[sandbox] = tried.refused
             continue
-        asked = needs if tried is None else ("image",)
+        asked = sandboxes.find(sandbox).needs if tried is None else ("image",)
         failed = [checks[n] for n in asked if n in checks and checks[n].state is State.FAIL]
         named = failed[:1] if failed and failed[0].id == "root" else failed
         found[sandbox] = "; ".join(f"{c.title}: {c.found}" for c in named) or True

@@ -17,6 +17,7 @@ from benchmarks.experiments.probes import engine
 from benchmarks.experiments.probes.model import Examination, Reading
 from benchmarks.results import metrics, runfolder
 from benchmarks.results.records import Direction, MetricInfo, Unit
+from benchmarks.sandboxes import find
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -54,7 +55,7 @@ class ProbePart:
     def samples(self, info: RunInfo, sandbox: str, names: Sequence[str]) -> list[Sample]:
         """Judge what was read; one sample a probe and control, a failed one where it erred."""
         kept = self._kept(sandbox) or _unread("the sandbox did not start")
-        guests = [name for name in names if name.partition(":")[0] == "vm" and name != sandbox]
+        guests = [name for name in names if find(name).isolation == "machine" and name != sandbox]
         third = next((guest.sandbox for name in guests if (guest := self._kept(name))), None)
         samples = []
         if metrics.LEAKS in self._asked:

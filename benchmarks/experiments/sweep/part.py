@@ -12,6 +12,7 @@ from benchmarks.experiments.sweep.model import Sweep, UnreadableSweepError
 from benchmarks.experiments.sweep.rules import judge
 from benchmarks.results import metrics
 from benchmarks.results.records import Direction, MetricInfo, Unit
+from benchmarks.sandboxes import find
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,7 +49,7 @@ class SweepPart:
     def samples(self, info: RunInfo, sandbox: str, names: Sequence[str]) -> list[Sample]:
         """Judge what was read: a verdict a file into the logs, a count a verdict into samples."""
         swept = store.read_readings(self._logs, sandbox) or Sweep(error="the sandbox did not start")
-        guests = [name for name in names if name.partition(":")[0] == "vm" and name != sandbox]
+        guests = [name for name in names if find(name).isolation == "machine" and name != sandbox]
         read = (store.read_readings(self._logs, name) for name in guests)
         third = next((guest for guest in read if guest is not None), None)
         findings = judge(swept, third)

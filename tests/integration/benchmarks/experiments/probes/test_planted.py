@@ -21,7 +21,7 @@ from benchmarks.experiments.surface.part import SurfacePart
 from benchmarks.experiments.sweep.part import SweepPart
 from benchmarks.results import metrics
 from benchmarks.results.records import Status
-from benchmarks.sandboxes.container import ContainerInstance
+from benchmarks.sandboxes.kinds.container import ContainerInstance
 from runtime import seccomp
 from runtime.spec import DeviceRule, Mount, Resources, masks, profiles
 from runtime.spec.devices import DEFAULT_DEVICES
