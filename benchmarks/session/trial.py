@@ -139,9 +139,9 @@ def _stand_in(folder: Path) -> Path:
 
     Where it cannot be compiled the runtime's own executor cannot be either, and says so itself.
     """
-    from runtime import executor
+    from runtime import harness
 
     (folder / "bin").mkdir(parents=True)
     with suppress(ContainerError):
-        shutil.copy(executor.compiled("standin", [_STAND_IN]), folder / "bin" / "busybox")
+        shutil.copy(harness.compiled("standin", [_STAND_IN]), folder / "bin" / "busybox")
     return folder

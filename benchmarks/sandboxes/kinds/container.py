@@ -32,8 +32,8 @@ from benchmarks.sandboxes.base import (
 )
 from benchmarks.sandboxes.capture import FirstByte, Pipes
 from benchmarks.sandboxes.registry import Kind, SandboxName, register
-from runtime.cgroups import usage
-from runtime.network import choice
+from runtime import network
+from runtime.harness import usage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -246,7 +246,7 @@ class ContainerSandbox:
     def _joined(self, namespace: Path) -> runtime.Spec:
         """Return the specification with a network namespace to join; the engine knows it again."""
         if namespace not in self._joins:
-            self._joins[namespace] = choice.join(self._spec, namespace)
+            self._joins[namespace] = network.join(self._spec, namespace)
         return self._joins[namespace]
 
     def _start(self, spec: runtime.Spec) -> ContainerInstance:
