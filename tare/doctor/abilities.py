@@ -180,7 +180,8 @@ def qemu(path: str | None) -> Check:
         return _missing("qemu", "QEMU", f"{program} is not installed", how)
     version = programs.version(path)
     if version.startswith("unknown"):
-        return _missing("qemu", "QEMU", f"{path} does not run: {version}", how)
+        why = version.removeprefix("unknown (").removesuffix(")")
+        return _missing("qemu", "QEMU", f"{path} does not run: {why}", how)
     found = version.removeprefix("QEMU emulator version ")
     return Check(id="qemu", title="QEMU", state=State.OK, found=found, how=how)
 
