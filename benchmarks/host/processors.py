@@ -11,8 +11,10 @@ from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from benchmarks.errors import UnsuitableHostError
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
 ROOT = Path("/")
 FULL = 1024
@@ -82,6 +84,31 @@ def processors(numbers: Iterable[int], root: Path = ROOT) -> list[Processor]:
     return found
 
 
+def select(count: int, named: Collection[int], root: Path = ROOT) -> tuple[int, ...]:
+    """Return the CPUs of a campaign: those it names, isolated ones among them, or the best.
+
+    Raises:
+        UnsuitableHostError: There are not as many, or one that is named is not allowed.
+    """
+    allowed = os.sched_getaffinity(0)
+    missing = set(named) - allowed
+    if missing and not (missing <= isolated(root) and may_run_on(named)):
+        raise UnsuitableHostError(
+            f"CPU {min(missing)} of the campaign's cpuset is not allowed here; "
+            f"allowed are {_listed(allowed)}",
+        )
+    if named:
+        return tuple(sorted(named))
+    if count > len(allowed):
+        apart = isolated(root) - allowed
+        raise UnsuitableHostError(
+            f"the campaign wants {count} CPUs, this host allows {len(allowed)}; "
+            "lower cpus in the campaign"
+            + (f", or name isolated ones as its cpuset: {_listed(apart)}" if apart else ""),
+        )
+    return choose(count, allowed, root)
+
+
 def choose(count: int, allowed: Iterable[int], root: Path = ROOT) -> tuple[int, ...]:
     """Choose CPUs that are alike and do not disturb each other.
 
@@ -128,6 +155,10 @@ def may_run_on(cpus: Iterable[int]) -> bool:
         return False
     os.sched_setaffinity(0, before)
     return reached == wanted
+
+
+def _listed(cpus: Iterable[int]) -> str:
+    return ", ".join(map(str, sorted(cpus)))
 
 
 def _last(candidates: Iterable[Processor], count: int) -> tuple[int, ...]:

@@ -35,45 +35,12 @@ def choose_resources(campaign: Campaign) -> Resources:
     Raises:
         UnsuitableHostError: The host has fewer CPUs than asked for, or not those named.
     """
-    allowed = sorted(os.sched_getaffinity(0))
-    if campaign.cpuset:
-        chosen = tuple(sorted(campaign.cpuset))
-        _refuse_forbidden(chosen, allowed)
-    elif campaign.cpus > len(allowed):
-        apart = sorted(processors.isolated() - set(allowed))
-        raise UnsuitableHostError(
-            f"the campaign wants {campaign.cpus} CPUs, this host allows {len(allowed)}; "
-            "lower cpus in the campaign"
-            + (f", or name isolated ones as its cpuset: {_listed(apart)}" if apart else ""),
-        )
-    else:
-        chosen = processors.choose(campaign.cpus, allowed)
     return Resources(
         cpus=campaign.cpus,
-        cpuset=chosen,
+        cpuset=processors.select(campaign.cpus, campaign.cpuset),
         memory_bytes=campaign.memory_mib << 20,
         enforced={name: find(name).enforcement(name) for name in campaign.sandboxes},
     )
-
-
-def _refuse_forbidden(chosen: Sequence[int], allowed: Sequence[int]) -> None:
-    """Keep a campaign off CPUs it cannot run on; isolated ones that it names are as good as any.
-
-    Raises:
-        UnsuitableHostError: One of them is not allowed.
-    """
-    missing = set(chosen) - set(allowed)
-    if not missing or (missing <= processors.isolated() and processors.may_run_on(chosen)):
-        return
-    for cpu in sorted(missing):
-        raise UnsuitableHostError(
-            f"CPU {cpu} of the campaign's cpuset is not allowed here; "
-            f"allowed are {_listed(allowed)}",
-        )
-
-
-def _listed(cpus: Sequence[int]) -> str:
-    return ", ".join(map(str, cpus))
 
 
 def setting(campaign: Campaign, out: Path, image: Image | None, state: Path) -> Setting:

@@ -21,7 +21,7 @@ def campaign(**values: Any) -> config.Campaign:
 def isolated(monkeypatch: pytest.MonkeyPatch) -> None:
     """A host of eight CPUs whose last four are isolated, as an inherited affinity shows it."""
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2, 3})
-    monkeypatch.setattr(processors, "isolated", lambda: frozenset(range(4, 8)))
+    monkeypatch.setattr(processors, "isolated", lambda *_: frozenset(range(4, 8)))
     monkeypatch.setattr(processors, "may_run_on", lambda cpus: set(cpus) <= set(range(8)))
 
 
