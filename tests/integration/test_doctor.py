@@ -16,6 +16,8 @@ from benchmarks.image import store
 from tare import doctor
 from tare.doctor import State, diagnosis
 
+pytestmark = pytest.mark.xdist_group("campaigns")  # nothing is started beside a campaign
+
 TARE = [sys.executable, "-m", "tare"]
 
 
