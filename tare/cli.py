@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _COMMANDS = {
     "doctor": "what this host can measure, and what would spoil it",
-    "image": "build, list and remove images",
+    "image": "build, import, export, list and remove images",
     "run": "measure a campaign",
     "report": "make a report of a run",
     "compare": "tell whether a run is worse than another",
@@ -126,9 +126,9 @@ def _code(error: Exception) -> ExitCode:
     """Tell what this host cannot do from what went wrong on it."""
     if "benchmarks.image.errors" not in sys.modules:
         return ExitCode.ERROR
-    from benchmarks.image.errors import MissingToolError, NotRootError
+    from benchmarks.image.errors import MissingToolError, NoGuestError, NotRootError
 
-    lacking = isinstance(error, NotRootError | MissingToolError)
+    lacking = isinstance(error, NotRootError | MissingToolError | NoGuestError)
     return ExitCode.UNSUITABLE if lacking else ExitCode.ERROR
 
 

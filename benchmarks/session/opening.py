@@ -13,7 +13,13 @@ from benchmarks.campaign.config import BUILT_IN, Campaign
 from benchmarks.errors import RunFolderError, UnsuitableHostError
 from benchmarks.experiments import probing
 from benchmarks.results import metrics
-from benchmarks.results.records import SCHEMA_VERSION, Resources, RunInfo, SandboxInfo
+from benchmarks.results.records import (
+    SCHEMA_VERSION,
+    Resources,
+    RunInfo,
+    SandboxInfo,
+    same_image,
+)
 from benchmarks.sandboxes import find, make_testbed, open_sandbox
 from benchmarks.sandboxes.base import Setting
 from benchmarks.session import overhead
@@ -210,7 +216,7 @@ def check_same(
             f"{setting.resources.cpuset} would be used; resume it with the same affinity",
         )
     image = overhead.image_summary(setting.image)
-    if (info.image or {}).get("digest") != (image or {}).get("digest"):
+    if not same_image(info.image, image):
         raise RunFolderError(
             f"{out} was measured with another image; build or keep that image, or start a new run",
         )

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 _REPEATS = 15
 _CLOCK_STEP_S = 0.1
 """More than a clock that is being slewed (500 ppm, adjtimex(2)) drifts in three minutes."""
+_VERSION_TIMEOUT_S = 30.0
+"""On an emulated host mmdebstrap, a Perl program, takes longer than ten seconds to begin."""
 _PACKAGES = ("libvirt-python", "psutil", "pandas", "scipy", "numpy", "pytest-benchmark")
 _PROGRAMS = (f"qemu-system-{platform.machine()}", "mmdebstrap", "mkfs.erofs")
 
@@ -75,7 +77,9 @@ def image_summary(image: object | None) -> dict[str, Any] | None:
         return None
     return {
         "digest": image.digest,
-        "kernel_release": image.kernel_release,
+        "name": image.manifest.name or None,
+        "kernel_release": None if image.part is None else image.part.manifest.release,
+        "kernel_digest": None if image.part is None else image.part.manifest.digest,
         "size_bytes": image.size_bytes,
         "packages": dict(image.packages),
     }
@@ -113,21 +117,39 @@ def perturbation(opened: Mapping[str, Sandbox]) -> dict[str, float]:
     return found
 
 
-def tool_versions() -> dict[str, str]:
-    """Return the versions of the libraries and programs a result depends on."""
-    versions = {name: metadata.version(name) for name in _PACKAGES}
+def tool_versions() -> dict[str, str | None]:
+    """Return the versions of the libraries and programs a result depends on.
+
+    None stands for a version that could not be read: no run fails for it.
+    """
+    versions = {name: _of_library(name) for name in _PACKAGES}
     for program in _PROGRAMS:
         path = shutil.which(program)
         if path is not None:
-            done = subprocess.run(
-                [path, "--version"],
-                capture_output=True,
-                text=True,
-                check=False,
-                timeout=10,
-            )
-            versions[program] = (done.stdout or done.stderr).strip().partition("\n")[0]
+            versions[program] = _of_program(path)
     return versions
+
+
+def _of_library(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _of_program(path: str) -> str | None:
+    try:
+        done = subprocess.run(
+            [path, "--version"],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+            timeout=_VERSION_TIMEOUT_S,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return (done.stdout or done.stderr).strip().partition("\n")[0] or None
 
 
 def _probe(instance: Instance) -> None:

@@ -274,7 +274,8 @@ def find_image() -> Check:
     except Exception as error:  # noqa: BLE001  # an unreadable cache is the finding
         return _missing("image", "image", f"the cache cannot be read: {error}", how)
     if image is not None:
-        found = f"{image.digest[:19]}…, kernel {image.kernel_release}"
+        kernel = "no kernel" if image.part is None else f"kernel {image.part.manifest.release}"
+        found = f"{image.digest[:19]}…, {kernel}"
         return Check(id="image", title="image", state=State.OK, found=found, how=how)
     builder = shutil.which("mmdebstrap")
     return Check(
@@ -283,7 +284,9 @@ def find_image() -> Check:
         state=State.WARN if builder else State.FAIL,
         found="none yet" if builder else "none, and mmdebstrap is not installed",
         how=how,
-        advice="`tare run` builds one first; or run `tare image build`" if builder else _SETUP,
+        advice="`tare run` builds one first; or run `tare image build`"
+        if builder
+        else f"{_SETUP}; or bring an image from another host with `tare image import`",
     )
 
 
