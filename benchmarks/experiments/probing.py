@@ -30,9 +30,8 @@ if TYPE_CHECKING:
 class Probing:
     """The parts that a campaign asks for."""
 
-    def __init__(self, campaign: Campaign, logs: Path) -> None:
-        """Look at nothing yet; ``logs`` is the run folder's."""
-        asked = campaign.workloads
+    def __init__(self, asked: Sequence[str], logs: Path) -> None:
+        """Look at nothing yet; ``asked`` are workloads, ``logs`` is the run folder's."""
         self._asked, self._logs = asked, logs
         self._workloads = workloads.load_all([one for one in asked if one not in metrics.BUILT_IN])
         self._parts: list[Part] = []

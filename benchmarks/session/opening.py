@@ -12,8 +12,15 @@ from benchmarks import workloads
 from benchmarks.campaign.config import BUILT_IN, Campaign
 from benchmarks.errors import RunFolderError, UnsuitableHostError
 from benchmarks.experiments import probing
+from benchmarks.host import processors
 from benchmarks.results import metrics
-from benchmarks.results.records import SCHEMA_VERSION, Resources, RunInfo, SandboxInfo
+from benchmarks.results.records import (
+    SCHEMA_VERSION,
+    Resources,
+    RunInfo,
+    SandboxInfo,
+    same_image,
+)
 from benchmarks.sandboxes import find, make_testbed, open_sandbox
 from benchmarks.sandboxes.base import Setting
 from benchmarks.session import overhead
@@ -34,22 +41,9 @@ def choose_resources(campaign: Campaign) -> Resources:
     Raises:
         UnsuitableHostError: The host has fewer CPUs than asked for, or not those named.
     """
-    allowed = sorted(os.sched_getaffinity(0))
-    if campaign.cpus > len(allowed):
-        raise UnsuitableHostError(
-            f"the campaign wants {campaign.cpus} CPUs, this host allows {len(allowed)}; "
-            "lower cpus in the campaign",
-        )
-    chosen = campaign.cpuset or tuple(allowed[-campaign.cpus :])
-    missing = sorted(set(chosen) - set(allowed))
-    if missing:
-        raise UnsuitableHostError(
-            f"CPU {missing[0]} of the campaign's cpuset is not allowed here; "
-            f"allowed are {', '.join(map(str, allowed))}",
-        )
     return Resources(
         cpus=campaign.cpus,
-        cpuset=tuple(sorted(chosen)),
+        cpuset=processors.select(campaign.cpus, campaign.cpuset),
         memory_bytes=campaign.memory_mib << 20,
         enforced={name: find(name).enforcement(name) for name in campaign.sandboxes},
     )
@@ -165,7 +159,7 @@ def describe(
             ),
             *probing.metric_infos(campaign),
         ),
-        harness=overhead.perturbation(opened),
+        harness=overhead.perturbation(opened, setting.resources.cpuset),
         tools=overhead.tool_versions(),
     )
 
@@ -210,7 +204,7 @@ def check_same(
             f"{setting.resources.cpuset} would be used; resume it with the same affinity",
         )
     image = overhead.image_summary(setting.image)
-    if (info.image or {}).get("digest") != (image or {}).get("digest"):
+    if not same_image(info.image, image):
         raise RunFolderError(
             f"{out} was measured with another image; build or keep that image, or start a new run",
         )

@@ -23,6 +23,7 @@ from benchmarks.results import metrics, runfolder
 from benchmarks.results.journal import JournalWriter, Visit
 from benchmarks.sandboxes import find
 from benchmarks.session import opening, overhead
+from benchmarks.session.lacking import absences, lacking
 from benchmarks.session.recorder import Plan
 from benchmarks.session.tally import NETWORK, START, Tally
 from benchmarks.session.visit import visit
@@ -94,6 +95,7 @@ def run(
         runner = _Runner(
             campaign=campaign,
             loaded=loaded,
+            lacking=lacking(campaign, loaded, setting.image_root),
             testbed=opening.testbed(stack, loaded, opened, setting),
             info=info,
             opened=opened,
@@ -111,6 +113,7 @@ class _Runner:
         *,
         campaign: Campaign,
         loaded: Sequence[Workload],
+        lacking: Mapping[str, str],
         testbed: tuple[Testbed | None, str],
         info: RunInfo,
         opened: Mapping[str, Sandbox],
@@ -125,10 +128,13 @@ class _Runner:
         self._journal = journal
         self._observer = observer
         self._tally = tally
-        self._networked = opening.networked(loaded)
-        self._workloads = [one for one in loaded if one not in self._networked]
+        self._lacking = lacking
+        present = [one for one in loaded if one.name not in lacking]
+        self._networked = opening.networked(present)
+        self._workloads = [one for one in present if one not in self._networked]
         self._testbed, self._no_testbed = testbed
-        self._probing = probing.Probing(campaign, logs)
+        asked = [name for name in campaign.workloads if name not in lacking]
+        self._probing = probing.Probing(asked, logs)
         standing = Ceiling(campaign.density_max, campaign.density_available)
         at_once = Ceiling(campaign.parallel_max, campaign.parallel_available)
         parts: dict[str, Act] = {
@@ -191,8 +197,10 @@ class _Runner:
         self._observer.visiting(block, name, left)
         began = time.monotonic()
         unsettled = self._settle(name)
-        with overhead.watch() as watched, self._at_work():
-            samples = visit(self._opened[name], self._plan(block, position, name))
+        with overhead.watch(self._info.resources.cpuset) as watched, self._at_work():
+            plan = self._plan(block, position, name)
+            samples = visit(self._opened[name], plan)
+        samples = [*samples, *absences(self._info, plan, name, self._lacking)]
         watched.flags = (*unsettled, *watched.flags)
         self._close_watched(samples, watched, block, name, began, part=START)
 
@@ -266,7 +274,7 @@ class _Runner:
         """Start instances in a part of its own: nothing else runs meanwhile."""
         began = time.monotonic()
         unsettled = self._settle(name)
-        with overhead.watch() as watched, self._at_work():
+        with overhead.watch(self._info.resources.cpuset) as watched, self._at_work():
             samples = act(self._opened[name], self._plan(block, position, name))
         watched.flags = (*unsettled, *watched.flags)
         self._close_watched(samples, watched, block, name, began, part=part)

@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from benchmarks import sandboxes
 from benchmarks.campaign import config as campaigns
 from benchmarks.results import metrics, runfolder
 from benchmarks.results.records import Status
-from tare import __version__
+from tare import __version__, images
 from tare.errors import ExitCode
 from tare.settings import state_folder
 
@@ -55,6 +54,7 @@ _MOST_BROKEN = 10
     metavar="FILE",
     help="Output of an earlier --json to compare with; implies --fail-on new.",
 )
+@images.option
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
@@ -72,6 +72,7 @@ def command(
     explain: str | None,
     fail_on: str | None,
     baseline: Path | None,
+    image: str | None,
     out: Path | None,
 ) -> int:
     """Show what each sandbox lets a process see and do; a guest is booted to judge constants."""
@@ -100,7 +101,7 @@ def command(
             out = (
                 Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tare-leaks-"))) / "run"
             )
-        run = _measure(chosen, out)
+        run = _measure(chosen, out, image)
         readings = reports.readings(run, workloads)
         rows = [_row(one) for one in readings]
         if as_json:
@@ -134,17 +135,15 @@ def _explained(what: str, known: Mapping[str, str]) -> str | None:
     return next((said for name, said in known.items() if name == "/" == what[:1]), None)
 
 
-def _measure(campaign: Campaign, folder: Path) -> Run:
-    from benchmarks import image
+def _measure(campaign: Campaign, folder: Path, ref: str | None) -> Run:
     from benchmarks.session import runner
     from tare.progress import CampaignProgress
 
-    fake = sandboxes.simulated(campaign.sandboxes)
     with CampaignProgress(campaign, once=True) as progress:
         runner.run(
             campaign,
             folder,
-            image=None if fake else image.build(progress=progress.note),
+            image=images.choose(campaign, ref, progress.note),
             state=state_folder(),
             tare_version=__version__,
             observer=progress,

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from benchmarks import sandboxes
 from benchmarks.campaign import config as campaigns
 from benchmarks.errors import BenchmarkError, CampaignError
 from benchmarks.results.records import Status
-from tare import __version__
+from tare import __version__, images
 from tare.errors import ExitCode
 from tare.settings import new_run_folder, state_folder
 
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
 @click.option("--blocks", type=int, help="Measure exactly this many blocks.")
 @click.option("--seed", type=int, help="Seed of the order and of all resampling.")
 @click.option("--libvirt-uri", metavar="URI", help="Start VMs there; by default in this process.")
+@images.option
 @click.option("--out", type=click.Path(path_type=Path), help="Run folder; new by default.")
 @click.option(
     "--resume",
@@ -48,6 +48,7 @@ def command(
     blocks: int | None,
     seed: int | None,
     libvirt_uri: str | None,
+    image: str | None,
     out: Path | None,
     resume: Path | None,
     dry_run: bool,
@@ -67,7 +68,7 @@ def command(
     if resume is not None:
         context = click.get_current_context()
         named = context.get_parameter_source("campaign") is not click.core.ParameterSource.DEFAULT
-        if named or out is not None or any(value is not None for value in overrides.values()):
+        if named or out or image or any(value is not None for value in overrides.values()):
             raise click.UsageError("--resume takes the campaign from the run; give nothing else")
         chosen = _campaign_of(resume)
         folder = resume
@@ -75,9 +76,9 @@ def command(
         chosen = campaigns.load(campaign, **overrides)
         folder = out or new_run_folder(chosen.name)
     if dry_run:
-        _print_plan(chosen, folder)
+        _print_plan(chosen, folder, image)
         return ExitCode.OK
-    _measure(chosen, folder, resume=resume is not None)
+    _measure(chosen, folder, image, resume=resume is not None)
     return _conclude(folder, report=report)
 
 
@@ -95,18 +96,21 @@ def _campaign_of(folder: Path) -> Campaign:
         ) from error
 
 
-def _measure(campaign: Campaign, folder: Path, *, resume: bool) -> None:
-    from benchmarks import image
+def _measure(campaign: Campaign, folder: Path, ref: str | None, *, resume: bool) -> None:
+    from benchmarks.results import runfolder
     from benchmarks.session import runner
     from tare.progress import CampaignProgress
 
-    needs_image = not _only_fake(campaign)
     with CampaignProgress(campaign) as progress:
         try:
+            if resume:
+                image = images.of_run(campaign, runfolder.load_info(folder), progress.note)
+            else:
+                image = images.choose(campaign, ref, progress.note)
             runner.run(
                 campaign,
                 folder,
-                image=image.build(progress=progress.note) if needs_image else None,
+                image=image,
                 state=state_folder(),
                 tare_version=__version__,
                 observer=progress,
@@ -148,7 +152,7 @@ def _judge(run: Run) -> int:
     return ExitCode.OK
 
 
-def _print_plan(campaign: Campaign, folder: Path) -> None:
+def _print_plan(campaign: Campaign, folder: Path, ref: str | None) -> None:
     from benchmarks.campaign.schedule import order
     from benchmarks.session.opening import choose_resources
 
@@ -167,7 +171,8 @@ def _print_plan(campaign: Campaign, folder: Path) -> None:
     for block in range(campaign.blocks_min):
         names = order(campaign.seed, block, campaign.sandboxes)
         click.echo(f"block {block + 1:<4} {' → '.join(names)}")
-    click.echo(f"image      {'not needed' if _only_fake(campaign) else 'built when missing'}")
+    shown = "not needed" if images.only_fake(campaign) else (ref or "built when missing")
+    click.echo(f"image      {shown}")
 
 
 def _estimated(campaign: Campaign) -> list[str]:
@@ -179,10 +184,6 @@ def _estimated(campaign: Campaign) -> list[str]:
     lines = [f"estimate   {whole}; less where the precision is reached before"]
     if found.once:
         lines.append(f"           and what is looked at once: {', '.join(found.once)}")
-    if not _only_fake(campaign):
+    if not images.only_fake(campaign):
         lines.append("           and opening the sandboxes; a VM counts as tuned and emulated")
     return lines
-
-
-def _only_fake(campaign: Campaign) -> bool:
-    return sandboxes.simulated(campaign.sandboxes)

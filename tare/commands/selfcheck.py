@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from benchmarks import sandboxes
 from benchmarks.campaign import config as campaigns
 from benchmarks.errors import UnsuitableHostError
 from benchmarks.results import metrics, runfolder
-from tare import __version__
+from tare import __version__, images
 from tare.errors import ExitCode
 from tare.settings import state_folder
 
@@ -53,8 +52,17 @@ _SAID = {
     show_default=True,
     help="Blocks of one A/A campaign.",
 )
+@images.option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(*, sandbox: str, seconds: float, starts: int | None, blocks: int, as_json: bool) -> int:
+def command(
+    *,
+    sandbox: str,
+    seconds: float,
+    starts: int | None,
+    blocks: int,
+    image: str | None,
+    as_json: bool,
+) -> int:
     """Compare a sandbox with itself and count how often a difference is seen.
 
     The sandbox is started over and over, its starts are cut into small A/A campaigns, and the
@@ -74,7 +82,7 @@ def command(*, sandbox: str, seconds: float, starts: int | None, blocks: int, as
         precision=_NEVER,
         settle_s=0.0,
     )
-    taken = _measure(chosen)
+    taken = _measure(chosen, image)
     found, stopped = aa.judge(taken, blocks, chosen.seed), replay(taken)
     if not found.interval.of:
         raise UnsuitableHostError(
@@ -107,17 +115,15 @@ class _Quiet:
         click.echo(text, err=True)
 
 
-def _measure(campaign: Campaign) -> list[float]:
-    from benchmarks import image
+def _measure(campaign: Campaign, ref: str | None) -> list[float]:
     from benchmarks.session import runner
 
     quiet = _Quiet()
-    fake = sandboxes.simulated(campaign.sandboxes)
     with tempfile.TemporaryDirectory(prefix="tare-selfcheck-") as folder:
         runner.run(
             campaign,
             Path(folder) / "run",
-            image=None if fake else image.build(progress=quiet.note),
+            image=images.choose(campaign, ref, quiet.note),
             state=state_folder(),
             tare_version=__version__,
             observer=quiet,

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import runtime
 from benchmarks.errors import UnsuitableHostError
+from benchmarks.host import programs
 from benchmarks.results.records import SandboxInfo
 from benchmarks.sandboxes.base import ENVIRONMENT, PAYLOAD, Setting
-from benchmarks.sandboxes.external.client import Helper, version
+from benchmarks.sandboxes.external.client import Helper
 from benchmarks.sandboxes.external.oci_bundle import expand
 from benchmarks.sandboxes.external.sandbox import UNLIMITED, ExternalSandbox, Recipe
 from benchmarks.sandboxes.processes import GROUPED
@@ -45,7 +46,7 @@ class BwrapSandbox(ExternalSandbox):
             profile="default",
             boundaries=("spawned", "main"),
             details={
-                "runtime": version(found),
+                "runtime": programs.said(found),
                 "program": found,
                 "cpuset": list(setting.resources.cpuset),
                 "boundaries": "spawned: the bwrap command runs. There is no `ready`: bubblewrap "

@@ -18,6 +18,7 @@ from typing import NoReturn
 import msgspec
 
 from benchmarks.errors import MeasurementError, NotSupportedError, UnsuitableHostError
+from benchmarks.host import programs
 from benchmarks.results.records import SandboxInfo
 from benchmarks.sandboxes import limits
 from benchmarks.sandboxes.base import PAYLOAD, STAMP_DESCRIPTOR, Setting, Testbed
@@ -26,7 +27,6 @@ from benchmarks.sandboxes.external.client import (
     SEARCH_PATH,
     Helper,
     one_line,
-    version,
     without_message,
 )
 from benchmarks.sandboxes.external.sandbox import Located, Recipe
@@ -107,7 +107,7 @@ class DockerSandbox(ManagerSandbox):
             profile=self._runtime or "default",
             boundaries=("spawned", "main"),
             details={
-                "manager": version(found),
+                "manager": programs.said(found),
                 "program": found,
                 "cpuset": list(setting.resources.cpuset),
                 "boundaries": "spawned: the docker command runs. There is no `ready`: a detached "

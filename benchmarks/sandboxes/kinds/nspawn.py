@@ -11,9 +11,10 @@ from collections.abc import Iterator
 
 import runtime
 from benchmarks.errors import UnsuitableHostError
+from benchmarks.host import programs
 from benchmarks.results.records import SandboxInfo
 from benchmarks.sandboxes.base import ENVIRONMENT, PAYLOAD, STAMP_DESCRIPTOR, Setting
-from benchmarks.sandboxes.external.client import Helper, version
+from benchmarks.sandboxes.external.client import Helper
 from benchmarks.sandboxes.external.instance import Started
 from benchmarks.sandboxes.external.sandbox import UNLIMITED, ExternalSandbox, Recipe
 from benchmarks.sandboxes.processes import GROUPED
@@ -49,7 +50,7 @@ class NspawnSandbox(ExternalSandbox):
             profile="default",
             boundaries=("spawned", "main"),
             details={
-                "runtime": version(found),
+                "runtime": programs.said(found),
                 "program": found,
                 "cpuset": list(setting.resources.cpuset),
                 "boundaries": "spawned: the nspawn command runs. There is no `ready`: nspawn "

@@ -17,6 +17,7 @@ from typing import Self
 
 import runtime
 from benchmarks.errors import MeasurementError, NotSupportedError, UnsuitableHostError
+from benchmarks.host import programs
 from benchmarks.results.records import SandboxInfo
 from benchmarks.sandboxes import limits
 from benchmarks.sandboxes.base import (
@@ -34,7 +35,6 @@ from benchmarks.sandboxes.external.client import (
     SEARCH_PATH,
     Command,
     Helper,
-    version,
     without_message,
 )
 from benchmarks.sandboxes.external.instance import Started
@@ -112,7 +112,7 @@ class OciSandbox(ExternalSandbox):
             profile=variant or "default",
             boundaries=("spawned", "main"),
             details={
-                "runtime": version(found),
+                "runtime": programs.said(found),
                 "program": found,
                 "cpuset": list(setting.resources.cpuset),
                 "boundaries": "spawned: the runtime's command runs. There is no `ready`: `run "

@@ -16,9 +16,10 @@ from pathlib import Path
 import msgspec
 
 from benchmarks.errors import NotSupportedError, UnsuitableHostError
+from benchmarks.host import programs
 from benchmarks.results.records import SandboxInfo
 from benchmarks.sandboxes.base import PAYLOAD, Endpoint, Setting, Testbed
-from benchmarks.sandboxes.external.client import SEARCH_PATH, Helper, version
+from benchmarks.sandboxes.external.client import SEARCH_PATH, Helper
 from benchmarks.sandboxes.external.sandbox import Located, Recipe
 from benchmarks.sandboxes.kinds.oci import (
     DIALECTS,
@@ -77,7 +78,7 @@ class PodmanSandbox(ManagerSandbox):
             profile=runtime or "default",
             boundaries=("spawned", "main"),
             details={
-                "manager": version(found),
+                "manager": programs.said(found),
                 "program": found,
                 "cpuset": list(setting.resources.cpuset),
                 "boundaries": "spawned: the podman command runs. There is no `ready`: a detached "
