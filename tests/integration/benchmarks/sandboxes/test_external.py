@@ -222,7 +222,7 @@ def test_of_a_process_that_ends_right_after_its_byte_nothing_is_left(
             raise FileNotFoundError(2, "No such file or directory", f"/proc/{pid}/cgroup")
 
         def unfound(verb: str, *args: object, **fields: object) -> object:
-            if verb == "found":
+            if verb == "pids":
                 raise MeasurementError("No such process")
             return ask(verb, *args, **fields)  # type: ignore[arg-type]
 
