@@ -241,6 +241,9 @@ class ExternalSandbox:
             # one that has ended has a status; one that still runs has used up its time
             gone = ended(fds[0], 0)
             status = self._helper.ask("status", pid=answer["pid"])[0]["status"] if gone else 0
+            for pid in usage.descendants(answer["pid"])[1:]:  # they outlive the first
+                with contextlib.suppress(ProcessLookupError):
+                    held.append(os.pidfd_open(pid))
             raise start_error(output, status)
         pid = answer["pid"]
         held += map(os.pidfd_open, usage.descendants(pid)[1:])  # the first is itself
