@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from benchmarks.experiments.covert_channels import CHANNELS, capacity
-from benchmarks.experiments.covert_channels import part as channels_part
+from benchmarks.experiments.covert_channels import CHANNELS, capacity, read_attempts, said
 from benchmarks.results.records import Unit
 from reports import units
 from reports.isolation_model import ChannelRow
@@ -40,7 +39,7 @@ def channels(run: Run) -> tuple[ChannelRow, ...]:
     known = {channel.name: channel for channel in CHANNELS}
     emulated = {box.name for box in run.info.sandboxes if not box.admissible_cpu}
     rows = []
-    for one in channels_part.read(run.path / "logs"):
+    for one in read_attempts(run.path / "logs"):
         found = capacity(one)
         rows.append(
             ChannelRow(
@@ -53,7 +52,7 @@ def channels(run: Run) -> tuple[ChannelRow, ...]:
                 high=None if found is None else found.high,
                 carries=found is not None and found.carries,
                 band=None if found is None else found.band.value,
-                said=channels_part.said(one),
+                said=said(one),
                 published=known[one.channel].published,
                 admissible=emulated.isdisjoint((one.sender, one.receiver)),
             ),

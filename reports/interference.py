@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from benchmarks.experiments.interference import AGGRESSORS, VICTIMS
-from benchmarks.experiments.interference import part as interference_part
+from benchmarks.experiments.interference import AGGRESSORS, FOUND, VICTIMS
 from benchmarks.results.records import Unit
 from benchmarks.stats import estimators
 from reports import units
@@ -45,7 +44,7 @@ def ordeals(run: Run) -> tuple[OrdealRow, ...]:
     return tuple(
         _ordeal(one, admissible=box.admissible_cpu)
         for box in run.info.sandboxes
-        if (found := interference_part.read(run.path / "logs", box.name)) is not None
+        if (found := FOUND.read(run.path / "logs", box.name)) is not None
         for one in found.ordeals
     )
 
@@ -59,7 +58,7 @@ def accounts(run: Run) -> tuple[AccountRow, ...]:
     return tuple(
         _account(one)
         for box in run.info.sandboxes
-        if (found := interference_part.read(run.path / "logs", box.name)) is not None
+        if (found := FOUND.read(run.path / "logs", box.name)) is not None
         for one in found.accounts
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from benchmarks.results import metrics
+from benchmarks.experiments import base as experiments
 from benchmarks.results.records import Direction, MetricInfo, Status, Unit
 from benchmarks.stats import estimators
 from reports.claims import admissible
@@ -136,7 +136,8 @@ def _natural(parameters: dict[str, str]) -> str:
 
 def _told(info: RunInfo) -> dict[tuple[str, str], MetricInfo]:
     """Return what the run, or else the catalogue, says of its metrics, in reporting order."""
-    return {(told.workload, told.metric): told for told in (*info.metrics, *metrics.catalogue())}
+    every = (*info.metrics, *experiments.catalogue())
+    return {(told.workload, told.metric): told for told in every}
 
 
 def _untold(workload: str, metric: str, samples: pd.DataFrame) -> MetricInfo:

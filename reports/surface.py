@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from benchmarks.experiments.surface.part import METHODS
+from benchmarks.experiments.surface import METHODS
 from benchmarks.results import metrics, sample_table
 from reports.isolation_model import SurfaceCell, SurfaceRow
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from benchmarks.experiments.probes import Verdict
-from benchmarks.experiments.sweep import store, totals
+from benchmarks.experiments.sweep import VERDICTS, totals
 from benchmarks.results import metrics, sample_table
 from benchmarks.results.records import Status
 from reports.isolation_model import SweptChange, SweptGroup, SweptSandbox
@@ -36,7 +36,7 @@ def swept(run: Run) -> tuple[SweptSandbox, ...]:
     if not counts and not errors:
         return ()
     boxes = [box for box in run.info.sandboxes if box.name in counts or box.name in errors]
-    found = {box.name: store.read_verdicts(run.path / "logs", box.name) for box in boxes}
+    found = {box.name: VERDICTS.read(run.path / "logs", box.name) or [] for box in boxes}
     base = next((box.name for box in boxes if box.kind == "container"), None)
     return tuple(
         SweptSandbox(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
+from benchmarks.experiments import base as experiments
 from benchmarks.results import metrics
 from benchmarks.results.records import Unit
 from reports import units
@@ -73,7 +74,7 @@ def _numbers(report: Document, names: list[str]) -> Table:
     rates = dict.fromkeys(
         row.workload
         for row in report.numbers
-        if row.unit is Unit.PER_SECOND and row.workload not in metrics.BUILT_IN
+        if row.unit is Unit.PER_SECOND and row.workload not in experiments.names()
     )
     shown = list(rates)[:_MOST_RATES]
     headlines = [*_HEADLINES, *((name, "throughput_per_s", name) for name in shown)]

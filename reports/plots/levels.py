@@ -8,6 +8,7 @@ import msgspec
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
+from benchmarks.experiments import base as experiments
 from benchmarks.results import metrics
 from benchmarks.results.records import Unit
 from reports import units
@@ -158,7 +159,7 @@ def throughput_rows(report: Document) -> list[NumberRow]:
     return [
         row
         for row in report.numbers
-        if row.unit is Unit.PER_SECOND and row.workload not in metrics.BUILT_IN
+        if row.unit is Unit.PER_SECOND and row.workload not in experiments.names()
     ]
 
 

@@ -14,12 +14,11 @@ import click
 from benchmarks.campaign import config as campaigns
 from benchmarks.experiments import probes
 from benchmarks.experiments.covert_channels import CHANNELS
-from benchmarks.experiments.surface import part as surface_part
-from benchmarks.results import metrics, runfolder
+from benchmarks.experiments.surface import METHODS
+from benchmarks.results import metrics
 from benchmarks.results.records import Status
-from tare import __version__
 from tare.errors import ExitCode
-from tare.settings import state_folder
+from tare.measure import measure
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -103,7 +102,7 @@ def command(
             out = (
                 Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tare-leaks-"))) / "run"
             )
-        run = _measure(chosen, out)
+        run = _measured(chosen, out)
         rows = _rows(run)
         if as_json:
             click.echo(json.dumps(rows, indent=1))
@@ -122,7 +121,7 @@ def _check_explained(what: str, workloads: Sequence[str]) -> None:
         return
     every = [known for workload, known, _ in probes.titles() if workload in workloads]
     if metrics.SURFACE in workloads:
-        every += surface_part.METHODS
+        every += METHODS
     if metrics.CHANNELS in workloads:
         every += [channel.name for channel in CHANNELS]
     if what not in every:
@@ -131,22 +130,11 @@ def _check_explained(what: str, workloads: Sequence[str]) -> None:
         raise click.UsageError(f"there is no probe {what!r}{hint}")
 
 
-def _measure(campaign: Campaign, folder: Path) -> Run:
-    from benchmarks import image
-    from benchmarks.session import runner
+def _measured(campaign: Campaign, folder: Path) -> Run:
     from tare.progress import CampaignProgress
 
-    fake = all(name.partition(":")[0] == "fake" for name in campaign.sandboxes)
     with CampaignProgress(campaign, once=True) as progress:
-        runner.run(
-            campaign,
-            folder,
-            image=None if fake else image.build(progress=progress.note),
-            state=state_folder(),
-            tare_version=__version__,
-            observer=progress,
-        )
-    return runfolder.load(folder)
+        return measure(campaign, folder, progress)
 
 
 def _rows(run: Run) -> list[dict[str, Any]]:
@@ -178,7 +166,7 @@ def _show(run: Run, explain: str | None) -> None:
     if explain is None:
         for part in (words, sweep, surface, channels, interference):
             part.show(run)
-    elif explain in surface_part.METHODS:
+    elif explain in METHODS:
         surface.explain(run, explain)
     elif explain in {channel.name for channel in CHANNELS} and not _asked(run, _PROBES):
         channels.explain(run, explain)

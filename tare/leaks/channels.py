@@ -6,8 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from benchmarks.experiments.covert_channels import CHANNELS, PUBLISHED_IN, Attempt, capacity
-from benchmarks.experiments.covert_channels import part as channels_part
+from benchmarks.experiments.covert_channels import (
+    CHANNELS,
+    PUBLISHED_IN,
+    Attempt,
+    capacity,
+    read_attempts,
+    said,
+)
 from benchmarks.results import metrics
 from benchmarks.results.records import Status
 from tare.leaks import grid
@@ -18,7 +24,7 @@ if TYPE_CHECKING:
 
 def show(run: Run) -> None:
     """Print each pair's capacities in bit/s; below a bound where nothing was seen to arrive."""
-    tried = channels_part.read(run.path / "logs")
+    tried = read_attempts(run.path / "logs")
     if not tried:
         return
     pairs = list(dict.fromkeys((one.sender, one.receiver) for one in tried))
@@ -45,14 +51,14 @@ def explain(run: Run, channel: str) -> None:
     """Print what one channel came to in each pair."""
     known = next(one for one in CHANNELS if one.name == channel)
     click.echo(f"{known.title}; {known.rate:g} bit/s are sent")
-    for one in channels_part.read(run.path / "logs"):
+    for one in read_attempts(run.path / "logs"):
         if one.channel == channel:
-            grid.say(f"{one.sender}→{one.receiver}: {channels_part.said(one)}")
+            grid.say(f"{one.sender}→{one.receiver}: {said(one)}")
 
 
 def rows(run: Run) -> list[dict[str, Any]]:
     """Return every attempt, for programs; ``open`` is a channel that carries."""
-    return [_row(one) for one in channels_part.read(run.path / "logs")]
+    return [_row(one) for one in read_attempts(run.path / "logs")]
 
 
 def _row(one: Attempt) -> dict[str, Any]:
@@ -64,7 +70,7 @@ def _row(one: Attempt) -> dict[str, Any]:
         "probe": one.channel,
         "verdict": word,
         "status": (Status.FAILED if found is None else Status.OK).value,
-        "evidence": channels_part.said(one),
+        "evidence": said(one),
         "bits_per_s": None if found is None else found.bits_per_s,
         "low_bits_per_s": None if found is None else found.low,
         "high_bits_per_s": None if found is None else found.high,

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from benchmarks.experiments.interference import AGGRESSORS, VICTIMS, Interference
-from benchmarks.experiments.interference import part as interference_part
+from benchmarks.experiments.interference import AGGRESSORS, FOUND, VICTIMS, Interference
 from benchmarks.results import metrics
 from benchmarks.stats import estimators
 from tare.leaks import grid
@@ -23,7 +22,7 @@ def show(run: Run) -> None:
     if metrics.INTERFERENCE not in run.info.campaign["workloads"]:
         return
     found = {
-        box.name: interference_part.read(run.path / "logs", box.name) or Interference()
+        box.name: FOUND.read(run.path / "logs", box.name) or Interference()
         for box in run.info.sandboxes
     }
     rows = []

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from benchmarks.experiments.surface.part import METHODS
+from benchmarks.experiments.surface import METHODS
 from benchmarks.results import metrics
 from benchmarks.results.records import Status, Unit
 from tare.leaks import grid

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from benchmarks.experiments.probes import Verdict
-from benchmarks.experiments.sweep import store, totals
+from benchmarks.experiments.sweep import VERDICTS, totals
 from benchmarks.results import metrics
 from benchmarks.results.records import Status
 from reports.sweep import CONTAINERS
@@ -36,7 +36,7 @@ def show(run: Run) -> None:
         for metric, title in totals.TITLES.items()
     ]
     grid.show("files of /proc and /sys", names, rows, right=True)
-    found = {name: store.read_verdicts(run.path / "logs", name) for name in names}
+    found = {name: VERDICTS.read(run.path / "logs", name) or [] for name in names}
     click.echo()
     _show_places(found)
     base = next((box.name for box in run.info.sandboxes if box.kind == "container"), None)
@@ -63,7 +63,7 @@ def rows(run: Run) -> list[dict[str, Any]]:
             "bits": one.bits,
         }
         for box in run.info.sandboxes
-        for one in store.read_verdicts(run.path / "logs", box.name)
+        for one in VERDICTS.read(run.path / "logs", box.name) or []
     ]
 
 
@@ -71,7 +71,7 @@ def explain(run: Run, path: str) -> bool:
     """Print the evidence on one file; tell whether it was swept anywhere."""
     told = False
     for box in run.info.sandboxes:
-        for one in store.read_verdicts(run.path / "logs", box.name):
+        for one in VERDICTS.read(run.path / "logs", box.name) or []:
             if one.path == path:
                 told = True
                 traits = ", ".join(one.traits)

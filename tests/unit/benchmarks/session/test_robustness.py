@@ -24,7 +24,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from benchmarks.results import journal
-from benchmarks.session import runner
+from benchmarks.session.measure import measure
 from tests.unit.conftest import Silent, fake_campaign
 out, state, at, share = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4])
 write, count = os.pwrite, 0
@@ -36,17 +36,16 @@ def killing(descriptor, data, place):
         os.kill(os.getpid(), signal.SIGKILL)
     return write(descriptor, data, place)
 journal.os.pwrite = killing
-runner.run(fake_campaign(), out, image=None, state=state, tare_version="0", observer=Silent())
+measure(fake_campaign(), out, state=state, tare_version="0", observer=Silent())
 """
 
 
 OWN_STATE = """
 import sys
 from pathlib import Path
-from tare import cli
-from tare.commands import run
+from tare import cli, measure
 state = Path(sys.argv[1])
-run.state_folder = lambda: state  # the host's lock may be held by a real campaign
+measure.state_folder = lambda: state  # the host's lock may be held by a real campaign
 cli.main(sys.argv[2:])
 """
 
