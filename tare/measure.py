@@ -15,16 +15,18 @@ if TYPE_CHECKING:
     from benchmarks.session.observer import Observer
 
 
-def measure(campaign: Campaign, folder: Path, observer: Observer, *, resume: bool = False) -> Run:
+def measure_run(
+    campaign: Campaign, folder: Path, observer: Observer, *, resume: bool = False
+) -> Run:
     """Measure a campaign into a run folder and return what it holds.
 
     Raises:
         BenchmarkError: As for ``benchmarks.session.measure.measure``.
     """
     from benchmarks.results import runfolder
-    from benchmarks.session.measure import measure as measure_campaign
+    from benchmarks.session.measure import measure
 
-    measure_campaign(
+    measure(
         campaign,
         folder,
         state=state_folder(),

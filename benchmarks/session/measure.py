@@ -13,9 +13,8 @@ from benchmarks.results.journal import JournalWriter
 from benchmarks.sandboxes import kind_of, open_sandbox
 from benchmarks.sandboxes.base import Setting
 from benchmarks.session.description import check_same, describe
-from benchmarks.session.history import History
 from benchmarks.session.resources import choose_resources
-from benchmarks.session.runner import Runner, parts_of_a_block
+from benchmarks.session.runner import Runner
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -90,7 +89,7 @@ def measure(
             opened=opened,
             journal=journal,
             observer=observer,
-            history=History(info, previous, parts_of_a_block(asked)),
+            previous=previous,
             logs=setting.logs,
         ).run()
 

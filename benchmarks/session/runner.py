@@ -22,20 +22,16 @@ from benchmarks.session.history import START, History
 from benchmarks.session.visit import visit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from benchmarks.campaign.config import Campaign
     from benchmarks.campaign.schedule import Stop
     from benchmarks.experiments.base import Experiment
     from benchmarks.results.records import RunInfo
+    from benchmarks.results.runfolder import Run
     from benchmarks.sandboxes.base import Sandbox
     from benchmarks.session.observer import Observer
-
-
-def parts_of_a_block(experiments: Iterable[Experiment]) -> list[str]:
-    """Return the journal's names of what every block has beside its visits."""
-    return [one.name for one in experiments if one.cadence is Cadence.BLOCK]
 
 
 class Runner:
@@ -50,7 +46,7 @@ class Runner:
         opened: Mapping[str, Sandbox],
         journal: JournalWriter,
         observer: Observer,
-        history: History,
+        previous: Run | None,
         logs: Path,
     ) -> None:
         """Take what the campaign consists of; nothing is measured yet."""
@@ -60,7 +56,8 @@ class Runner:
         self._opened = opened
         self._journal = journal
         self._observer = observer
-        self._history = history
+        apart = [one.name for one in self._of(Cadence.BLOCK)]
+        self._history = History(info, previous, apart)
         self._logs = logs
         self._closed_at = time.monotonic()
         self._worked_s = 0.0

@@ -18,7 +18,7 @@ from benchmarks.experiments.surface import METHODS
 from benchmarks.results import metrics
 from benchmarks.results.records import Status
 from tare.errors import ExitCode
-from tare.measure import measure
+from tare.measure import measure_run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -134,7 +134,7 @@ def _measured(campaign: Campaign, folder: Path) -> Run:
     from tare.progress import CampaignProgress
 
     with CampaignProgress(campaign, once=True) as progress:
-        return measure(campaign, folder, progress)
+        return measure_run(campaign, folder, progress)
 
 
 def _rows(run: Run) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from benchmarks.campaign import config as campaigns
 from benchmarks.errors import BenchmarkError, CampaignError
 from benchmarks.results.records import Status
 from tare.errors import ExitCode
-from tare.measure import measure
+from tare.measure import measure_run
 from tare.settings import new_run_folder
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def _measured(campaign: Campaign, folder: Path, *, resume: bool) -> Run:
 
     with CampaignProgress(campaign) as progress:
         try:
-            return measure(campaign, folder, progress, resume=resume)
+            return measure_run(campaign, folder, progress, resume=resume)
         except KeyboardInterrupt as error:
             raise KeyboardInterrupt(
                 f"stopped; continue with `tare run --resume {folder}`",

@@ -14,7 +14,7 @@ from benchmarks.campaign import config as campaigns
 from benchmarks.errors import UnsuitableHostError
 from benchmarks.results import metrics
 from tare.errors import ExitCode
-from tare.measure import measure
+from tare.measure import measure_run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -107,7 +107,7 @@ class _Quiet:
 
 def _measured(campaign: Campaign) -> list[float]:
     with tempfile.TemporaryDirectory(prefix="tare-selfcheck-") as folder:
-        samples = measure(campaign, Path(folder) / "run", _Quiet()).samples
+        samples = measure_run(campaign, Path(folder) / "run", _Quiet()).samples
     return [s.value for s in samples if s.metric == "startup_main_s" and s.value is not None]
 
 

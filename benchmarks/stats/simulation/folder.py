@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from benchmarks.campaign.config import Campaign
+from benchmarks.campaign import config
 from benchmarks.experiments import base as experiments
 from benchmarks.results import metrics, runfolder
 from benchmarks.results.journal import Visit, encode
@@ -176,13 +176,15 @@ def cost_after(folder: Path, taken: int, visits: int = 400) -> float:
     The campaign of the fake sandbox is begun, its journal lengthened by copies of its own visits,
     and resumed; reading the journal is not counted.
     """
-    plan = Campaign(
-        name="made-up",
-        sandboxes=("fake", "fake:slow"),
-        workloads=("startup", "sysbench-cpu"),
-        blocks_min=10**8,
-        blocks_max=10**8,
-        budget_s=1e9,
+    plan = config.convert(
+        {
+            "name": "made-up",
+            "sandboxes": ("fake", "fake:slow"),
+            "workloads": ("startup", "sysbench-cpu"),
+            "blocks_min": 10**8,
+            "blocks_max": 10**8,
+            "budget_s": 1e9,
+        }
     )
     out = folder / f"taken-{taken}"
 
