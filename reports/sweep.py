@@ -8,6 +8,7 @@ from benchmarks.experiments.probes import Verdict
 from benchmarks.experiments.sweep import VERDICTS, totals
 from benchmarks.results import metrics, sample_table
 from benchmarks.results.records import Status
+from benchmarks.sandboxes import isolation
 from reports.isolation_model import SweptChange, SweptGroup, SweptSandbox
 
 if TYPE_CHECKING:
@@ -16,7 +17,10 @@ if TYPE_CHECKING:
     from benchmarks.experiments.sweep import FileFinding
     from benchmarks.results.runfolder import Run
 
-CONTAINERS = frozenset({"container", "oci", "podman", "docker", "peer", "floor"})
+
+def is_container(kind: str) -> bool:
+    """Tell whether sandboxes of a recorded kind are containers."""
+    return isolation(kind) == "container"
 
 
 def swept(run: Run) -> tuple[SweptSandbox, ...]:
@@ -44,9 +48,9 @@ def swept(run: Run) -> tuple[SweptSandbox, ...]:
             totals=counts.get(box.name, {}),
             error=errors.get(box.name),
             exposed=_exposed(found[box.name]),
-            base=base if box.kind in CONTAINERS and box.name != base else None,
+            base=base if is_container(box.kind) and box.name != base else None,
             changes=_changes(found[base], found[box.name])
-            if base is not None and box.kind in CONTAINERS and box.name != base
+            if base is not None and is_container(box.kind) and box.name != base
             else (),
         )
         for box in boxes

@@ -1,12 +1,13 @@
-"""The libvirt/QEMU driver: VMs given their best chance, every boundary stamped.
+"""Drive VMs through libvirt and QEMU, given their best chance, every boundary stamped.
 
 It imports nothing of the project. Start with `Driver`.
 """
 
 from vmdriver.accelerator import Accelerator, audit
-from vmdriver.agent import Completed
+from vmdriver.agent.clock import ClockOffset
+from vmdriver.agent.files import GuestFile
+from vmdriver.agent.protocol import Completed
 from vmdriver.architecture import unsupported
-from vmdriver.clock import ClockOffset
 from vmdriver.config import Deadlines, VmConfig
 from vmdriver.driver import Driver
 from vmdriver.errors import (
@@ -30,8 +31,6 @@ from vmdriver.errors import (
     VmError,
     VmGoneError,
 )
-from vmdriver.files import GuestFile
-from vmdriver.memory import QemuMemory
 from vmdriver.network import Network
 from vmdriver.profile import (
     MICRO,
@@ -45,6 +44,7 @@ from vmdriver.profile import (
     Profile,
     diff,
 )
+from vmdriver.qemu.memory import QemuMemory
 from vmdriver.state import clean, leftovers
 from vmdriver.vm import Vm
 

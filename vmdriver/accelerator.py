@@ -1,4 +1,4 @@
-"""Measures whether an accelerator accelerates, instead of believing that it is there.
+"""Measure whether an accelerator accelerates, instead of believing that it is there.
 
 ``/dev/kvm`` can exist, and libvirt list it, where KVM interprets the guest's kernel instruction by
 instruction: nested hosts do that. A guest of a few instructions, given to QEMU as its firmware,
@@ -22,8 +22,9 @@ from pathlib import Path
 from typing import Literal
 
 from vmdriver.architecture import of, unsupported
-from vmdriver.microguest import FIRST_ROUND, MICROGUESTS, native
-from vmdriver.process import cpu_time_s
+from vmdriver.microguest import native
+from vmdriver.microguest.programs import FIRST_ROUND, MICROGUESTS
+from vmdriver.qemu.process import cpu_time_s
 
 Verdict = Literal["accelerates", "emulates", "unusable"]
 
@@ -81,7 +82,7 @@ def audit(
     qemu: str | None = None,
     architecture: str | None = None,
 ) -> list[Accelerator]:
-    """Measures each accelerator, at most about one second each.
+    """Measure each accelerator, at most about one second each.
 
     Nothing is raised for an accelerator that does not work: that is its verdict.
 

@@ -1,4 +1,4 @@
-"""Which architectures this driver drives VMs of, and what differs between them outside profiles.
+"""Name the architectures of guests, and what differs between them outside profiles.
 
 The micro-guest of the audit, the kernel's entry and the carrier of output are machine code of each.
 """

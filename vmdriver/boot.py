@@ -1,9 +1,8 @@
-"""Waits for a start's boundaries, each with a deadline and an error of its own."""
+"""Wait for a start's boundaries, each with a deadline and an error of its own."""
 
 import time
 from collections.abc import Container
 
-from vmdriver import diagnosis
 from vmdriver.errors import (
     AgentMissingError,
     FirmwareStuckError,
@@ -18,13 +17,14 @@ from vmdriver.errors import (
     VmError,
 )
 from vmdriver.profile import UEFI
+from vmdriver.qemu import diagnosis
 from vmdriver.vm import Vm
 
 _QUIET_END = "exit status 0"
 
 
 def await_payload(vm: Vm, boundaries: Container[str] = ("kernel", "init", "main")) -> None:
-    """Returns when the payload has written its first byte.
+    """Return when the payload has written its first byte.
 
     Args:
         vm: launched.
@@ -44,7 +44,7 @@ def await_payload(vm: Vm, boundaries: Container[str] = ("kernel", "init", "main"
             error, meaning = _missed(vm, boundary)
             raise error(
                 f"the VM {vm.config.name} did not reach {boundary} within {seconds:g} s: "
-                f"{meaning}; {diagnosis.why(vm.channels.process)} {_evidence(vm)}"
+                f"{meaning}; {diagnosis.why(vm.ports.process)} {_evidence(vm)}"
             )
         if boundary == "init":
             vm.give_payload()
@@ -55,7 +55,7 @@ def _missed(vm: Vm, boundary: str) -> tuple[type[StartError], str]:
     if boundary == "kernel":
         firmware = vm.config.resolved_profile().firmware
         # UEFI turns paging on itself, but nobody takes a kernel's words for its.
-        if firmware == UEFI or diagnosis.in_firmware(vm.domain, vm.channels.process):
+        if firmware == UEFI or diagnosis.in_firmware(vm.domain.monitor, vm.ports.process):
             return FirmwareStuckError, f"its firmware, {firmware}, started no kernel"
         return KernelSilentError, "its kernel wrote nothing; is it damaged?"
     if boundary == "init":
@@ -70,7 +70,7 @@ def _evidence(vm: Vm) -> str:
 
 
 def _reached(vm: Vm, boundary: str, seconds: float) -> bool:
-    channels = vm.channels
+    channels = vm.ports
     deadline = time.monotonic() + seconds
     with channels.changed:
         while boundary not in channels.stamps:
@@ -97,8 +97,8 @@ def _failed(vm: Vm, boundary: str) -> VmError | None:
         return KernelPanicError(
             f"the kernel of the VM {name} panicked: {console.panic} (console {vm.console})"
         )
-    if vm.channels.ended is not None:
-        return _ended(vm, vm.channels.ended, boundary)
+    if vm.ports.ended is not None:
+        return _ended(vm, vm.ports.ended, boundary)
     return None if vm.payload_exit is None else _payload_ended(vm, vm.payload_exit)
 
 

@@ -1,4 +1,4 @@
-"""What a VM is made of: its size, its files, its deadlines. How it is made: `vmdriver.profile`."""
+"""Describe a VM: its size, its files, its deadlines. How it is made: `vmdriver.profile`."""
 
 import platform
 import re
@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from vmdriver import uefi
 from vmdriver.architecture import of, of_machine, unsupported
 from vmdriver.errors import ConfigError
+from vmdriver.host import uefi
+from vmdriver.host.hugepages import fits_huge_pages
 from vmdriver.network import Network
 from vmdriver.profile import (
     DIRECT,
@@ -17,7 +18,6 @@ from vmdriver.profile import (
     SEABIOS,
     UEFI,
     Profile,
-    fits_huge_pages,
     installed,
 )
 
@@ -143,7 +143,7 @@ class VmConfig:
         return self.disk_type in SHARED
 
     def check(self) -> None:
-        """Raises ConfigError for what can be seen to fail before anything is started."""
+        """Raise ConfigError for what can be seen to fail before anything is started."""
         self._check_names()
         self._check_machine(self.resolved_profile())
         if self.network is not None:

@@ -1,4 +1,4 @@
-"""Starts VMs: the connection kept warm, the guardian, the state directory."""
+"""Start VMs: the connection kept warm, the guardian, the state directory."""
 
 import contextlib
 import os
@@ -11,15 +11,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import ClassVar, Self
 
-from vmdriver import guardian
 from vmdriver.architecture import ARCHITECTURES
 from vmdriver.boot import await_payload
 from vmdriver.config import VmConfig
-from vmdriver.domain import domain_xml
 from vmdriver.errors import ConfigError, VmError
-from vmdriver.execs import ExecWatch
-from vmdriver.hypervisor import Connection
-from vmdriver.process import adopt_orphans, reaping_orphans
+from vmdriver.libvirt.connection import Connection
+from vmdriver.libvirt.domain_xml import domain_xml
+from vmdriver.qemu import guardian
+from vmdriver.qemu.exec_watch import ExecWatch
+from vmdriver.qemu.orphans import adopt_orphans, reaping_orphans
 from vmdriver.state import Layout, clean_locked
 from vmdriver.vm import Vm
 
@@ -28,7 +28,7 @@ class Driver:
     """A warm libvirt connection and everything that must outlive a VM. A context manager.
 
     While one with libvirt embedded is open, this process is the parent of its descendants' orphans
-    (see `vmdriver.process.adopt_orphans`), of which it reaps QEMU alone.
+    (see `vmdriver.qemu.orphans.adopt_orphans`), of which it reaps QEMU alone.
 
     Attributes:
         state: its directory.
@@ -41,7 +41,7 @@ class Driver:
     _ended: ClassVar[set[Layout]] = set()
 
     def __init__(self, state: Path, uri: str | None = None) -> None:
-        """Cleans ``state``, starts the guardian and opens libvirt.
+        """Clean ``state``, start the guardian and open libvirt.
 
         Args:
             state: a directory for this driver alone; made when it is not there. Keep it: libvirt's
@@ -87,7 +87,7 @@ class Driver:
             raise
 
     def start(self, config: VmConfig) -> Vm:
-        """Starts a VM; returns when its payload has written its first byte.
+        """Start a VM; return when its payload has written its first byte.
 
         Raises:
             ConfigError: the configuration cannot work, or a VM of that name runs.
@@ -97,7 +97,7 @@ class Driver:
         return self._start(config, None)
 
     def restore(self, config: VmConfig, saved: Path) -> Vm:
-        """Resumes a VM that `Vm.save` wrote and starts the payload in it: the warm start.
+        """Resume a VM that `Vm.save` wrote and start the payload in it: the warm start.
 
         Args:
             config: what the VM was started from; its name and files must be the same, its payload
@@ -135,8 +135,8 @@ class Driver:
                 await_payload(vm, ("main",))
             executed = self._execs.stamp(vm.pid)
             if executed is not None:
-                vm.channels.stamp("exec", executed)
-            vm.describe()
+                vm.ports.stamp("exec", executed)
+            vm.domain.describe()
         except BaseException:
             vm.destroy()
             raise
@@ -179,7 +179,7 @@ class Driver:
             return vm
 
     def close(self) -> None:
-        """Destroys what still runs and closes the connection; idempotent."""
+        """Destroy what still runs and close the connection; idempotent."""
         for vm in list(self._vms.values()):
             vm.destroy()
         self._vms.clear()

@@ -1,4 +1,4 @@
-"""Errors of the VM driver.
+"""Name what can go wrong: the errors of the VM driver.
 
     VmError
     ├── GuestBuildError       a kernel or initramfs could not be made

@@ -1,4 +1,4 @@
-"""The guest's one network interface: what it hangs on, and the address it has.
+"""Describe the guest's one network interface: what it hangs on, and the address it has.
 
 A bridge is taken by its name and never made here. libvirt makes the tap device, which goes with
 QEMU: nothing of it outlives the guest, however that ends. The address travels on the kernel's
@@ -47,7 +47,7 @@ class Network:
         return cls("10.0.2.15/24", gateway="10.0.2.2", nameserver="10.0.2.3")
 
     def check(self) -> None:
-        """Raises ConfigError for what cannot be an interface's."""
+        """Raise ConfigError for what cannot be an interface's."""
         try:
             subnet = ipaddress.IPv4Interface(self.address).network
             for other in filter(None, (self.gateway, self.nameserver)):
@@ -69,7 +69,7 @@ class Network:
         return f"tare.net={self.address},{self.gateway or ''},{self.nameserver or ''}"
 
     def describe(self, interface: ET.Element) -> None:
-        """Fills an ``<interface>``: https://libvirt.org/formatdomain.html#network-interfaces."""
+        """Fill an ``<interface>``: https://libvirt.org/formatdomain.html#network-interfaces."""
         if self.mac is not None:
             ET.SubElement(interface, "mac", address=self.mac)
         if self.bridge is None:

@@ -1,4 +1,4 @@
-"""Everything about a VM that is a matter of taste, as values to read, compare and replace.
+"""Name the ways to make a VM of given size, as values to read, compare and replace.
 
 A profile of one's own is another one with some fields replaced::
 
@@ -21,7 +21,7 @@ SEABIOS = "seabios"
 """QEMU's own default firmware of a PC."""
 
 UEFI = "uefi"
-"""OVMF or AAVMF, where it is installed (`vmdriver.uefi`)."""
+"""OVMF or AAVMF, where it is installed (`vmdriver.host.uefi`)."""
 
 DIRECT = "direct"
 """No firmware: a few instructions of QEMU's enter the kernel (QEMU ``hw/arm/boot.c``)."""
@@ -62,7 +62,7 @@ class Profile:
         pin: each vCPU on a CPU of its own where there are enough, and guest RAM on the NUMA nodes
             of these CPUs. Off: all threads share all CPUs of the VM.
         hugepages: guest RAM on the host's reserved huge pages, where enough of them are free
-            (`fits_huge_pages`).
+            (`vmdriver.host.hugepages`).
         translation_cache_mib: largest size of TCG's translated code; None leaves it to QEMU.
         kernel_parameters: appended to the kernel's command line.
     """
@@ -97,26 +97,6 @@ def installed(profile: Profile) -> Profile:
     if profile.firmware in {SEABIOS, UEFI, DIRECT} or Path(profile.firmware).is_file():
         return profile
     return replace(profile, firmware=SEABIOS)
-
-
-def fits_huge_pages(memory_mib: int, meminfo: str, mounts: str) -> bool:
-    """Whether that much RAM fits into reserved huge pages that nobody uses.
-
-    Args:
-        memory_mib: MiB, to be a multiple of the pages' size.
-        meminfo: text of ``/proc/meminfo`` (proc(5)).
-        mounts: text of ``/proc/mounts``: libvirt wants a hugetlbfs, though it does not use it here.
-    """
-    values = {}
-    for line in meminfo.splitlines():
-        name, _, value = line.partition(":")
-        values[name] = value.split()
-    pages = int(values.get("HugePages_Free", ["0"])[0])
-    size_kib = int(values.get("Hugepagesize", ["0"])[0])
-    if size_kib == 0 or not any(line.split()[2] == "hugetlbfs" for line in mounts.splitlines()):
-        return False
-    wanted, rest = divmod(memory_mib << 10, size_kib)
-    return rest == 0 and wanted <= pages
 
 
 _NOTHING_TO_TEST = (

@@ -1,4 +1,4 @@
-"""The driver's directory: where everything lies, who uses it, and what a crash left in it."""
+"""Lay out the driver's directory, lock it, and remove what a crash left in it."""
 
 import contextlib
 import fcntl
@@ -10,8 +10,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from vmdriver import guardian
 from vmdriver.errors import VmError
+from vmdriver.qemu import guardian
 
 _LONGEST_ROOT = 44  # what libvirt's and our longest socket path leaves of the 107 bytes
 _DEAD_S = 5.0
@@ -68,12 +68,12 @@ class Layout:
         return f"{self.root}/"
 
     def remove_root(self) -> None:
-        """Removes `root` where it lies outside `state`: nobody would find it there later."""
+        """Remove `root` where it lies outside `state`: nobody would find it there later."""
         if self.state not in self.root.parents:
             shutil.rmtree(self.root, ignore_errors=True)
 
     def make(self) -> None:
-        """Makes the directories. Raises VmError."""
+        """Make the directories. Raises VmError."""
         try:
             for directory in (
                 *(self.state, self.consoles, self.saved, self.variables),
@@ -86,7 +86,7 @@ class Layout:
             ) from error
 
     def admit(self) -> None:
-        """Lets another user pass through to files of its own, and list nothing. Raises VmError.
+        """Let another user pass through to files of its own, and list nothing. Raises VmError.
 
         For a daemon's QEMU, which runs as that user; directories above the state are not ours.
         """
@@ -99,7 +99,7 @@ class Layout:
             ) from error
 
     def lock(self) -> int:
-        """Takes the directory for this process; the open lock.
+        """Take the directory for this process; the open lock.
 
         Raises:
             VmError: another process has it.
@@ -151,7 +151,7 @@ def _in_use(layout: Layout) -> bool:
 
 
 def clean(state: Path) -> list[str]:
-    """Removes what a crash left below ``state``; what was removed, in words.
+    """Remove what a crash left below ``state``; what was removed, in words.
 
     Raises:
         VmError: a living process is using ``state``, or QEMU does not die.

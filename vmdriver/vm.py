@@ -1,45 +1,53 @@
-"""One running VM: its start, usage and end."""
+"""Own one running VM: its start, its parts, its end."""
 
 import contextlib
-import os
-import shutil
-import threading
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from vmdriver import diagnosis, helpers, uefi
-from vmdriver.agent import Agent
-from vmdriver.channels import Channels
-from vmdriver.commands import Commands
+from vmdriver.agent.guest import Guest
+from vmdriver.agent.protocol import Agent
+from vmdriver.agent.shellwords import PATH, words
 from vmdriver.config import VmConfig
-from vmdriver.console import Console
-from vmdriver.devices import PORTS, SERIAL
-from vmdriver.errors import ConnectError, QemuStuckError, RefusedError, VmError, VmGoneError
-from vmdriver.hypervisor import Connection, Domain, Watch
+from vmdriver.errors import ConnectError, RefusedError, VmGoneError
+from vmdriver.host import uefi
+from vmdriver.libvirt.connection import Connection
+from vmdriver.libvirt.devices_xml import PORTS, SERIAL
+from vmdriver.libvirt.transient_domain import TransientDomain
 from vmdriver.profile import UEFI
-from vmdriver.saving import Saving
-from vmdriver.shellwords import PATH, words
+from vmdriver.qemu import diagnosis, virtiofsd
+from vmdriver.qemu.console import Console
+from vmdriver.qemu.ports import Ports
+from vmdriver.qemu.process import Process
+from vmdriver.qemu.qemu import Qemu
 from vmdriver.state import Layout
 
 _TICK_S = 0.02
-_LIBVIRT_TIDY_S = 10.0
 
 
-class Vm(Commands, Saving):
+class Vm:
     """A VM that `vmdriver.Driver.start` made. A context manager: leaving it destroys the VM.
+
+    What its parts do can be called on the VM itself: ``exec``, ``run_script``, ``put``, ``get``,
+    ``clock_offset``, ``synchronize_clock`` and ``guest_memory`` of its `guest`; ``running``,
+    ``cpu_time_s`` and ``memory`` of its `qemu`; ``snapshot`` and ``balloon`` of its `domain`.
 
     Attributes:
         config: what it was made from.
+        guest: what runs in it, through its agent.
+        qemu: its process on the host.
+        domain: what libvirt knows of it.
+        ports: the host's end of its serial and virtio ports.
         stamps: boundary to nanoseconds of CLOCK_MONOTONIC, taken when a blocked thread wakes (see
-            `vmdriver.channels` for its resolution):
+            `vmdriver.qemu.ports` for its resolution):
             ``requested``: `Driver.start` was called;
-            ``exec``: QEMU's program is executed (`vmdriver.execs`; not without CAP_SYS_ADMIN);
+            ``exec``: QEMU's program is executed (`vmdriver.qemu.exec_watch`; not without
+            CAP_SYS_ADMIN);
             ``spawned``: QEMU has parsed its arguments and connected its first port;
             ``vmm_ready``: libvirt reports the guest's CPUs running;
             ``returned``: libvirt's call returned;
             ``kernel``: the firmware is done and the kernel entered: the first byte on the console
-            (`vmdriver.guest.entry`; of a bzImage, from its own set-up code);
+            (`vmdriver.guest.pvh`; of a bzImage, from its own set-up code);
             ``init``: the first line of our init;
             ``main``: the payload's first byte;
             ``output``: the first byte of its standard output;
@@ -48,33 +56,32 @@ class Vm(Commands, Saving):
             ``powered_off``: the guest is done: its CPUs are halted (libvirt's event);
             ``stopped``: QEMU has ended (its pidfd became readable).
         console: the guest's console, as a file.
+        console_state: what the console said.
+        sockets: the ports' sockets, by name.
+        variables: the VM's own copy of its UEFI firmware's variables; None with other firmware.
         forced: whether it had to be killed.
+        closed: whether it has been stopped, destroyed or saved.
     """
 
     def __init__(self, config: VmConfig, layout: Layout, connection: Connection) -> None:
-        """Opens the ports; nothing runs yet."""
+        """Open the ports; nothing runs yet."""
         self.config = config
         self.sockets = {port: layout.sockets / f"{config.name}.{port}" for port in (SERIAL, *PORTS)}
         self.console = layout.consoles / f"{config.name}.log"
         self.console_state = Console(self.console, config.console_limit_bytes)
-        self.forced = False
+        self.forced = self.closed = False
         self._uefi = config.resolved_profile().firmware == UEFI
         self.variables = layout.variables / f"{config.name}.fd" if self._uefi else None
         self._payload_line = b""
         self._connection = connection
-        self._domain: Domain | None = None
-        self._xml = ""
-        self._argv: list[str] = []
-        self._gone_from_libvirt = threading.Event()
-        self._closed = False
         self._agent = Agent(
             self._send_control,
-            self._drain,
-            self._payload_ended,
+            lambda: self.ports.drain("out", "err", "stamp", SERIAL),
+            lambda: self.ports.stamp("payload_ended"),
             config.deadlines.agent_s,
-            lambda: diagnosis.why(self.channels.process),
+            lambda: diagnosis.why(self.ports.process),
         )
-        self.channels = Channels(
+        self.ports = Ports(
             self.sockets,
             self.console_state,
             self._agent.receive,
@@ -82,52 +89,86 @@ class Vm(Commands, Saving):
             cgroups=config.cgroups,
             owner=connection.owner,
         )
-        self.channels.firmware_speaks = self._uefi
+        self.ports.firmware_speaks = self._uefi
+        self.stamps = self.ports.stamps
+        self.qemu = qemu = Qemu(config, self.ports)
+        self.domain = domain = TransientDomain(config, connection, qemu)
+        self.guest = guest = Guest(config, self._agent, self.console_state)
+        self.running, self.cpu_time_s, self.memory = qemu.running, qemu.cpu_time_s, qemu.memory
+        self.snapshot, self.balloon = domain.snapshot, domain.balloon
+        self.exec, self.run_script = guest.exec, guest.run_script
+        self.put, self.get = guest.put, guest.get
+        self.clock_offset, self.synchronize_clock = guest.clock_offset, guest.synchronize_clock
+        self.guest_memory = guest.memory
 
     @property
-    def stamps(self) -> dict[str, int]:
-        """Boundaries so far; see the class."""
-        return self.channels.stamps
+    def process(self) -> Process:
+        """QEMU. Raises VmGoneError before it has connected."""
+        return self.qemu.process
+
+    @property
+    def pid(self) -> int:
+        """QEMU's process number on the host."""
+        return self.process.pid
+
+    @property
+    def pidfd(self) -> int:
+        """QEMU's pidfd; closed with the VM."""
+        return self.process.pidfd
+
+    @property
+    def helper_pids(self) -> list[int]:
+        """Process numbers of virtiofsd, where it serves the image; not those of a daemon's."""
+        if self._connection.root is None or not self.config.shared:
+            return []
+        return virtiofsd.pids(self._connection.root, self.domain_xml)
 
     @property
     def domain_xml(self) -> str:
         """The live XML as libvirt completed it."""
-        return self._xml
+        return self.domain.xml
 
     @property
     def argv(self) -> list[str]:
         """QEMU's command line."""
-        return self._argv
+        return self.domain.argv
+
+    @property
+    def payload_exit(self) -> int | None:
+        """The payload's exit status, 128 + n for signal n; None while it runs.
+
+        In a restored guest it is not known: what its agent reports is the end of the payload that
+        ran when it was saved.
+        """
+        return self._agent.payload_exit if self.ports.boots else None
+
+    @property
+    def agent_spoke(self) -> bool:
+        """Whether the guest has ever spoken on its control port."""
+        return self._agent.ready.is_set()
 
     def launch(self, xml: str) -> None:
-        """Starts the domain; the driver's part of a start."""
+        """Start the domain; the driver's part of a start."""
         self._payload_line = f"payload {self._payload_words()}\n".encode()
-        self._watch()
-        profile = self.config.resolved_profile()
-        self._copy_variables(profile.machine)
-        with self._patience(self.config.deadlines.vmm_s, QemuStuckError, "get ready"):
-            self._domain = self._connection.start(
-                xml,
-                f"the VM {self.config.name} (machine {profile.machine}, firmware "
-                f"{profile.firmware}, accelerator {self.config.accelerator})",
-            )
+        if self.variables is not None:
+            machine = self.config.resolved_profile().machine
+            uefi.copy_variables(machine, self.variables, self._connection.owner)
+        self.domain.create(xml)
         self._await_ports()
         if not self._uefi:
             self.give_payload()
 
     def relaunch(self, saved: Path) -> None:
-        """Resumes the guest in ``saved`` and starts the payload in it; the driver's part."""
+        """Resume the guest in ``saved`` and start the payload in it; the driver's part."""
         self._payload_line = f"payload 0 0 0 {self._payload_words()}\n".encode()
-        self.channels.boots = False
-        self._watch()
-        with self._patience(self.config.deadlines.vmm_s, QemuStuckError, "get ready"):
-            self._domain = self._connection.restore(saved, self.config.name)
+        self.ports.boots = False
+        self.domain.restore(saved)
         self._agent.ready.set()  # it said so before it was saved
         self._await_ports()
         self.give_payload()
 
     def give_payload(self) -> None:
-        """Tells the guest's agent what to run; the driver's part, and only the first call counts.
+        """Tell the guest's agent what to run; the driver's part, and only the first call counts.
 
         At once where nobody but the agent reads its port. OVMF drives virtio ports, too, and takes
         what comes on them for keys: there it waits until our init has spoken, by when the kernel
@@ -138,85 +179,22 @@ class Vm(Commands, Saving):
         with contextlib.suppress(VmGoneError, TimeoutError):
             self._send_control(line, self.config.deadlines.vmm_s)
 
-    def _copy_variables(self, machine: str) -> None:
-        if self.variables is None:
-            return
-        try:
-            shutil.copyfile(uefi.find(machine).variables, self.variables)
-            if self._connection.owner is not None:
-                os.chown(self.variables, *self._connection.owner)
-        except OSError as error:
-            raise VmError(
-                f"cannot write the UEFI variables of the VM {self.config.name} to "
-                f"{self.variables}: {error.strerror}"
-            ) from error
+    def save(self, path: Path) -> None:
+        """Write RAM and devices to ``path`` and end the VM.
 
-    def _payload_words(self) -> str:
-        return words(
-            self.config.payload, {"PATH": PATH, **self.config.environment}, self.config.directory
-        )
+        Args:
+            path: of `Driver.restore`; holds at most the guest's RAM.
 
-    def _await_ports(self) -> None:
-        channels, limit = self.channels, self.config.deadlines.vmm_s
-        channels.stamp("returned")
-        channels.stamp("vmm_ready")  # the event came before, unless libvirt's thread is late
-        with channels.changed:
-            # QEMU has connected before libvirt returned; our thread may be late to notice.
-            channels.changed.wait_for(
-                lambda: "connected" in channels.stamps or channels.ended is not None, limit
-            )
-        if channels.unplaced:
-            raise RefusedError(f"the VM {self.config.name} was refused: {channels.unplaced}")
-
-    def _watch(self) -> None:
-        self._connection.watch(
-            self.config.name,
-            Watch(
-                resumed=lambda: self.channels.stamp("vmm_ready"),
-                powered_off=self._powered_off,
-                stopped=self._gone_from_libvirt.set,
-            ),
-        )
-
-    def _powered_off(self) -> None:
-        with self.channels.changed:
-            # An event that comes later than QEMU's end says nothing of when the guest was done.
-            if "stopped" not in self.stamps:
-                self.channels.stamp("powered_off")
-
-    def describe(self) -> None:
-        """Keeps XML and command line, which are gone when QEMU is."""
-        with contextlib.suppress(VmError, OSError):
-            assert self._domain is not None
-            self._xml = self._domain.xml()
-            self._argv = self.process.arguments()
-
-    @property
-    def domain(self) -> Domain | None:
-        """The domain, once libvirt has started it."""
-        return self._domain
-
-    @property
-    def agent_spoke(self) -> bool:
-        """Whether the guest has ever spoken on its control port."""
-        return self._agent.ready.is_set()
-
-    @property
-    def payload_exit(self) -> int | None:
-        """The payload's exit status, 128 + n for signal n; None while it runs.
-
-        In a restored guest it is not known: what its agent reports is the end of the payload that
-        ran when it was saved.
+        Raises:
+            VmError: libvirt could not save it; it goes on running.
+            VmGoneError: QEMU did not answer and was killed, or had ended before.
         """
-        return self._agent.payload_exit if self.channels.boots else None
-
-    @property
-    def closed(self) -> bool:
-        """Whether it has been stopped, destroyed or saved."""
-        return self._closed
+        self.domain.save(path)
+        self.ports.stamp("stop_asked")
+        self._end()
 
     def stop(self, grace_s: float = 5.0) -> None:
-        """Lets the guest power off; kills QEMU when it does not.
+        """Let the guest power off; kill QEMU when it does not.
 
         Args:
             grace_s: seconds the payload has between SIGTERM and power-off.
@@ -225,9 +203,9 @@ class Vm(Commands, Saving):
             ConnectError: the connection to libvirt's daemon is lost; QEMU has been killed, since
                 only libvirt ends a QEMU whose guest has powered off.
         """
-        if self._closed:
+        if self.closed:
             return
-        self.channels.stamp("stop_asked")
+        self.ports.stamp("stop_asked")
         if self.running() and self._connection.lost is None:
             ticks = max(0, round(grace_s / _TICK_S))
             with contextlib.suppress(TimeoutError, VmGoneError):
@@ -241,44 +219,50 @@ class Vm(Commands, Saving):
             )
 
     def destroy(self) -> None:
-        """Kills QEMU; idempotent."""
-        self.channels.stamp("stop_asked")
+        """Kill QEMU; idempotent."""
+        self.ports.stamp("stop_asked")
         self.forced = self.forced or self.running()
         self._end()
 
     def _end(self) -> None:
-        if self._closed:
+        if self.closed:
             return
-        self._closed = True
+        self.closed = True
+        ports = self.ports
         if self.forced:
-            self._kill_qemu()
-        if self.channels.process is not None:
-            self.channels.process.ended(self.config.deadlines.gone_s)
-        # libvirt sees the end by itself; destroying what has ended only makes sure.
-        if self._domain is not None and not self._gone_from_libvirt.wait(_LIBVIRT_TIDY_S):
-            self._domain.destroy()
-        self._connection.unwatch(self.config.name)
-        with self.channels.changed:
-            self.channels.changed.wait_for(
-                lambda: self.channels.process is None or self.channels.ended is not None, 1.0
-            )
+            self.qemu.kill()
+        if ports.process is not None:
+            ports.process.ended(self.config.deadlines.gone_s)
+        self.domain.forget()
+        with ports.changed:
+            ports.changed.wait_for(lambda: ports.process is None or ports.ended is not None, 1.0)
         if self.config.shared and self._connection.embedded:
-            helpers.reap()
+            virtiofsd.reap()
         self._agent.abandon()
-        self.channels.close()
+        ports.close()
         if self.variables is not None:
             self.variables.unlink(missing_ok=True)
-        if self.channels.process is not None:
-            self.channels.process.close()
+        if ports.process is not None:
+            ports.process.close()
+
+    def _await_ports(self) -> None:
+        ports, limit = self.ports, self.config.deadlines.vmm_s
+        ports.stamp("returned")
+        ports.stamp("vmm_ready")  # the event came before, unless libvirt's thread is late
+        with ports.changed:
+            # QEMU has connected before libvirt returned; our thread may be late to notice.
+            ports.changed.wait_for(
+                lambda: "connected" in ports.stamps or ports.ended is not None, limit
+            )
+        if ports.unplaced:
+            raise RefusedError(f"the VM {self.config.name} was refused: {ports.unplaced}")
+
+    def _payload_words(self) -> str:
+        environment = {"PATH": PATH, **self.config.environment}
+        return words(self.config.payload, environment, self.config.directory)
 
     def _send_control(self, data: bytes, timeout_s: float) -> None:
-        self.channels.send("control", data, timeout_s)
-
-    def _drain(self) -> None:
-        self.channels.drain("out", "err", "stamp", SERIAL)
-
-    def _payload_ended(self) -> None:
-        self.channels.stamp("payload_ended")
+        self.ports.send("control", data, timeout_s)
 
     def __enter__(self) -> Self:
         return self

@@ -168,7 +168,7 @@ def convert(data: dict[str, Any]) -> Campaign:
     for kind in known:
         experiments.options(kind, values)
     for name in campaign.sandboxes:
-        sandboxes.kind_of(name)
+        sandboxes.find(name)
     experiments.asked(campaign.workloads, values)
     if campaign.reproduces:
         published.load(campaign.reproduces)

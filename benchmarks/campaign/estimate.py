@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from benchmarks.experiments import base as experiments
 from benchmarks.experiments.base import Cadence
+from benchmarks.sandboxes import find
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from benchmarks.campaign.config import Campaign
     from benchmarks.experiments.base import Experiment
 
-_START_AND_STOP_S = {"fake": 0.0, "vm": 3.5}
-_ELSE_START_AND_STOP_S = 0.1
 _EVERY_BLOCK = (Cadence.VISIT, Cadence.BLOCK)
 
 
@@ -57,6 +56,5 @@ def estimate(campaign: Campaign) -> Estimate:
 
 
 def _visit_s(repeated: Iterable[Experiment], sandbox: str) -> float:
-    kind = sandbox.partition(":")[0]
-    start = _START_AND_STOP_S.get(sandbox, _START_AND_STOP_S.get(kind, _ELSE_START_AND_STOP_S))
+    start = find(sandbox).estimate_s(sandbox)
     return start + sum(one.estimate(start) for one in repeated)

@@ -19,6 +19,7 @@ import msgspec
 
 from benchmarks import experiments, workloads
 from benchmarks.results.metrics import infos
+from benchmarks.sandboxes import find
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -261,8 +262,8 @@ def asked(wanted: Sequence[str], given: Mapping[str, Any]) -> tuple[Experiment, 
 
 def guests[Kept](context: Context, evidence: Evidence[Kept]) -> Iterator[Kept]:
     """Return what was read in the other sandboxes that run a kernel of their own."""
-    for name, sandbox in context.sandboxes.items():
-        if name != context.name and sandbox.info.kind == "vm":
+    for name in context.sandboxes:
+        if name != context.name and find(name).isolation == "machine":
             kept = evidence.read(context.logs, name)
             if kept is not None:
                 yield kept

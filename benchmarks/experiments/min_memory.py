@@ -15,29 +15,22 @@ from benchmarks.errors import MeasurementError
 from benchmarks.experiments.base import Cadence, Context, Experiment, Request
 from benchmarks.results import metrics
 from benchmarks.results.records import Direction, Status, Unit
+from benchmarks.sandboxes import find
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from benchmarks.results.metrics import Row
-    from benchmarks.results.records import SandboxInfo
     from benchmarks.sandboxes.base import Sandbox
 
 _SHARE = 16
 """A step is at most this share of the answer: every further halving costs a start."""
-_STEP_BYTES = 64 << 10
-_GUEST_STEP_BYTES = 1 << 20
-"""Guest RAM comes in whole MiB."""
 _NOTHING = (("/bin/true",),)
 
 
 @runtime_checkable
 class Resizable(Protocol):
     """A sandbox that can start instances with another memory than the campaign's."""
-
-    @property
-    def info(self) -> SandboxInfo:
-        """What the run folder says of it."""
 
     def resized(self, memory_bytes: int) -> Sandbox | None:
         """Return the same sandbox with that memory, open as long as this one; None for never."""
@@ -118,7 +111,7 @@ class MinMemory(Experiment):
             assert other is not None
             return _tried(other, commands, limit_s) and _tried(other, commands, limit_s)
 
-        step = _GUEST_STEP_BYTES if box.info.kind == "vm" else _STEP_BYTES
+        step = find(context.name).memory_step_bytes
         try:
             found = bisect(works, most, step)
         except MeasurementError as error:

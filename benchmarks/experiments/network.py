@@ -16,7 +16,7 @@ from benchmarks.experiments.leftovers import left_for_good
 from benchmarks.experiments.network_server import serving
 from benchmarks.experiments.tools import accounts, record_results, run_workload
 from benchmarks.results import metrics
-from benchmarks.sandboxes import make_testbed
+from benchmarks.sandboxes import find, make_testbed
 from benchmarks.sandboxes.base import Networked
 
 if TYPE_CHECKING:
@@ -24,16 +24,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager, ExitStack
 
     from benchmarks.results.records import MetricInfo, SandboxInfo
-    from benchmarks.sandboxes.base import Endpoint, Sandbox, Setting
-    from benchmarks.sandboxes.testbed import Testbed
+    from benchmarks.sandboxes.base import Endpoint, Sandbox, Setting, Testbed
     from benchmarks.workloads import Workload
-
-_CONNECTED = {
-    "native": "none of its own: it shares its server's namespace and reaches it over loopback",
-    "container": "a veth pair, one end a port of the testbed's bridge",
-    "oci": "as the container",
-    "vm": "a virtio card whose tap device is a port of the testbed's bridge",
-}
 
 
 class Network(Experiment):
@@ -70,7 +62,7 @@ class Network(Experiment):
 
     def details(self, info: SandboxInfo) -> Mapping[str, Any]:
         """Return how a sandbox is connected."""
-        how = _CONNECTED.get(info.kind)
+        how = find(info.name).network
         return {} if how is None else {"network": how}
 
     def open(self, stack: ExitStack, sandboxes: Mapping[str, Sandbox], setting: Setting) -> None:

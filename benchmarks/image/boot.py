@@ -9,13 +9,13 @@ import hashlib
 from pathlib import Path
 
 from benchmarks.image.errors import ToolFailedError
-from vmdriver import errors, guest
+from vmdriver import VmError, harness
 
 
 def key(kernel_version: str) -> str:
     """SHA-256 over the files of `vmdriver.guest` and the kernel's version, in hex."""
-    package = Path(guest.__file__).parent
     total = hashlib.sha256(kernel_version.encode())
+    package = harness.GUEST_FILES
     for path in sorted(package.rglob("*")):
         if path.is_file() and "__pycache__" not in path.parts:
             total.update(str(path.relative_to(package)).encode() + b"\0" + path.read_bytes())
@@ -36,9 +36,9 @@ def make(folder: Path, kernel: Path, modules: Path, busybox: Path) -> None:
         )
     fresh = folder / ".fresh"
     try:
-        guest.extract_vmlinux(kernel, fresh)
+        harness.extract_vmlinux(kernel, fresh)
         fresh.rename(folder / "vmlinux")
-        guest.build_initramfs(modules, busybox, fresh)
+        harness.build_initramfs(modules, busybox, fresh)
         fresh.rename(folder / "initramfs")
-    except errors.VmError as error:
+    except VmError as error:
         raise ToolFailedError(f"image build failed while making the initramfs: {error}") from error

@@ -23,7 +23,7 @@ from benchmarks.image.model import Image
 from benchmarks.image.scratch import interruptible, scratch
 from benchmarks.image.sources import Host, Source, read_host, read_sources
 from benchmarks.image.store import Progress
-from vmdriver.guest import distribution as guest
+from vmdriver.harness import distribution as guest
 
 VARIANT = "important"
 """Debian's base system, as its installer makes it (mmdebstrap(1), Debian Policy 2.5)."""

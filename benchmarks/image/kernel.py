@@ -10,7 +10,7 @@ from benchmarks.image import tools
 from benchmarks.image.errors import BuildError, MirrorMissingError
 from benchmarks.image.model import modules_folder
 from benchmarks.image.sources import Host
-from vmdriver import architecture
+from vmdriver import harness
 
 META_PACKAGES = {
     "debian": ("linux-image-cloud-{}", "linux-image-{}"),
@@ -62,7 +62,7 @@ def fetch(folder: Path, host: Host, *, log: Path) -> Kernel:
 def meta_packages(host: Host) -> tuple[str, ...]:
     """Of `META_PACKAGES`, those of this host's distribution and architecture."""
     names = META_PACKAGES.get(host.id, META_PACKAGES["debian"])
-    return tuple(name.format(architecture.of(platform.machine()).debian) for name in names)
+    return tuple(name.format(harness.of(platform.machine()).debian) for name in names)
 
 
 def _download(downloads: Path, options: Sequence[str], host: Host, log: Path) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 from benchmarks.image import tools
 from benchmarks.image.kernel import Kernel
 from benchmarks.image.model import modules_folder
-from vmdriver import errors, guest
+from vmdriver import GuestBuildError
+from vmdriver.harness import check_kernel
 
 PACKAGE = "the host's own"
 """Stands for a package's name in the manifest."""
@@ -43,8 +44,8 @@ def find(root: Path = Path("/")) -> OwnKernel | None:
 def why_not(own: OwnKernel) -> str | None:
     """Why it cannot be a guest's kernel, in words; None where it can."""
     try:
-        guest.check_kernel(own.image, own.modules)
-    except errors.GuestBuildError as error:
+        check_kernel(own.image, own.modules)
+    except GuestBuildError as error:
         return str(error)
     return None
 

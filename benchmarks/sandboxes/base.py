@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from benchmarks.results.records import Resources, SandboxInfo
-    from benchmarks.sandboxes.testbed import Testbed
+    from runtime.network import Bridge, Reservation
 
 STAMP_DESCRIPTOR = 3
 """Descriptor on which the payload reports its first instruction."""
@@ -36,12 +36,6 @@ ENVIRONMENT = {
     "LC_ALL": "C",
 }
 """Environment of every command in every sandbox."""
-
-STOP_GRACE_S = 10.0
-"""How long an instance may take to stop when asked, before it is killed."""
-
-START_TIMEOUT_S = 60.0
-"""Longest wait for a workload's first instruction before the start counts as failed."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +114,7 @@ class Instance(Protocol):
         """Stop it, stamping ``stop_asked`` and ``stopped``; a second call does nothing.
 
         Raises:
-            MeasurementError: It had to be killed after ``STOP_GRACE_S``, or is still there.
+            MeasurementError: It had to be killed after ``limits.STOP_GRACE_S``, or is still there.
         """
 
     def __enter__(self) -> Self: ...
@@ -171,6 +165,49 @@ class Endpoint:
 
     instance: Instance
     address: str
+
+
+class Testbed(Protocol):
+    """The one bridge that the instances of a campaign are connected to. A context manager."""
+
+    bridge: Bridge
+    path: Path
+
+    @property
+    def host_address(self) -> str:
+        """The bridge's address."""
+
+    def host(self) -> AbstractContextManager[Endpoint]:
+        """Start the host's end: a bare process at the bridge's own address."""
+
+    def attached(self, pid: int) -> AbstractContextManager[str]:
+        """Connect the network namespace of a process; its address.
+
+        Raises:
+            MeasurementError: It has no namespace of its own, or the kernel refuses.
+        """
+
+    def reserved(self) -> AbstractContextManager[Reservation]:
+        """Keep an address for what connects itself, as a guest does by its tap device.
+
+        Raises:
+            MeasurementError: None is free.
+        """
+
+    def entered(self) -> AbstractContextManager[None]:
+        """Be in its namespace, with the calling thread and with what it starts meanwhile."""
+
+    def leftovers(self) -> list[str]:
+        """Name, in words, what somebody who is gone has left on the bridge."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
 
 
 @runtime_checkable

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from runtime.cgroups.usage import CgroupMemory
 
 
+GROUPED = ("cgroup_bytes", "cgroup_kernel_bytes")
+"""What only a control group of the instance's own can tell."""
+
+
 def ladder(pids: Iterable[int]) -> dict[str, float | None]:
     """Sum VSS, RSS, PSS and USS over processes, from ``/proc/PID/smaps_rollup`` (proc(5)).
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from benchmarks.errors import MeasurementError, UnsuitableHostError
-from benchmarks.sandboxes.container import ContainerSandbox
+from benchmarks.sandboxes.kinds.container import ContainerSandbox
 from runtime.network import Namespace, Network, NetworkError
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _OURS = Path("/proc/self/ns/net")
 
 
-class Testbed:
+class BridgeTestbed:
     """A bridge in a namespace of its own. A context manager.
 
     Attributes:

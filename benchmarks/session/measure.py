@@ -10,7 +10,7 @@ from benchmarks.errors import UnsuitableHostError
 from benchmarks.experiments import base as experiments
 from benchmarks.results import runfolder
 from benchmarks.results.journal import JournalWriter
-from benchmarks.sandboxes import kind_of, open_sandbox
+from benchmarks.sandboxes import open_sandbox, simulated
 from benchmarks.sandboxes.base import Setting
 from benchmarks.session.description import check_same, describe
 from benchmarks.session.resources import choose_resources
@@ -104,11 +104,6 @@ def alone(state: Path, holder: str) -> AbstractContextManager[None]:
     return runfolder.campaign_lock(state / "campaign.lock", holder)
 
 
-def needs_image(campaign: Campaign) -> bool:
-    """Tell whether any of the campaign's sandboxes runs anything."""
-    return any(kind_of(name) != "fake" for name in campaign.sandboxes)
-
-
 def image_for(campaign: Campaign, note: Callable[[str], None]) -> Image | None:
     """Return the image of the campaign's sandboxes, built where it is missing; None for fakes.
 
@@ -119,7 +114,7 @@ def image_for(campaign: Campaign, note: Callable[[str], None]) -> Image | None:
     Raises:
         ImageError: It is missing and cannot be built.
     """
-    if not needs_image(campaign):
+    if simulated(campaign.sandboxes):
         return None
     from benchmarks import image
 

@@ -1,4 +1,4 @@
-"""The CPUs and memory of a campaign: which ones, and how each kind of sandbox is held to them."""
+"""The CPUs and memory that every sandbox of a campaign gets alike."""
 
 from __future__ import annotations
 
@@ -7,23 +7,10 @@ from typing import TYPE_CHECKING
 
 from benchmarks.errors import UnsuitableHostError
 from benchmarks.results.records import Resources
+from benchmarks.sandboxes import find
 
 if TYPE_CHECKING:
     from benchmarks.campaign.config import Campaign
-
-_ENFORCED = {
-    "native": "CPU affinity and the memory cgroup of the process that starts it",
-    "container": "CPU affinity, CFS quota and memory limit of its own cgroup, pids limit",
-    "oci": "as the container, by the runtime's own control group",
-    "podman": "memory, CPU, CPU set and pids options of podman's own run",
-    "docker": "memory, CPU, CPU set and pids options of docker's own run",
-    "peer": "CPU affinity alone: it knows no control groups",
-    "floor": "as the container",
-    "vm": "number of vCPUs, bound to the same CPUs, size of guest RAM, CFS quota and pids limit of "
-    "QEMU's own cgroup",
-    "fake": "not at all: nothing runs",
-}
-_UNLIMITED = "CPU affinity alone: this variant has no control group"
 
 
 def choose_resources(campaign: Campaign) -> Resources:
@@ -49,9 +36,5 @@ def choose_resources(campaign: Campaign) -> Resources:
         cpus=campaign.cpus,
         cpuset=tuple(sorted(chosen)),
         memory_bytes=campaign.memory_mib << 20,
-        enforced={name: _enforced(name) for name in campaign.sandboxes},
+        enforced={name: find(name).enforcement(name) for name in campaign.sandboxes},
     )
-
-
-def _enforced(name: str) -> str:
-    return _UNLIMITED if name.endswith("no-cgroup") else _ENFORCED[name.partition(":")[0]]

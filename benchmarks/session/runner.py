@@ -17,6 +17,7 @@ from benchmarks.experiments.base import Cadence, Context
 from benchmarks.host import quiesce
 from benchmarks.results.journal import JournalWriter, Visit
 from benchmarks.results.recorder import Recorder
+from benchmarks.sandboxes import find
 from benchmarks.session import overhead
 from benchmarks.session.history import START, History
 from benchmarks.session.visit import visit
@@ -164,7 +165,7 @@ class Runner:
 
     def _settle(self, sandbox: Sandbox) -> tuple[str, ...]:
         """Wait until the host has come to rest; the flag of a visit for which it has not."""
-        if sandbox.info.kind == "fake":
+        if find(sandbox.info.name).isolation == "simulated":
             return ()  # its figures are drawn: no host disturbs them
         with self._at_work():
             return () if quiesce.settled(psutil.cpu_count() or 1) else ("unsettled",)

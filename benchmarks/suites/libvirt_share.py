@@ -6,10 +6,7 @@ import subprocess
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from vmdriver.channels import Channels
-from vmdriver.console import Console
-from vmdriver.domain import SERIAL
-from vmdriver.shellwords import words
+from vmdriver.harness import SERIAL, Console, Ports, words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,21 +49,21 @@ def start_directly(
         RuntimeError: The guest did not get there within 60 s.
     """
     log = sockets[SERIAL].with_suffix(".log")
-    with closing(Channels(sockets, Console(log, 1 << 16), lambda *_: None)) as channels:
+    with closing(Ports(sockets, Console(log, 1 << 16), lambda *_: None)) as ports:
         log.unlink()  # nobody reads it; open, it serves as well
-        channels.stamp("requested")
+        ports.stamp("requested")
         with subprocess.Popen(argv, stderr=subprocess.DEVNULL) as qemu:
             try:
-                _await(channels, "connected")
+                _await(ports, "connected")
                 line = f"payload {words(payload, {}, '/')}\n"
-                channels.send("control", line.encode(), _LIMIT_S)
-                _await(channels, "main")
+                ports.send("control", line.encode(), _LIMIT_S)
+                _await(ports, "main")
             finally:
                 qemu.kill()
-        return dict(channels.stamps)
+        return dict(ports.stamps)
 
 
-def _await(channels: Channels, boundary: str) -> None:
-    with channels.changed:
-        if not channels.changed.wait_for(lambda: boundary in channels.stamps, _LIMIT_S):
+def _await(ports: Ports, boundary: str) -> None:
+    with ports.changed:
+        if not ports.changed.wait_for(lambda: boundary in ports.stamps, _LIMIT_S):
             raise RuntimeError(f"a QEMU started without libvirt did not reach {boundary}")

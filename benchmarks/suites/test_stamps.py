@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from benchmarks.suites.clock import stamped_clock
-from vmdriver.channels import Channels
-from vmdriver.console import Console
+from vmdriver.harness import Console, Ports
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,13 +46,13 @@ def test_stamp(benchmark: BenchmarkFixture, tmp_path: Path, harness: str) -> Non
 
     port = tmp_path / "control"
     console = Console(tmp_path / "log", 0)
-    with closing(Channels({"control": port}, console, receive)) as channels:
+    with closing(Ports({"control": port}, console, receive)) as ports:
         writer = [sys.executable, "-I", "-c", WRITER, str(port), str(WRITES)]
         with subprocess.Popen(writer) as process:
             while harness == "computes" and process.poll() is None:
                 sum(range(2000))
-        with channels.changed:
-            assert channels.changed.wait_for(lambda: channels.ended is not None, 10)
+        with ports.changed:
+            assert ports.changed.wait_for(lambda: ports.ended is not None, 10)
     stamps = iter(found)
     benchmark.pedantic(lambda: stamped_clock.advance(*next(stamps)), rounds=len(found))
     took = sorted((now - written) / 1e6 for written, now in found)

@@ -6,15 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from benchmarks.sandboxes import find
 from benchmarks.suites.clock import stamped_clock
 
 if TYPE_CHECKING:
     from pytest_benchmark.fixture import BenchmarkFixture
 
     from benchmarks.sandboxes.base import Sandbox
-
-ROUNDS = {"native": 30, "container": 30, "vm": 3, "fake": 5, "oci": 20, "podman": 10, "docker": 10,
-          "peer": 20, "floor": 30}  # fmt: skip
 
 
 @pytest.mark.benchmark(group="startup: requested to main", timer=stamped_clock)
@@ -28,7 +26,7 @@ def test_start(benchmark: BenchmarkFixture, sandbox: Sandbox) -> None:
         for boundary in set(sandbox.info.boundaries) & set(stamps):
             boundaries[boundary] = (stamps[boundary] - stamps["requested"]) / 1e9
 
-    benchmark.pedantic(start, rounds=ROUNDS[sandbox.info.kind], warmup_rounds=1)
+    benchmark.pedantic(start, rounds=find(sandbox.info.name).suite_rounds, warmup_rounds=1)
     benchmark.extra_info["last_ladder_s"] = boundaries
     assert not sandbox.leftovers()
 
@@ -41,5 +39,5 @@ def test_stop(benchmark: BenchmarkFixture, sandbox: Sandbox) -> None:
             stamps = instance.stamps
         stamped_clock.advance(stamps["stop_asked"], stamps["stopped"])
 
-    benchmark.pedantic(stop, rounds=ROUNDS[sandbox.info.kind])
+    benchmark.pedantic(stop, rounds=find(sandbox.info.name).suite_rounds)
     assert not sandbox.leftovers()

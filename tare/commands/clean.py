@@ -28,7 +28,7 @@ def command(*, dry_run: bool) -> int:
 def _of_campaigns(*, dry_run: bool) -> list[str]:
     import runtime
     import vmdriver
-    from benchmarks.sandboxes import docker_traces
+    from benchmarks.sandboxes.managers import docker_traces
 
     state = state_folder()
     if not state.exists():

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from benchmarks import sandboxes
 from benchmarks.campaign import config as campaigns
 from benchmarks.errors import BenchmarkError, CampaignError
 from benchmarks.results.records import Status
@@ -136,7 +137,6 @@ def _judge(run: Run) -> int:
 
 def _print_plan(campaign: Campaign, folder: Path) -> None:
     from benchmarks.campaign.schedule import order
-    from benchmarks.session.measure import needs_image
     from benchmarks.session.resources import choose_resources
 
     resources = choose_resources(campaign)
@@ -149,7 +149,7 @@ def _print_plan(campaign: Campaign, folder: Path) -> None:
         f"stops      at ±{campaign.precision:.0%} on the median start or after "
         f"{campaign.budget_s:g} s, with {campaign.blocks_min} to {campaign.blocks_max} blocks",
     )
-    real = needs_image(campaign)
+    real = not sandboxes.simulated(campaign.sandboxes)
     for line in _estimated(campaign, real=real):
         click.echo(line)
     for block in range(campaign.blocks_min):

@@ -6,6 +6,7 @@ file's existence where it can be tried. What is tried leaves nothing behind.
 
 from __future__ import annotations
 
+from benchmarks import sandboxes
 from tare.doctor import abilities, disturbances
 from tare.doctor.model import Check, Diagnosis, State
 
@@ -22,12 +23,7 @@ def diagnose() -> Diagnosis:
     return Diagnosis(checks=checks, can_run=can_run, ok=any(v is True for v in can_run.values()))
 
 
-_NEEDS = {
-    "native": ("root", "namespaces", "overlay", "image"),
-    "container": ("root", "namespaces", "overlay", "seccomp", "image"),
-    "vm": ("root", "qemu", "libvirt", "accelerator", "image"),
-}
-"""Checks that must not fail for a sandbox to be had."""
+_SANDBOXES = ("native", "container", "vm")
 
 
 def decide(checks: dict[str, Check]) -> dict[str, bool | str]:
@@ -36,7 +32,8 @@ def decide(checks: dict[str, Check]) -> dict[str, bool | str]:
     Without root most other trials fail for that reason alone, so it is then the only one named.
     """
     found: dict[str, bool | str] = {}
-    for sandbox, needs in _NEEDS.items():
+    for sandbox in _SANDBOXES:
+        needs = sandboxes.find(sandbox).needs
         failed = [checks[n] for n in needs if n in checks and checks[n].state is State.FAIL]
         named = failed[:1] if failed and failed[0].id == "root" else failed
         found[sandbox] = "; ".join(f"{c.title}: {c.found}" for c in named) or True

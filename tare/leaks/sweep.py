@@ -11,7 +11,7 @@ from benchmarks.experiments.probes import Verdict
 from benchmarks.experiments.sweep import VERDICTS, totals
 from benchmarks.results import metrics
 from benchmarks.results.records import Status
-from reports.sweep import CONTAINERS
+from reports.sweep import is_container
 from tare.leaks import grid
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def show(run: Run) -> None:
     base = next((box.name for box in run.info.sandboxes if box.kind == "container"), None)
     if base is not None:
         for box in run.info.sandboxes:
-            if box.name != base and box.kind in CONTAINERS:
+            if box.name != base and is_container(box.kind):
                 _show_changes(base, box.name, totals.changes(found[base], found[box.name]))
     for said in dict.fromkeys(s.detail for s in samples if s.detail and "no guest" in s.detail):
         click.echo(f"tare: {said.partition('; ')[2]}", err=True)

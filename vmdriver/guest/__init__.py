@@ -1,4 +1,4 @@
-"""What the guest boots: an uncompressed kernel and a small initramfs."""
+"""Make what the guest boots: an uncompressed kernel and a small initramfs."""
 
 from vmdriver.guest.initramfs import ON_DEMAND, build_initramfs
 from vmdriver.guest.kernel import check_kernel, extract_vmlinux

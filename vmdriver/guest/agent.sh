@@ -2,8 +2,8 @@
 # and reaps. It is read by the busybox of the initramfs, so nothing is asked of the image.
 #
 # Ports, by name: tare.stamp (3) and tare.control (4), open here and inherited; tare.out and tare.err,
-# which can be open once only, by whoever carries to them what commands write into two pipes (5, 6):
-# a pipe can be opened by name as well, as /dev/stdout; see carry.S. Protocol: see vmdriver/agent.py.
+# which can be open once only, by whoever relays to them what commands write into two pipes (5, 6):
+# a pipe can be opened by name as well, as /dev/stdout; see relay.S. Protocol: see vmdriver/agent/.
 exec 9<&-
 fail() { echo "tare: fail: $*"; exec poweroff -f; }
 
@@ -19,9 +19,9 @@ port() {
     fail "there is no virtio port named $1"
 }
 # Our own init has opened the pipes and the carrier; systemd has not.
-carry=/proc/self/fd/8
+relay=/proc/self/fd/8
 if [ ! -p /proc/self/fd/5 ]; then
-    carry=/usr/lib/tare/carry
+    relay=/usr/lib/tare/relay
     mkfifo -m 600 /run/tare.out /run/tare.err
     exec 5<> /run/tare.out 6<> /run/tare.err
     rm -f /run/tare.out /run/tare.err
@@ -29,8 +29,8 @@ fi
 port tare.stamp;   exec 3<> "$device"
 port tare.control; exec 4<> "$device"
 trap '' TERM # inherited: carriers outlive what ends with the payload
-port tare.out; $carry <&5 > "$device" 3>&- 4>&- 5>&- 6>&- &
-port tare.err; $carry <&6 > "$device" 3>&- 4>&- 5>&- 6>&- &
+port tare.out; $relay <&5 > "$device" 3>&- 4>&- 5>&- 6>&- &
+port tare.err; $relay <&6 > "$device" 3>&- 4>&- 5>&- 6>&- &
 trap - TERM
 exec 8<&-
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin

@@ -1,4 +1,4 @@
-"""Reads an arm64 kernel, and lets it say when it is entered.
+"""Read an arm64 kernel, and let it say when it is entered.
 
 Sources: Linux ``Documentation/arch/arm64/booting.rst`` (the header of an ``Image``, and how it is
 entered: with the MMU off, ``x0`` to ``x3`` in use and the other registers free) and
@@ -76,7 +76,7 @@ def image(file: bytes, source: Path) -> bytes | None:
 
 
 def announce_entry(kernel: bytes) -> bytes:
-    """The ``Image``, with an entry that announces itself by `vmdriver.guest.entry.BYTE`.
+    """The ``Image``, with an entry that announces itself by `vmdriver.guest.pvh.BYTE`.
 
     Raises:
         GuestBuildError: neither of its first two words is a branch, or it is too large for one.
@@ -99,7 +99,7 @@ def announce_entry(kernel: bytes) -> bytes:
 
 
 def _check(kernel: bytes, source: Path) -> None:
-    """Raises GuestBuildError where the file ends before a section of its PE header does."""
+    """Raise GuestBuildError where the file ends before a section of its PE header does."""
     (pe,) = struct.unpack_from("<I", kernel, _PE_AT)
     if kernel[pe : pe + 4] != b"PE\0\0":
         return  # built without an EFI stub: nothing says how long it is

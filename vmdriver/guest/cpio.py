@@ -1,4 +1,4 @@
-"""Writes a newc cpio archive, the format of an initramfs.
+"""Write a newc cpio archive, the format of an initramfs.
 
 Format: Linux ``Documentation/driver-api/early-userspace/buffer-format.rst``. Written here because
 the standard library has none, and the ``cpio`` program cannot make device nodes without root.

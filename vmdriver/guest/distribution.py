@@ -1,4 +1,4 @@
-"""Makes a distribution's own system into a guest of the driver's, by the distribution's own means.
+"""Make a distribution's own system into a guest of the driver's, by the distribution's own means.
 
 Nothing of its boot is replaced: its initrd comes from its initramfs-tools (initramfs-tools(7)), its
 init is systemd, and our agent is a service among others. Two scripts are added to the initrd: one
@@ -12,13 +12,13 @@ from importlib import resources
 from pathlib import Path
 
 from vmdriver import architecture
-from vmdriver.guest import carry
+from vmdriver.guest import relay
 
 PACKAGES = ("systemd-sysv", "udev", "dbus", "initramfs-tools", "zstd")
 """What the agent's service and the initrd need, in a distribution's base system or beside it."""
 
 AGENT = "usr/lib/tare/agent.sh"
-CARRY = "usr/lib/tare/carry"
+RELAY = "usr/lib/tare/relay"
 
 _SERVICE = """\
 [Unit]
@@ -59,12 +59,12 @@ _WANTS = "etc/systemd/system/multi-user.target.wants"
 def key() -> str:
     """SHA-256 over what `prepare` adds and how, in hex."""
     package = resources.files("vmdriver.guest")
-    files = [package.joinpath(name) for name in ("agent.sh", "carry.py", "distribution.py")]
+    files = [package.joinpath(name) for name in ("agent.sh", "relay.py", "distribution.py")]
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
 def prepare(root: Path, machine_id: str) -> None:
-    """Adds the agent, its service and the initrd's scripts to a tree.
+    """Add the agent, its service and the initrd's scripts to a tree.
 
     Args:
         root: a distribution's base system with `PACKAGES` and a static busybox, whose programs
@@ -74,9 +74,9 @@ def prepare(root: Path, machine_id: str) -> None:
     Raises:
         OSError: the tree lacks something or cannot be written.
     """
-    program = root / CARRY
+    program = root / RELAY
     program.parent.mkdir(parents=True, exist_ok=True)
-    program.write_bytes(carry.program(architecture.of(platform.machine())))
+    program.write_bytes(relay.program(architecture.of(platform.machine())))
     program.chmod(_EXECUTABLE)
     agent = resources.files("vmdriver.guest").joinpath("agent.sh").read_text()
     files = {

@@ -42,5 +42,5 @@ cd /root || fail 'the overlay vanished'
 mount --move . / || fail 'cannot move the overlay to /'
 # The old root is out of reach from here; busybox goes on through /proc/self/exe, the script by 9,
 # what carries the commands' output by 8.
-exec 9< /agent.sh 8< /carry 5<> /pipe.out 6<> /pipe.err
+exec 9< /agent.sh 8< /relay 5<> /pipe.out 6<> /pipe.err
 exec chroot . sh /proc/self/fd/9

@@ -1,4 +1,4 @@
-"""Builds the initramfs: busybox, a few modules, two scripts.
+"""Build the initramfs: busybox, a few modules, two scripts.
 
 Modules lie in one folder for each thing the guest may be asked to drive (``tare.load`` on its
 command line), dependencies included; what is built into the kernel has none. A driver that is not
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from vmdriver.architecture import ARCHITECTURES, Architecture
 from vmdriver.errors import GuestBuildError
-from vmdriver.guest import carry, cpio
+from vmdriver.guest import cpio, relay
 from vmdriver.guest.modules import NEEDED, Modules
 
 ON_DEMAND: Mapping[str, tuple[str, ...]] = {
@@ -78,7 +78,7 @@ _DIRECTORIES = (
 
 
 def build_initramfs(modules: Path, busybox: Path, out: Path) -> None:
-    """Writes the initramfs for the kernel whose modules are given.
+    """Write the initramfs for the kernel whose modules are given.
 
     The same inputs give the same bytes.
 
@@ -102,7 +102,7 @@ def build_initramfs(modules: Path, busybox: Path, out: Path) -> None:
         cpio.pipe("pipe.out"),
         cpio.pipe("pipe.err"),
         cpio.file("bin/busybox", shell, 0o755),
-        cpio.file("carry", carry.program(_architecture(shell, busybox)), 0o755),
+        cpio.file("relay", relay.program(_architecture(shell, busybox)), 0o755),
         cpio.file("init", _script("init.sh"), 0o755),
         cpio.file("agent.sh", _script("agent.sh"), 0o644),
         cpio.file("etc/fstab.kernel", _FSTAB_KERNEL.encode()),

@@ -1,4 +1,4 @@
-"""Takes the uncompressed kernel out of a bzImage; `vmdriver.guest.arm64` does so on arm64.
+"""Take the uncompressed kernel out of a bzImage; `vmdriver.guest.arm64` does so on arm64.
 
 An ELF kernel is entered by the PVH protocol: no real-mode code, no decompression inside the guest.
 Layout of a bzImage: Linux ``Documentation/arch/x86/boot.rst`` (fields ``setup_sects`` at 0x1f1,
@@ -17,8 +17,8 @@ from pathlib import Path
 
 from vmdriver.errors import GuestBuildError
 from vmdriver.guest import arm64
-from vmdriver.guest.entry import announce_entry, has_pvh_entry
 from vmdriver.guest.modules import NEEDED, Modules
+from vmdriver.guest.pvh import announce_entry, has_pvh_entry
 
 _SECTOR = 512
 _HEADER_END = 0x250
@@ -30,7 +30,7 @@ _PHENTSIZE = 56
 
 
 def check_kernel(bzimage: Path, modules: Path) -> None:
-    """Sees whether a kernel can be a guest's: its entry, and what the guest needs to see its image.
+    """See whether a kernel can be a guest's: its entry, and what the guest needs to see its image.
 
     Args:
         bzimage: the kernel.
@@ -46,9 +46,9 @@ def check_kernel(bzimage: Path, modules: Path) -> None:
 
 
 def extract_vmlinux(bzimage: Path, out: Path) -> None:
-    """Writes the uncompressed kernel in ``bzimage`` to ``out``; its entry announces itself.
+    """Write the uncompressed kernel in ``bzimage`` to ``out``; its entry announces itself.
 
-    See `vmdriver.guest.entry` for what that is, and `vmdriver.guest.arm64` for an ``Image``.
+    See `vmdriver.guest.pvh` for what that is, and `vmdriver.guest.arm64` for an ``Image``.
 
     Args:
         bzimage: a kernel of the x86 boot protocol 2.08 or later, or an ELF kernel (copied); an
@@ -85,7 +85,7 @@ def _vmlinux(bzimage: Path) -> bytes:
 
 
 def check_vmlinux(kernel: bytes, source: Path) -> None:
-    """Raises GuestBuildError unless ``kernel`` is a whole 64-bit ELF file."""
+    """Raise GuestBuildError unless ``kernel`` is a whole 64-bit ELF file."""
     if not kernel.startswith(_ELF_MAGIC) or kernel[_EI_CLASS] != _ELFCLASS64:
         raise GuestBuildError(f"{source} does not hold a 64-bit ELF kernel; give an x86-64 kernel")
     (offset,) = struct.unpack_from("<Q", kernel, 0x20)

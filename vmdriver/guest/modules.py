@@ -1,4 +1,4 @@
-"""Finds kernel modules and what they depend on, without depmod.
+"""Find kernel modules and what they depend on, without depmod.
 
 A freshly unpacked kernel package has no ``modules.dep`` (the package's post-install script makes
 it), so the dependencies are read from each module's ``.modinfo`` section. Some are not by name: a

@@ -1,4 +1,4 @@
-"""Counts the micro-guest's loop on the host's CPU; prints loops per second of CPU time.
+"""Count the micro-guest's loop on the host's CPU; print loops per second of CPU time.
 
 A process of its own (``python -I -S native.py HEX SECONDS``): machine code in the harness would put
 the harness at risk on a host with another architecture.
@@ -18,7 +18,7 @@ _LARGEST = 1 << 31
 
 
 def main(code: bytes, seconds: float) -> None:
-    """Doubles the count until one call takes ``seconds``."""
+    """Double the count until one call takes ``seconds``."""
     page = mmap.mmap(-1, mmap.PAGESIZE)
     page.write(code)
     address = ctypes.addressof(ctypes.c_char.from_buffer(page))

@@ -1,4 +1,4 @@
-"""Measures how fast this CPU's time stamp counter counts; prints kHz.
+"""Measure how fast this CPU's time stamp counter counts; print kHz.
 
 A process of its own (``python -I -S tsc.py HEX SECONDS``) for the same reason as `native`.
 """
@@ -10,7 +10,7 @@ import time
 
 
 def main(code: bytes, seconds: float) -> None:
-    """Reads counter and clock, and both again ``seconds`` later."""
+    """Read counter and clock, and both again ``seconds`` later."""
     page = mmap.mmap(-1, mmap.PAGESIZE, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
     page.write(code)
     address = ctypes.addressof(ctypes.c_char.from_buffer(page))

@@ -25,7 +25,6 @@ from vmdriver import (
     RefusedError,
     VmConfig,
     clean,
-    hypervisor,
     leftovers,
 )
 
@@ -105,7 +104,7 @@ def test_a_daemon_s_qemu_that_is_killed(through: Driver, config: VmConfig) -> No
 def test_a_daemon_that_hangs_is_not_waited_for(
     system: Daemon, config: VmConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hypervisor, "KEEPALIVE", (1, 1))
+    monkeypatch.setattr("vmdriver.libvirt.connection.KEEPALIVE", (1, 1))
     with Driver(system.folder / "other", system.uri) as driver:
         os.kill(system.pid, signal.SIGSTOP)
         try:

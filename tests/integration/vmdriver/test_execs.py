@@ -5,7 +5,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from vmdriver.execs import ExecWatch
+from vmdriver.qemu.exec_watch import ExecWatch
 
 
 def test_an_exec_is_stamped_between_its_fork_and_its_end(tmp_path: Path) -> None:

@@ -16,8 +16,9 @@ from benchmarks.image import Image
 from tests.integration.vmdriver.conftest import Configure, when
 from tests.integration.vmdriver.faults import table, told
 from tests.integration.vmdriver.small import mute_kernel
-from vmdriver import MICRO, TUNED, Deadlines, Driver, clean, leftovers, microguest
+from vmdriver import MICRO, TUNED, Deadlines, Driver, clean, leftovers
 from vmdriver.guest import cpio
+from vmdriver.microguest import programs
 
 Cut = Callable[[Path, int], Path]
 
@@ -72,7 +73,7 @@ def test_firmware_that_never_starts_a_kernel(
     driver: Driver, configure: Configure, tmp_path: Path
 ) -> None:
     rom = tmp_path / "rom"
-    rom.write_bytes(microguest.rom())  # the audit's guest: it counts
+    rom.write_bytes(programs.rom())  # the audit's guest: it counts
     profile = replace(TUNED, firmware=str(rom))
     with told("firmware stuck"):
         driver.start(configure(profile=profile, deadlines=Deadlines(kernel_s=1)))

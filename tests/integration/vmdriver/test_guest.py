@@ -21,8 +21,8 @@ def vm(driver: Driver, configure: Configure) -> Iterator[Vm]:
 
 
 def test_boundaries_stand_in_their_order(vm: Vm) -> None:
-    with vm.channels.changed:
-        assert vm.channels.changed.wait_for(lambda: "output" in vm.stamps, 10)
+    with vm.ports.changed:
+        assert vm.ports.changed.wait_for(lambda: "output" in vm.stamps, 10)
     names = ["requested", "exec", "spawned", "vmm_ready", "kernel", "init", "main", "output"]
     stamps = [vm.stamps[name] for name in names]
     assert stamps == sorted(stamps)

@@ -40,8 +40,8 @@ def test_a_guest_out_of_memory(vm: Vm) -> None:
 
 
 def test_a_disk_that_is_stuck(vm: Vm) -> None:
-    assert vm.domain is not None
-    disk = vm.domain._domain
+    assert vm.domain.live is not None
+    disk = vm.domain.live._domain
     disk.setBlockIoTune("vda", {"total_bytes_sec": 1})
     with told("disk stuck under a command"):
         vm.exec(["sh", "-c", "cat /usr/bin/* > /dev/null"], timeout_s=2)

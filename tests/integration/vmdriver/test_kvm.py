@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from tests.integration.vmdriver.conftest import Configure
-from vmdriver import TUNED, Deadlines, Driver, FirmwareStuckError, audit, leftovers, microguest
+from vmdriver import TUNED, Deadlines, Driver, FirmwareStuckError, audit, leftovers
+from vmdriver.microguest import programs
 
 
 @pytest.mark.skipif(not Path("/dev/kvm").exists(), reason="this host has no /dev/kvm")
@@ -22,7 +23,7 @@ def test_a_domain_starts_under_kvm_with_the_host_s_cpu(
             assert vm.memory().translation_bytes == 0
     else:
         rom = tmp_path / "rom"
-        rom.write_bytes(microguest.rom())
+        rom.write_bytes(programs.rom())
         profile = replace(TUNED, firmware=str(rom))
         # QEMU starts and its guest runs; that guest has no console to write to.
         with pytest.raises(FirmwareStuckError):

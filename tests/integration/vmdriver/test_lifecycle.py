@@ -45,8 +45,8 @@ def test_a_payload_that_ignores_its_end_is_not_waited_for(
 def test_a_payload_s_status_is_known(driver: Driver, configure: Configure) -> None:
     config = configure(name="ended", payload=("sh", "-c", "echo m >&3; exit 7"))
     with driver.start(config) as vm:
-        with vm.channels.changed:
-            assert vm.channels.changed.wait_for(lambda: vm.payload_exit is not None, 10)
+        with vm.ports.changed:
+            assert vm.ports.changed.wait_for(lambda: vm.payload_exit is not None, 10)
         assert vm.payload_exit == 7
         assert vm.exec(["true"]).exit_code == 0
 

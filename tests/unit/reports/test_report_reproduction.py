@@ -12,7 +12,7 @@ from benchmarks import published, workloads
 from benchmarks.campaign import config
 from benchmarks.errors import CampaignError
 from benchmarks.experiments.base import catalogue
-from benchmarks.sandboxes import kind_of
+from benchmarks.sandboxes import find
 from reports.model import Reproduced, ReproducedRow
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def test_every_format_shows_the_section(synthetic: Synthetic, fmt: str) -> None:
 def test_a_publication_names_what_exists(name: str) -> None:
     publication = published.load(name)
     assert publication.name == name
-    assert {kind_of(sandbox) for sandbox in publication.systems.values()}
+    assert all(find(sandbox).name for sandbox in publication.systems.values())
     known = {(info.workload, info.metric) for info in catalogue()}
     for row in publication.row:
         if not row.untestable:

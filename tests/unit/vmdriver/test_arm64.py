@@ -13,10 +13,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vmdriver import PROFILES_OF, STOCK, VIRT_STOCK, VIRT_TUNED, ConfigError, VmConfig, diff, uefi
-from vmdriver.domain import PORTS, SERIAL, domain_xml, kernel_command_line
+from vmdriver import (
+    PROFILES_OF,
+    STOCK,
+    VIRT_STOCK,
+    VIRT_TUNED,
+    ConfigError,
+    VmConfig,
+    diff,
+)
 from vmdriver.errors import GuestBuildError
 from vmdriver.guest import arm64, check_kernel, extract_vmlinux
+from vmdriver.host import uefi
+from vmdriver.libvirt.devices_xml import PORTS, SERIAL
+from vmdriver.libvirt.domain_xml import domain_xml
+from vmdriver.libvirt.kernel_command_line import kernel_command_line
 
 SOURCE = Path("/boot/vmlinuz")
 NOP_MZ, BRANCH = 0xFA405A4D, 0x14000000
@@ -75,7 +86,7 @@ def test_the_bytes_of_the_entry_are_those_of_their_assembly(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("how", ["as it is", "gzip", "zboot"])
 def test_an_image_comes_out_of_what_distributions_make_of_it(how: str, tmp_path: Path) -> None:
-    plain, packed = image(), gzip.compress(image(), mtime=0)
+    plain, packed = image(), gzip.compress(image())
     zboot = struct.pack("<4s4s2I8x32s", b"MZ\0\0", b"zimg", 64, len(packed), b"gzip").ljust(64)
     file = {"as it is": plain, "gzip": packed, "zboot": zboot + packed + b"signature"}[how]
     assert arm64.image(file, SOURCE) == plain
@@ -98,7 +109,7 @@ def test_a_kernel_of_arm64_need_have_no_pvh_entry(tmp_path: Path) -> None:
     ("file", "words"),
     [
         (image()[:-30], "is truncated: a section ends at byte"),
-        (gzip.compress(image(), mtime=0)[:-30], "cannot decompress the kernel"),
+        (gzip.compress(image())[:-30], "cannot decompress the kernel"),
         (b"MZ\0\0zimg".ljust(24, b"\0") + b"zstd".ljust(40, b"\0"), "compressed with zstd"),
     ],
 )
@@ -169,7 +180,7 @@ def test_stock_is_what_virt_install_gives(
     config: VmConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     firmware = uefi.Firmware(Path("/usr/code.fd"), Path("/usr/vars.fd"))
-    monkeypatch.setattr("vmdriver.uefi.find", lambda _machine: firmware)
+    monkeypatch.setattr("vmdriver.host.uefi.find", lambda _machine: firmware)
     stock = replace(config, profile="stock")
     stock.check()
     domain = parsed(stock)

@@ -7,7 +7,9 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from vmdriver import STOCK, TUNED, ConfigError, Network, VmConfig
-from vmdriver.domain import PORTS, SERIAL, domain_xml, kernel_command_line
+from vmdriver.libvirt.devices_xml import PORTS, SERIAL
+from vmdriver.libvirt.domain_xml import domain_xml
+from vmdriver.libvirt.kernel_command_line import kernel_command_line
 
 BRIDGED = Network("198.18.0.9/22", gateway="198.18.0.1", bridge="br0", mac="52:54:00:12:34:56")
 

@@ -6,9 +6,10 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from vmdriver import MICRO, PROFILES, PROFILES_OF, STOCK, STOCK_UEFI, TUNED, VmConfig, diff
-from vmdriver.domain import PORTS, SERIAL, domain_xml
-from vmdriver.numa import cpu_list, nodes_of
-from vmdriver.profile import fits_huge_pages
+from vmdriver.host.hugepages import fits_huge_pages
+from vmdriver.host.numa import cpu_list, nodes_of
+from vmdriver.libvirt.devices_xml import PORTS, SERIAL
+from vmdriver.libvirt.domain_xml import domain_xml
 
 MEMINFO = "MemTotal: 1000000 kB\nHugePages_Free:     128\nHugepagesize:       2048 kB\n"
 MOUNTS = "proc /proc proc rw 0 0\nhugetlbfs /dev/hugepages hugetlbfs rw 0 0\n"

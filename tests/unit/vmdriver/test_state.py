@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from vmdriver import VmError, clean, guardian, leftovers
+from vmdriver import VmError, clean, leftovers
+from vmdriver.qemu import guardian
 from vmdriver.state import Layout
 
 

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from benchmarks.image import Image
-    from benchmarks.sandboxes.container import ContainerSandbox
-    from benchmarks.sandboxes.oci import OciSandbox
+    from benchmarks.sandboxes.kinds.container import ContainerSandbox
+    from benchmarks.sandboxes.kinds.oci import OciSandbox
 
 MIB = 1 << 20
 

@@ -17,15 +17,16 @@ import pytest
 import runtime
 from benchmarks.errors import MeasurementError, NotSupportedError, UnsuitableHostError
 from benchmarks.results.records import Resources
-from benchmarks.sandboxes import docker_traces, make_testbed, open_sandbox
+from benchmarks.sandboxes import make_testbed, open_sandbox
 from benchmarks.sandboxes.base import Setting
+from benchmarks.sandboxes.managers import docker_traces
 from tests.integration.benchmarks.sandboxes.test_peers import MEMORY, traces, workload
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from benchmarks.image import Image
-    from benchmarks.sandboxes.managers import ManagerSandbox
+    from benchmarks.sandboxes.managers.manager import ManagerSandbox
 
 STAND_IN = Path(__file__).with_name("stand_in_docker.py")
 
@@ -208,7 +209,7 @@ def test_docker_is_called_as_its_users_call_it(docker: Path, small: Setting) -> 
             assert stamps["stopped"] - stamps["stop_asked"] < 500e6  # its books are not in it
         docker.with_name("deaf").touch()
         instance = box.start()
-        with pytest.raises(MeasurementError, match="did not stop within 2 s and was killed"):
+        with pytest.raises(MeasurementError, match="did not stop within 10 s and was killed"):
             instance.stop()
         assert box.leftovers() == []
         docker.with_name("refuse").touch()
@@ -292,7 +293,7 @@ def test_a_helper_of_docker_that_is_gone_leaves_a_note_for_tare_clean(
 INSIDE = """
 import sys
 from benchmarks.errors import MeasurementError
-from benchmarks.sandboxes.docker_daemon import refuse_elsewhere
+from benchmarks.sandboxes.managers.docker_daemon import refuse_elsewhere
 try:
     refuse_elsewhere(sys.argv[1])
 except MeasurementError as error:
@@ -343,6 +344,6 @@ def test_what_is_not_installed_is_absent_with_the_package(
     name: str, setting: Setting, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr("benchmarks.sandboxes.podman.SEARCH", str(tmp_path))
+    monkeypatch.setattr("benchmarks.sandboxes.kinds.podman.SEARCH", str(tmp_path))
     with pytest.raises(UnsuitableHostError, match=f"needs {name}, which is not installed; install"):
         open_sandbox(name, setting)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from benchmarks.errors import MeasurementError
-from benchmarks.sandboxes.peer_client import Helper
+from benchmarks.sandboxes.external.client import Helper
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,7 +81,7 @@ def test_after_an_interrupted_request_no_answer_is_taken_for_anothers(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr("benchmarks.sandboxes.peer_client.wire.receive", interrupted)
+        patched.setattr("benchmarks.sandboxes.external.client.wire.receive", interrupted)
         with pytest.raises(KeyboardInterrupt):
             helper.ask("put", files={})
     with pytest.raises(MeasurementError, match="the helper for other runtimes is gone"):

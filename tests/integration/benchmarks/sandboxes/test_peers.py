@@ -18,16 +18,16 @@ from benchmarks.results.records import Resources
 from benchmarks.sandboxes import open_sandbox
 from benchmarks.sandboxes.base import Setting
 from benchmarks.sandboxes.capture import FirstByte
-from benchmarks.sandboxes.oci import groups_of
-from benchmarks.sandboxes.peer_client import refused
+from benchmarks.sandboxes.external.client import refused
+from benchmarks.sandboxes.kinds.oci import groups_of
 from runtime.cgroups import layout, usage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from benchmarks.image import Image
-    from benchmarks.sandboxes.peer_instance import PeerInstance
-    from benchmarks.sandboxes.peers import PeerSandbox
+    from benchmarks.sandboxes.external.instance import ExternalInstance
+    from benchmarks.sandboxes.external.sandbox import ExternalSandbox
 
 MEMORY = 96 << 20
 LIMITED = ["oci:crun", "oci:runc", "floor"]
@@ -55,7 +55,7 @@ def setting(image: Image) -> Iterator[Setting]:
     shutil.rmtree(state, ignore_errors=True)
 
 
-def peer(name: str, setting: Setting) -> PeerSandbox:
+def peer(name: str, setting: Setting) -> ExternalSandbox:
     kind, program = (*name.split(":"), "")[:2]
     wanted = {"oci": program, "peer": PROGRAMS.get(program)}.get(kind)
     if wanted and shutil.which(wanted) is None:
@@ -74,7 +74,7 @@ def traces(helper: str) -> list[str]:
     return groups + [line for line in mounts if helper in line]
 
 
-def workload(instance: PeerInstance) -> Path:
+def workload(instance: ExternalInstance) -> Path:
     """The /proc directory of the idle workload, below whatever init there is."""
     deadline = time.monotonic() + 5
     while time.monotonic() < deadline:
@@ -140,7 +140,7 @@ def test_limits_hold_in_the_instances_own_group(name: str, setting: Setting) -> 
 def test_no_swap_comes_beside_the_memory(
     name: str, setting: Setting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("benchmarks.sandboxes.swap.limit_bytes", lambda: 0)
+    monkeypatch.setattr("benchmarks.sandboxes.limits.swap_bytes", lambda: 0)
     if layout.current().v1 and not Path(layout.current().v1["memory"], BOTH).exists():
         pytest.skip("this kernel does not count swap space")
     with peer(name, setting) as box, box.start() as instance:
@@ -249,7 +249,7 @@ def test_of_a_process_that_ends_right_after_its_byte_nothing_is_left(
             if after == "before-it-is-found":
                 patched.setattr(box._helper, "ask", unfound)
             else:
-                patched.setattr("benchmarks.sandboxes.oci.groups_of", gone)
+                patched.setattr("benchmarks.sandboxes.kinds.oci.groups_of", gone)
             with pytest.raises(MeasurementError, match=r"oci:crun did not start: .*[Nn]o such"):
                 box.start()
         assert box.leftovers() == []

@@ -9,14 +9,13 @@ from pathlib import Path
 import pytest
 
 import runtime
-from benchmarks.sandboxes import vm_groups
-from benchmarks.sandboxes.vm_groups import VmGroups
+from benchmarks.sandboxes.vm import groups as vm_groups
+from benchmarks.sandboxes.vm.groups import VmGroups
 from runtime.cgroups import Group
 
 OWNER = """
 import sys
 from pathlib import Path
-from benchmarks.sandboxes.vm_groups import VmGroups
 groups = VmGroups(Path(sys.argv[1]), 1)
 groups.__enter__()
 print(*groups.create("vm-0").paths.values(), flush=True)

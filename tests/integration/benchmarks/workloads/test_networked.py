@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from benchmarks.image import Image
-    from benchmarks.sandboxes.testbed import Testbed
+    from benchmarks.sandboxes.base import Testbed
     from benchmarks.workloads import Workload
 
 CPU = max(os.sched_getaffinity(0))

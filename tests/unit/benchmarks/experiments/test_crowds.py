@@ -20,7 +20,7 @@ from benchmarks.host import caches
 from benchmarks.results import runfolder
 from benchmarks.results.records import Resources, Sample, Status
 from benchmarks.sandboxes.base import Setting
-from benchmarks.sandboxes.fake import FakeInstance, FakeSandbox
+from benchmarks.sandboxes.kinds.fake import FakeInstance, FakeSandbox
 from tests.unit.conftest import fake_campaign
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ import reports
 from benchmarks.host import fingerprint
 from benchmarks.results import runfolder
 from benchmarks.sandboxes.base import Completed
-from benchmarks.sandboxes.fake import FakeInstance
+from benchmarks.sandboxes.kinds.fake import FakeInstance
 from benchmarks.session import overhead
 from tests.unit.benchmarks.host.test_host import LATER, QUIET
 

@@ -12,8 +12,8 @@ from benchmarks.experiments import leftovers, network
 from benchmarks.results import runfolder
 from benchmarks.results.records import Resources, Status
 from benchmarks.sandboxes.base import Completed, Setting
-from benchmarks.sandboxes.fake import FakeInstance, FakeTestbed
-from benchmarks.sandboxes.vm_restored import RestoredSandbox
+from benchmarks.sandboxes.kinds.fake import FakeInstance, FakeTestbed
+from benchmarks.sandboxes.vm.restored import RestoredSandbox
 from benchmarks.session import measure as session
 from tests.unit.conftest import fake_campaign
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from benchmarks.host import leftovers
 from benchmarks.results import runfolder
 from benchmarks.results.records import Status
-from benchmarks.sandboxes.fake import FakeSandbox
+from benchmarks.sandboxes.kinds.fake import FakeSandbox
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,7 +10,7 @@ from benchmarks.campaign import schedule
 from benchmarks.errors import MeasurementError, RunFolderError, RunLockedError
 from benchmarks.results import runfolder
 from benchmarks.results.records import Status
-from benchmarks.sandboxes.fake import FakeInstance
+from benchmarks.sandboxes.kinds.fake import FakeInstance
 from tests.unit.conftest import fake_campaign
 
 if TYPE_CHECKING:

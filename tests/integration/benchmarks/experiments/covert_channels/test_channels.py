@@ -13,7 +13,7 @@ import pytest
 import runtime
 from benchmarks.errors import MeasurementError
 from benchmarks.experiments import covert_channels
-from benchmarks.sandboxes.container import ContainerInstance
+from benchmarks.sandboxes.kinds.container import ContainerInstance
 from runtime.spec import profiles
 
 if TYPE_CHECKING:

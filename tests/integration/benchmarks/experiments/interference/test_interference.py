@@ -13,7 +13,7 @@ import psutil
 
 import runtime
 from benchmarks.experiments import covert_channels, interference
-from benchmarks.sandboxes.container import ContainerInstance
+from benchmarks.sandboxes.kinds.container import ContainerInstance
 from benchmarks.stats import estimators
 from runtime.spec import profiles
 
@@ -52,7 +52,7 @@ import runtime
 from benchmarks.experiments import covert_channels as channels
 from benchmarks.experiments import interference
 from benchmarks.image import build
-from benchmarks.sandboxes.container import ContainerInstance
+from benchmarks.sandboxes.kinds.container import ContainerInstance
 from runtime import profiles
 spec = profiles.default(rootfs=build().root, args=["/bin/busybox", "sleep", "1000"])
 engine = runtime.Engine(state=Path(sys.argv[1]))

@@ -19,7 +19,7 @@ from benchmarks.experiments.probes import Outcome, Verdict
 from benchmarks.results import metrics, records
 from benchmarks.results.recorder import Recorder
 from benchmarks.results.records import SandboxInfo, Status
-from benchmarks.sandboxes.container import ContainerInstance
+from benchmarks.sandboxes.kinds.container import ContainerInstance
 from runtime import seccomp
 from runtime.spec import DeviceRule, Mount, Resources, masks, profiles
 from runtime.spec.devices import DEFAULT_DEVICES

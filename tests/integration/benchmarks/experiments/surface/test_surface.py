@@ -18,7 +18,7 @@ import pytest
 import runtime
 from benchmarks.experiments import surface
 from benchmarks.experiments.surface import offline, trace
-from benchmarks.sandboxes.container import ContainerInstance
+from benchmarks.sandboxes.kinds.container import ContainerInstance
 from runtime import seccomp
 from runtime.spec import profiles
 

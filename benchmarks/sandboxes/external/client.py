@@ -1,0 +1,325 @@
+"""The harness's end of the process that starts other runtimes (``external.helper``)."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+
+from benchmarks.errors import MeasurementError, UnsuitableHostError
+from benchmarks.sandboxes.limits import START_TIMEOUT_S
+from runtime.cgroups import files
+from runtime.engine import start_time
+from runtime.spawner import wire
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from types import TracebackType
+
+_PACKAGE_PARENT = Path(__file__).resolve().parents[3]
+_BOOT = (
+    "import sys; sys.path.insert(0, sys.argv[1]); "
+    "from benchmarks.sandboxes.external.helper import main; main({})"
+)
+_ANSWER_S = START_TIMEOUT_S + 5
+_KILL_S = 5.0
+_OUTPUT = 65536
+
+SEARCH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+"""Where the helper's commands look for programs."""
+
+
+class Called(NamedTuple):
+    """A command that the helper ran to its end.
+
+    Attributes:
+        status: Its exit status, 128 + n for a signal; None where it was killed at its time limit.
+        spawned: CLOCK_MONOTONIC nanoseconds of its start.
+    """
+
+    status: int | None
+    spawned: int
+
+
+class Helper:
+    """The harness's end of one helper process.
+
+    Args:
+        state: Folder of the sandbox; the helper's own folder is made below it.
+        affinity: CPUs for the helper and all it starts.
+        hide: Mount points to leave out of the helper's namespace.
+        cover: Directories to put an empty one over in that namespace; made where they are missing.
+        parents: Directories in which runtimes make the helper's control group.
+
+    Raises:
+        UnsuitableHostError: The helper cannot do its work here; says why.
+    """
+
+    def __init__(
+        self,
+        state: Path,
+        *,
+        affinity: tuple[int, ...],
+        hide: Sequence[str] = (),
+        cover: Sequence[str] = (),
+        parents: Sequence[Path] = (),
+    ) -> None:
+        """Start the process and wait until it stands."""
+        self.name = f"tare-{secrets.token_hex(6)}"
+        self.folder = state.resolve() / self.name
+        self.groups = [parent / self.name for parent in parents]
+        self._lock = threading.Lock()
+        (self.folder / "territory").mkdir(parents=True)
+        self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._channel.settimeout(_ANSWER_S)
+        with theirs:
+            number = theirs.fileno()
+            self._process = subprocess.Popen(
+                [sys.executable, "-I", "-S", "-c", _BOOT.format(number), str(_PACKAGE_PARENT)],
+                stdin=subprocess.DEVNULL,
+                pass_fds=(number,),
+                start_new_session=True,
+            )
+        self._record()
+        settings = {
+            "marker": self.name,
+            "folder": str(self.folder),
+            "affinity": affinity,
+            "hide": tuple(hide),
+            "cover": tuple(cover),
+            "groups": tuple(str(group) for group in self.groups),
+        }
+        try:
+            self._exchange(settings, ())
+        except MeasurementError as error:
+            self.close()
+            raise UnsuitableHostError(
+                f"the helper for other runtimes cannot start: {error}; it needs root, and mount "
+                "namespaces allowed",
+            ) from error
+
+    def ask(
+        self,
+        verb: str,
+        fds: tuple[int, ...] = (),
+        **fields: Any,
+    ) -> tuple[dict[str, Any], list[int]]:
+        """Send one request and return its answer and descriptors.
+
+        Raises:
+            MeasurementError: The helper could not do it, or is gone.
+        """
+        return self._exchange({"verb": verb, **fields}, fds)
+
+    def call(
+        self,
+        argv: Sequence[str],
+        seconds: float,
+        *,
+        fds: tuple[int, ...] = (),
+        targets: tuple[int, ...] = (),
+        env: Mapping[str, str] | None = None,
+        **more: Any,
+    ) -> Called:
+        """Run a command to its end; others can be run meanwhile.
+
+        Args:
+            argv: The command, its program by its path.
+            seconds: Time limit; a command that is not done by then is killed.
+            fds: Descriptors to give it.
+            targets: What it knows them as.
+            env: Its environment; a PATH alone where None.
+            more: Further fields of the ``spawn`` request.
+
+        Raises:
+            MeasurementError: The helper could not start it, or is gone.
+        """
+        with self.begun(argv, fds=fds, targets=targets, env=env, **more) as command:
+            return Called(command.wait(seconds), command.spawned)
+
+    def begun(
+        self,
+        argv: Sequence[str],
+        *,
+        fds: tuple[int, ...] = (),
+        targets: tuple[int, ...] = (),
+        env: Mapping[str, str] | None = None,
+        **more: Any,
+    ) -> Command:
+        """Start a command as ``call`` does, and do not wait for it.
+
+        Raises:
+            MeasurementError: The helper could not start it, or is gone.
+        """
+        answer, (pidfd,) = self.ask(
+            "spawn",
+            fds,
+            argv=tuple(argv),
+            env=dict(env or {"PATH": SEARCH}),
+            targets=targets,
+            **more,
+        )
+        return Command(self, answer["pid"], pidfd, answer["spawned"])
+
+    def said(self, argv: Sequence[str], seconds: float, **more: Any) -> str:
+        """Run a command and return what it wrote to standard output.
+
+        Raises:
+            MeasurementError: It failed, with what it wrote to standard error, or took too long.
+        """
+        out = os.memfd_create("out", os.MFD_CLOEXEC)
+        err = os.memfd_create("err", os.MFD_CLOEXEC)
+        null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            called = self.call(argv, seconds, fds=(null, out, err), targets=(0, 1, 2), **more)
+            if called.status != 0:
+                raise MeasurementError(one_line(err) or mute(called.status))
+            return os.pread(out, _OUTPUT, 0).decode(errors="replace").strip()
+        finally:
+            for fd in (out, err, null):
+                os.close(fd)
+
+    def _exchange(
+        self,
+        message: dict[str, Any],
+        fds: tuple[int, ...],
+    ) -> tuple[dict[str, Any], list[int]]:
+        try:
+            with self._lock:
+                try:
+                    wire.send(self._channel, message, fds)
+                    answer, received = wire.receive(self._channel)
+                except BaseException:
+                    # the answer would be taken for the next request's
+                    self._channel.close()
+                    raise
+        except (OSError, EOFError) as error:
+            raise MeasurementError(f"the helper for other runtimes is gone ({error})") from error
+        if "error" in answer:
+            raise MeasurementError(answer["error"])
+        return answer, received
+
+    def _record(self) -> None:
+        """Write down what ``runtime.clean`` needs, in the engines' own format."""
+        record = {
+            "engine": self.name,
+            "pid": self._process.pid,
+            "started": start_time(self._process.pid),
+            "boot_id": Path("/proc/sys/kernel/random/boot_id").read_text().strip(),
+            "cgroups": {str(group): str(group) for group in self.groups},
+        }
+        (self.folder / "engine.json").write_text(json.dumps(record))
+
+    def close(self) -> None:
+        """End the helper, which ends everything it made; idempotent."""
+        self._channel.close()
+        try:
+            self._process.wait(_ANSWER_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        for group in self.groups:
+            with contextlib.suppress(OSError):
+                files.remove(str(group))
+        for name in ("engine.json", "territory", "."):
+            path = self.folder / name
+            with contextlib.suppress(OSError):
+                (path.rmdir if path.is_dir() else path.unlink)()
+
+
+class Command:
+    """A command the helper has spawned; leaving its context kills it where it still runs.
+
+    Attributes:
+        spawned: CLOCK_MONOTONIC nanoseconds of its start.
+    """
+
+    def __init__(self, helper: Helper, pid: int, pidfd: int, spawned: int) -> None:
+        """Take over its pidfd."""
+        self.spawned = spawned
+        self._helper = helper
+        self._pid = pid
+        self._pidfd = pidfd
+        self._code: int | None = None
+
+    def runs(self) -> bool:
+        """Whether it has not ended yet."""
+        return not ended(self._pidfd, 0)
+
+    def wait(self, seconds: float) -> int | None:
+        """Return its exit status, 128 + n for a signal; None when it still runs after that."""
+        if self._code is None and ended(self._pidfd, seconds):
+            answer, _ = self._helper.ask("status", pid=self._pid)
+            self._code = answer["status"]
+        return self._code
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._code is None:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+            with contextlib.suppress(MeasurementError):
+                self.wait(_KILL_S)
+        os.close(self._pidfd)
+
+
+def ended(pidfd: int, seconds: float) -> bool:
+    """Wait for the end of a process, at most that long."""
+    poll = select.poll()
+    poll.register(pidfd, select.POLLIN)
+    return bool(poll.poll(max(seconds, 0) * 1000))
+
+
+def version(program: str) -> str:
+    """Return the first line a program says of its version."""
+    try:
+        done = subprocess.run(
+            [program, "--version"],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=10,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return f"unknown ({error})"
+    return done.stdout.strip().partition("\n")[0]
+
+
+def one_line(output: int) -> str:
+    """Return what was written into an anonymous file, its lines joined."""
+    return os.pread(output, _OUTPUT, 0).decode(errors="replace").strip().replace("\n", "; ")
+
+
+def refused(output: int, status: int | None) -> MeasurementError:
+    """Return the error of a command that was to start something, in its own words.
+
+    Args:
+        output: What it wrote to standard error.
+        status: How it ended; 0 where it did its work and the workload's first byte did not come.
+    """
+    if status == 0:
+        return MeasurementError("its workload never ran its first instruction", timed_out=True)
+    return MeasurementError(one_line(output) or mute(status), timed_out=status is None)
+
+
+def mute(status: int | None) -> str:
+    """Say how a command ended that gave no reason."""
+    if status is None:
+        return "it did not end in time"
+    return f"it ended with status {status} and no message"

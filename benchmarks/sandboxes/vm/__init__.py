@@ -1,0 +1,1 @@
+"""What the VM kinds are made of: accelerator, control groups, instances, variants."""
