@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import functools
 import inspect
+import itertools
 import math
 import re
 import tomllib
@@ -92,6 +93,13 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 def presets() -> list[str]:
     """Return the names of the presets."""
     return sorted(path.stem for path in _PRESETS.glob("*.toml"))
+
+
+def about(preset: str) -> str:
+    """Return what a preset is for: the first sentence of its file's comment."""
+    lines = (_PRESETS / f"{preset}.toml").read_text(encoding="utf-8").splitlines()
+    said = itertools.takewhile(lambda line: line.startswith("#"), lines)
+    return " ".join(line.lstrip("# ") for line in said).partition(". ")[0].rstrip(".")
 
 
 def schema() -> dict[str, Any]:

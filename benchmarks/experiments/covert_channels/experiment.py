@@ -28,7 +28,7 @@ class CovertChannels(Experiment):
     """What one instance can send to another by means neither is meant to have."""
 
     name = metrics.CHANNELS
-    title = "channels"
+    title = "covert channels"
     cadence = Cadence.TOGETHER
     place = 81
 
