@@ -186,6 +186,11 @@ class Experiment:
         del info
         return {}
 
+    def commands(self, resources: Resources) -> Iterable[Sequence[str]]:
+        """Return what it runs in every visit's instance, for sandboxes that prepare for it."""
+        del resources
+        return ()
+
     def open(self, stack: ExitStack, sandboxes: Mapping[str, Sandbox], setting: Setting) -> None:
         """Make on ``stack`` what it needs as long as the campaign lasts."""
 

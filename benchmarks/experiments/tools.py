@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from benchmarks.results.recorder import Recorder
+    from benchmarks.results.records import Resources
     from benchmarks.sandboxes.base import Instance
     from benchmarks.workloads import Workload
 
@@ -52,6 +53,10 @@ class OfWorkload(Experiment):
     def headlines(self) -> Sequence[MetricInfo]:
         """Return all of the workload's own."""
         return self.workload.metrics()
+
+    def commands(self, resources: Resources) -> tuple[list[str]]:
+        """Return the workload's."""
+        return (self.workload.args(resources),)
 
 
 class Tool(OfWorkload):

@@ -67,6 +67,7 @@ class Setting:
         logs: Folder of the run for consoles and generated configuration.
         seed: Seed of the campaign, for the fake sandbox.
         libvirt_uri: Where VMs are started; None for libvirt's driver in this process.
+        commands: What the campaign runs in an instance, for a filter that is learned from it.
     """
 
     resources: Resources
@@ -76,6 +77,7 @@ class Setting:
     logs: Path
     seed: int
     libvirt_uri: str | None = None
+    commands: tuple[tuple[str, ...], ...] = ()
 
 
 class Instance(Protocol):

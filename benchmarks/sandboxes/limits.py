@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runtime.cgroups import layout
+from runtime.harness import layout
 
 if TYPE_CHECKING:
     import runtime

@@ -11,7 +11,7 @@ import psutil
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from runtime.cgroups.usage import CgroupMemory
+    from runtime.harness import CgroupMemory
 
 
 GROUPED = ("cgroup_bytes", "cgroup_kernel_bytes")

@@ -17,12 +17,13 @@ from benchmarks.session.resources import choose_resources
 from benchmarks.session.runner import Runner
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
     from benchmarks.campaign.config import Campaign
     from benchmarks.campaign.schedule import Stop
+    from benchmarks.experiments.base import Experiment
     from benchmarks.image import Image
     from benchmarks.sandboxes.base import Sandbox
     from benchmarks.session.observer import Observer
@@ -62,10 +63,10 @@ def measure(
         previous = runfolder.load(out) if resume else None
         if previous is None:
             runfolder.begin(out)
-        setting = setting_of(campaign, out / "logs", state, image)
+        asked = experiments.asked(campaign.workloads, campaign.options)
+        setting = setting_of(campaign, out / "logs", state, image, asked)
         opened, absent = open_all(stack, campaign, setting)
         observer.opened(list(opened), absent)
-        asked = experiments.asked(campaign.workloads, campaign.options)
         if previous is None:
             info = describe(
                 campaign,
@@ -121,20 +122,28 @@ def image_for(campaign: Campaign, note: Callable[[str], None]) -> Image | None:
     return image.build(progress=note)
 
 
-def setting_of(campaign: Campaign, logs: Path, state: Path, image: Image | None) -> Setting:
-    """Return what the campaign's sandboxes are given.
+def setting_of(
+    campaign: Campaign,
+    logs: Path,
+    state: Path,
+    image: Image | None,
+    asked: Sequence[Experiment] = (),
+) -> Setting:
+    """Return what the campaign's sandboxes are given, of the experiments their commands.
 
     Raises:
         UnsuitableHostError: The host has fewer CPUs than asked for, or not those named.
     """
+    resources = choose_resources(campaign)
     return Setting(
-        resources=choose_resources(campaign),
+        resources=resources,
         image_root=image.root if image is not None else None,
         image=image,
         state=state,
         logs=logs,
         seed=campaign.seed,
         libvirt_uri=campaign.libvirt_uri or None,
+        commands=tuple(tuple(args) for one in asked for args in one.commands(resources)),
     )
 
 

@@ -15,7 +15,8 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from runtime import seccomp, syscalls
+from runtime import seccomp
+from runtime.harness import syscalls
 from runtime.seccomp import actions, assembly, library, numbers
 from runtime.seccomp.compiler import SPEC_ALLOW
 

@@ -137,10 +137,10 @@ def cgroups() -> Check:
 
 def _make_group() -> list[str]:
     """Make and remove a group; return the controllers that took part."""
-    from runtime.cgroups import layout, manager
+    from runtime import harness
 
-    where = layout.current()
-    groups = manager(f"tare-doctor-{os.getpid()}-{secrets.token_hex(2)}", where)
+    where = harness.layout.current()
+    groups = harness.cgroups.manager(f"tare-doctor-{os.getpid()}-{secrets.token_hex(2)}", where)
     if groups is None:
         return []
     try:
@@ -148,7 +148,7 @@ def _make_group() -> list[str]:
     finally:
         groups.close()
     if where.v2:
-        return sorted(layout.V2_CONTROLLERS & fingerprint.cgroup_controllers().keys())
+        return sorted(harness.layout.V2_CONTROLLERS & fingerprint.cgroup_controllers().keys())
     return sorted(where.v1)
 
 

@@ -17,9 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from benchmarks.errors import MeasurementError, UnsuitableHostError
 from benchmarks.sandboxes.limits import START_TIMEOUT_S
-from runtime.cgroups import files
-from runtime.engine import start_time
-from runtime.spawner import wire
+from runtime.harness import files, start_time, wire
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -19,10 +19,7 @@ import socket
 import time
 from typing import Any
 
-from runtime import syscalls
-from runtime.cgroups import files
-from runtime.spawner import wire
-from runtime.spawner.rootfs import Mapping, Territory, enter
+from runtime.harness import Mapping, Territory, enter, files, syscalls, wire
 
 _HIGH = 100
 """Descriptors are moved above this, so that none lies where a command expects another."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol, Self
 from benchmarks.errors import MeasurementError
 from benchmarks.sandboxes import limits, processes
 from benchmarks.sandboxes.external.client import ended
-from runtime.cgroups import oom, usage
+from runtime.harness import oom, usage
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence

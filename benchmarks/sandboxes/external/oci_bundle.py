@@ -9,10 +9,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from runtime.oci import process as section
-from runtime.oci import writer
-from runtime.oci.linux import expand
-from runtime.oci.mounts import portable
+from runtime.harness import expand, portable
+from runtime.harness import oci_process as section
+from runtime.harness import oci_writer as writer
 from runtime.spec import Mount, Resources
 
 if TYPE_CHECKING:

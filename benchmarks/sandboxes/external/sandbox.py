@@ -25,7 +25,7 @@ from benchmarks.sandboxes.base import STAMP_DESCRIPTOR
 from benchmarks.sandboxes.capture import FirstByte
 from benchmarks.sandboxes.external.client import ended, refused
 from benchmarks.sandboxes.external.instance import ExternalInstance, Started
-from runtime.cgroups import usage
+from runtime.harness import usage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

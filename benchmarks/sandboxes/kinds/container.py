@@ -22,6 +22,7 @@ from benchmarks.errors import MeasurementError, UnsuitableHostError
 from benchmarks.host import leftovers as audit
 from benchmarks.results.records import SandboxInfo
 from benchmarks.sandboxes import limits, processes
+from benchmarks.sandboxes.additions import ADDITIONS
 from benchmarks.sandboxes.base import (
     ENVIRONMENT,
     PAYLOAD,
@@ -31,8 +32,8 @@ from benchmarks.sandboxes.base import (
 )
 from benchmarks.sandboxes.capture import FirstByte, Pipes
 from benchmarks.sandboxes.registry import Kind, SandboxName, register
-from runtime.cgroups import usage
-from runtime.network import choice
+from runtime import network
+from runtime.harness import usage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -210,10 +211,14 @@ class ContainerSandbox:
         if self._native:
             return runtime.profiles.native(rootfs=rootfs, args=args, env=env)
         resources = limits.of_container(self._setting.resources)
-        ablated = self._profile.removeprefix("no-")
-        make = runtime.profiles.PROFILES["default" if ablated != self._profile else self._profile]
+        addition = ADDITIONS.get(self._profile)
+        base = "default" if addition else self._profile
+        ablated = base.removeprefix("no-")
+        make = runtime.profiles.PROFILES["default" if ablated != base else base]
         spec: runtime.Spec = make(rootfs=rootfs, args=args, env=env, resources=resources)
-        return spec if ablated == self._profile else runtime.profiles.without(spec, ablated)
+        if ablated != base:
+            return runtime.profiles.without(spec, ablated)
+        return spec if addition is None else addition.prepared(spec)
 
     @property
     def info(self) -> SandboxInfo:
@@ -241,7 +246,7 @@ class ContainerSandbox:
     def _joined(self, namespace: Path) -> runtime.Spec:
         """Return the specification with a network namespace to join; the engine knows it again."""
         if namespace not in self._joins:
-            self._joins[namespace] = choice.join(self._spec, namespace)
+            self._joins[namespace] = network.join(self._spec, namespace)
         return self._joins[namespace]
 
     def _start(self, spec: runtime.Spec) -> ContainerInstance:
@@ -295,6 +300,8 @@ class ContainerSandbox:
                     memory_limit_bytes=resources.memory_bytes if self._native else None,
                 ),
             )
+            if addition := ADDITIONS.get(self._profile):
+                self._spec = addition.finished(self._engine, self._spec, self._setting)
             self._engine.prepare(self._spec)
             self._opened = True
         except runtime.ContainerError as error:
@@ -352,6 +359,7 @@ register(
             "container",
             *(f"container:{profile}" for profile in ("bare", "docker-like", "hardened")),
             *(f"container:no-{technology}" for technology in _ABLATED),
+            *(f"container:{addition}" for addition in ADDITIONS),
         ),
         open=ContainerSandbox,
         limits="CPU affinity, CFS quota and memory limit of its own cgroup, pids limit",

@@ -27,15 +27,14 @@ from benchmarks.sandboxes.external.instance import Started
 from benchmarks.sandboxes.external.oci_bundle import expand
 from benchmarks.sandboxes.external.sandbox import ExternalSandbox
 from benchmarks.sandboxes.registry import NO_CGROUP, Kind, register
-from runtime import cgroups, seccomp
-from runtime.cgroups import files, layout, v1
-from runtime.spawner.init import CANDIDATES
+from runtime import seccomp
+from runtime.harness import CANDIDATES, PERIOD_US, cgroups, files, layout
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from benchmarks.sandboxes.base import Setting
-    from runtime.cgroups import Manager
+    from runtime.harness import Manager
 
 _ANSWER = struct.Struct("<qqqq64s")
 
@@ -189,13 +188,13 @@ class FloorSandbox(ExternalSandbox):
         folders = list(dict.fromkeys(groups.values()))  # cpu and cpuacct often share one
         lines = [f"m {folder}" for folder in folders]
         memory, cpus = self._limits["memory_limit_bytes"], self._limits["cpus"]
-        quota = round(cpus * v1.PERIOD_US)
+        quota = round(cpus * PERIOD_US)
         if "unified" in groups:
             folder = groups["unified"]
             lines += [
                 f"w {folder}/memory.max {memory}",
                 *([] if self._swap is None else [f"w {folder}/memory.swap.max {self._swap}"]),
-                f"w {folder}/cpu.max {quota} {v1.PERIOD_US}",
+                f"w {folder}/cpu.max {quota} {PERIOD_US}",
                 f"w {folder}/pids.max {limits.PIDS_LIMIT}",
                 f"i {folder}",
             ]

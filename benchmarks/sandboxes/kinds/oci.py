@@ -32,8 +32,7 @@ from benchmarks.sandboxes.external import oci_bundle
 from benchmarks.sandboxes.external.client import SEARCH, Command, Helper, mute, version
 from benchmarks.sandboxes.external.sandbox import ExternalSandbox, Found, Recipe
 from benchmarks.sandboxes.registry import NO_CGROUP, Kind, register
-from runtime.cgroups import layout
-from runtime.spawner.init import CANDIDATES
+from runtime.harness import CANDIDATES, layout
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -32,8 +32,7 @@ from benchmarks.sandboxes.kinds.oci import (
 )
 from benchmarks.sandboxes.managers.manager import DIFFERS, ManagerSandbox, names, options
 from benchmarks.sandboxes.registry import Kind, register
-from runtime.cgroups import layout
-from runtime.spawner.init import CANDIDATES
+from runtime.harness import CANDIDATES, layout
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from benchmarks.sandboxes.base import Setting, Testbed
-    from runtime.cgroups import Group
+    from runtime.harness import Group
 
 
 class VmSandbox:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import subprocess
 from typing import TYPE_CHECKING
 
-from runtime.recovery import record
+from runtime.harness import record
 
 if TYPE_CHECKING:
     from pathlib import Path

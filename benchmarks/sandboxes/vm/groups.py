@@ -14,14 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from benchmarks.sandboxes import limits
-from runtime import cgroups
-from runtime.cgroups import usage
-from runtime.recovery import record
+from runtime.harness import cgroups, record, usage
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from runtime.cgroups import Group, Manager
+    from runtime.harness import Group, Manager
 
 
 class VmGroups:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from types import TracebackType
 
-    from runtime.cgroups import Group
+    from runtime.harness import Group
 
 
 class VmInstance:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import vmdriver
     from benchmarks.results.records import SandboxInfo
     from benchmarks.sandboxes.base import Testbed
-    from runtime.cgroups import Group
+    from runtime.harness import Group
 
 _CACHESTAT = 451  # the same number on every architecture
 _ONE = "one at a time: every start resumes the one guest that was saved, under its one name"
