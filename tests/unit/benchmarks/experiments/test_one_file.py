@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,7 +22,6 @@ from tests.unit.conftest import fake_campaign
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tests.unit.conftest import Measure
 
@@ -151,6 +151,20 @@ def test_an_experiment_more_is_one_file_more(
         cli.main(["list", "experiments", "--json"])
     listed = json.loads(capsys.readouterr().out)["experiments"]
     assert listed["sparkle"] == "how it sparkles"
+
+
+def test_the_page_s_experiment_works(
+    tmp_path: Path, measure: Measure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = (Path(__file__).parents[4] / "docs" / "architecture.md").read_text()
+    (tmp_path / "null_command.py").write_text(page.partition("```python\n")[2].partition("```")[0])
+    monkeypatch.setattr(experiments, "__path__", [*experiments.__path__, str(tmp_path)])
+    importlib.invalidate_caches()
+    plan = fake_campaign(workloads=("null-command",), null_command_times=2)
+    measure(tmp_path / "run", plan)
+    del sys.modules["benchmarks.experiments.null_command"]
+    samples = runfolder.load(tmp_path / "run").samples
+    assert {(one.workload, one.status) for one in samples} == {("null-command", Status.OK)}
 
 
 def test_what_was_added_is_gone_with_its_folder() -> None:
