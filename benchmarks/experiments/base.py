@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import math
 import pkgutil
 from dataclasses import dataclass
 from enum import Enum
@@ -22,7 +23,7 @@ from benchmarks.results.metrics import infos
 from benchmarks.sandboxes import find
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from contextlib import ExitStack
     from pathlib import Path
 
@@ -32,6 +33,19 @@ if TYPE_CHECKING:
     from benchmarks.results.records import MetricInfo, Resources, SandboxInfo
     from benchmarks.sandboxes.base import Instance, Sandbox, Setting
     from benchmarks.workloads import Workload
+
+
+type Rule = tuple[Callable[[Any], bool], str]
+type Rules = tuple[tuple[str, Rule], ...]
+
+FRACTION: Rule = (lambda value: 0 < value < 1, "a fraction between 0 and 1")
+PAUSE: Rule = (lambda value: 0 <= value < math.inf, "a number of seconds, 0 or more")
+SECONDS: Rule = (lambda value: 0 < value < math.inf, "a number of seconds above 0")
+
+
+def at_least(least: int) -> Rule:
+    """Return the rule of a number with a lower end."""
+    return (lambda value: value >= least, f"{least} or more")
 
 
 class Cadence(Enum):
@@ -127,7 +141,23 @@ class Experiment:
     drawn: ClassVar[bool] = False
 
     class Options(msgspec.Struct, frozen=True):
-        """Keys of a campaign that are the experiment's own; by default none."""
+        """Keys of a campaign that are the experiment's own; by default none.
+
+        Attributes:
+            rules: Keys, each with what makes its value right, and that in words behind "must be".
+        """
+
+        rules: ClassVar[Rules] = ()
+
+        def __post_init__(self) -> None:
+            """Check every value.
+
+            Raises:
+                ValueError: One makes no sense; the message begins with the key.
+            """
+            for key, (right, told) in self.rules:
+                if not right(getattr(self, key)):
+                    raise ValueError(f"{key}: must be {told}")
 
     asked: tuple[str, ...]
     options: Any
@@ -178,17 +208,14 @@ class Experiment:
         Args:
             start_s: How long a start and a stop of the sandbox take.
         """
-        del start_s
         return 0.0
 
     def details(self, info: SandboxInfo) -> Mapping[str, Any]:
         """Return what a run says of a sandbox because of this experiment."""
-        del info
         return {}
 
     def commands(self, resources: Resources) -> Iterable[Sequence[str]]:
         """Return what it runs in every visit's instance, for sandboxes that prepare for it."""
-        del resources
         return ()
 
     def open(self, stack: ExitStack, sandboxes: Mapping[str, Sandbox], setting: Setting) -> None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import psutil
 
 from benchmarks.errors import MeasurementError, NotSupportedError
-from benchmarks.experiments.base import Cadence, Context, Experiment
+from benchmarks.experiments.base import FRACTION, Cadence, Context, Experiment, at_least
 from benchmarks.experiments.leftovers import refuse_leftovers
 from benchmarks.results import metrics
 from benchmarks.results.records import Direction, Status, Unit
@@ -47,25 +47,14 @@ class Parallel(Experiment):
             parallel_available: Share of the host's memory that ``parallel`` leaves available.
         """
 
+        rules = (("parallel_max", at_least(1)), ("parallel_available", FRACTION))
         parallel_max: int = 8
         parallel_available: float = 0.25
-
-        def __post_init__(self) -> None:
-            """Check both.
-
-            Raises:
-                ValueError: One makes no sense.
-            """
-            if self.parallel_max < 1:
-                raise ValueError("parallel_max: must be 1 or more")
-            if not 0 < self.parallel_available < 1:
-                raise ValueError("parallel_available: must be a fraction between 0 and 1")
 
     options: Options
 
     @classmethod
     def rows(cls) -> Iterable[Row]:
-        """Return the figures of ``Burst`` that are metrics."""
         seconds, lower = Unit.SECONDS, Direction.LOWER
         main = "many asked for at once → first instruction, median of them"
         yield "parallel_main_s", seconds, lower, main
@@ -75,7 +64,6 @@ class Parallel(Experiment):
         yield "parallel_starts_per_s", Unit.PER_SECOND, Direction.HIGHER, rate
 
     def estimate(self, start_s: float) -> float:
-        """Return the time of all starts, one after the other."""
         return start_s * sum(numbers(self.options.parallel_max))
 
     def run(self, context: Context) -> None:
@@ -103,7 +91,7 @@ class Parallel(Experiment):
             each = max(found.taken_bytes, 0.0) / count
             values = (found.median_s, found.last_s, found.per_second)
             for info, value in zip(told, values, strict=True):
-                record.add(info.workload, info.metric, info.unit, value, dimensions=dimensions)
+                record.each([info], {info.metric: value}, dimensions=dimensions)
 
 
 @dataclass(frozen=True)

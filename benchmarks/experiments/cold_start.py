@@ -30,13 +30,11 @@ class ColdStart(Experiment):
 
     @classmethod
     def rows(cls) -> Iterable[Row]:
-        """Return the boundaries of a start."""
         for boundary, title in metrics.BOUNDARY_TITLES.items():
             told = f"{title}, the host's caches dropped before"
             yield f"cold_{boundary}_s", Unit.SECONDS, Direction.LOWER, told
 
     def estimate(self, start_s: float) -> float:
-        """Return the time of the start, and of the one that warms the caches again."""
         return 2 * start_s
 
     def prepare(self) -> None:

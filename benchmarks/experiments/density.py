@@ -12,19 +12,19 @@ from __future__ import annotations
 import resource
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
 
 from benchmarks.errors import MeasurementError, NotSupportedError
-from benchmarks.experiments.base import Cadence, Context, Experiment
+from benchmarks.experiments.base import FRACTION, Cadence, Context, Experiment, at_least
 from benchmarks.experiments.leftovers import record_leftovers
 from benchmarks.experiments.memory import Settling
 from benchmarks.host import fingerprint
 from benchmarks.results import metrics
-from benchmarks.results.records import Direction, Status, Unit
+from benchmarks.results.records import Direction, Unit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -53,26 +53,18 @@ class ManyInstances(Experiment):
             density_available: Share of the host's memory that ``density`` leaves available.
         """
 
+        rules = (
+            *Settling.rules,
+            ("density_max", at_least(_FEWEST)),
+            ("density_available", FRACTION),
+        )
         density_max: int = 16
         density_available: float = 0.25
-
-        def __post_init__(self) -> None:
-            """Check both.
-
-            Raises:
-                ValueError: One makes no sense.
-            """
-            Settling.__post_init__(self)
-            if self.density_max < _FEWEST:
-                raise ValueError(f"density_max: must be {_FEWEST} or more")
-            if not 0 < self.density_available < 1:
-                raise ValueError("density_available: must be a fraction between 0 and 1")
 
     options: Options
 
     @classmethod
     def rows(cls) -> Iterable[Row]:
-        """Return each figure of ``Density`` that is a metric."""
         lower, neither, size = Direction.LOWER, Direction.NEITHER, Unit.BYTES
         more = "host memory that each further idle instance takes"
         yield "density_slope_bytes", size, lower, more
@@ -86,7 +78,6 @@ class ManyInstances(Experiment):
         yield "density_cached_bytes", size, neither, cached
 
     def estimate(self, start_s: float) -> float:
-        """Return the time of all starts, with a pause after each."""
         return self.options.density_max * (start_s + self.options.settle_s)
 
     def run(self, context: Context) -> None:
@@ -101,12 +92,8 @@ class ManyInstances(Experiment):
             f"{found.count} instances, ended by {found.ended_by}; slope {found.low_bytes:.0f} to "
             f"{found.high_bytes:.0f} bytes (95 %, Theil-Sen)"
         )
-        for info in self.metrics():
-            value = getattr(found, info.metric.removeprefix("density_"))
-            status = Status.OK if value is not None else Status.UNSUPPORTED
-            context.record.add(
-                info.workload, info.metric, info.unit, value, status=status, detail=said
-            )
+        values = {f"density_{figure}": value for figure, value in asdict(found).items()}
+        context.record.each(self.metrics(), values, said)
         record_leftovers(context, self.metrics())
 
 

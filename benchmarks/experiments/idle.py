@@ -14,15 +14,15 @@ from __future__ import annotations
 import contextlib
 import re
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from benchmarks.errors import MeasurementError
-from benchmarks.experiments.base import Cadence, Context, Experiment
+from benchmarks.experiments.base import SECONDS, Cadence, Context, Experiment
 from benchmarks.experiments.memory import Settling
 from benchmarks.results import metrics
-from benchmarks.results.records import Direction, Status, Unit
+from benchmarks.results.records import Direction, Unit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -74,23 +74,13 @@ class IdleCost(Experiment):
             idle_s: How long ``idle`` watches an instance that does nothing, in seconds.
         """
 
+        rules = (*Settling.rules, ("idle_s", SECONDS))
         idle_s: float = 3.0
-
-        def __post_init__(self) -> None:
-            """Check the time.
-
-            Raises:
-                ValueError: It makes no sense.
-            """
-            Settling.__post_init__(self)
-            if not 0 < self.idle_s < float("inf"):
-                raise ValueError("idle_s: must be a number of seconds above 0")
 
     options: Options
 
     @classmethod
     def rows(cls) -> Iterable[Row]:
-        """Return each figure of ``Idle``."""
         lower, share = Direction.LOWER, Unit.SECONDS_PER_SECOND
         cpu = "host CPU of an idle instance"
         yield "idle_cpu_s_per_s", share, lower, f"{cpu}, all threads of its processes"
@@ -100,8 +90,6 @@ class IdleCost(Experiment):
         yield "idle_threads", Unit.COUNT, lower, "host threads of an idle instance"
 
     def estimate(self, start_s: float) -> float:
-        """Return the pause and the time of watching."""
-        del start_s
         return self.options.settle_s + self.options.idle_s
 
     def run(self, context: Context) -> None:
@@ -113,10 +101,8 @@ class IdleCost(Experiment):
         except MeasurementError as error:
             context.record.failed(self.metrics(), error)
             return
-        for info in self.metrics():
-            value = getattr(found, info.metric.removeprefix("idle_"))
-            status = Status.OK if value is not None else Status.UNSUPPORTED
-            context.record.add(info.workload, info.metric, info.unit, value, status=status)
+        values = {f"idle_{figure}": value for figure, value in asdict(found).items()}
+        context.record.each(self.metrics(), values)
 
 
 def measure(instance: Instance, seconds: float) -> Idle:

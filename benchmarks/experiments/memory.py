@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import psutil
 
 from benchmarks.errors import MeasurementError
-from benchmarks.experiments.base import Cadence, Context, Experiment
+from benchmarks.experiments.base import PAUSE, Cadence, Context, Experiment, Rules
 from benchmarks.results import metrics
-from benchmarks.results.records import Direction, MetricInfo, Status, Unit
+from benchmarks.results.records import Direction, MetricInfo, Unit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -42,16 +42,8 @@ class Settling(Experiment.Options, frozen=True):
         settle_s: Idle time before memory is read, in seconds.
     """
 
+    rules: ClassVar[Rules] = (("settle_s", PAUSE),)
     settle_s: float = 0.3
-
-    def __post_init__(self) -> None:
-        """Check the pause.
-
-        Raises:
-            ValueError: It makes no sense.
-        """
-        if not 0 <= self.settle_s < float("inf"):
-            raise ValueError("settle_s: must be a number of seconds, 0 or more")
 
 
 class Memory(Experiment):
@@ -68,7 +60,6 @@ class Memory(Experiment):
 
     @classmethod
     def rows(cls) -> Iterable[Row]:
-        """Return the rungs of the ladder, then how many processes there are."""
         for metric, title in _TITLES.items():
             yield metric, Unit.BYTES, Direction.LOWER, title
         told = "host processes that serve the idle instance"
@@ -79,8 +70,6 @@ class Memory(Experiment):
         return [info for info in self.catalogue() if info.metric == "rss_bytes"]
 
     def estimate(self, start_s: float) -> float:
-        """Return the pause."""
-        del start_s
         return self.options.settle_s
 
     def prepare(self) -> None:
@@ -98,8 +87,4 @@ class Memory(Experiment):
             context.record.failed(self.headlines(), error)
             return
         ladder["memavailable_delta_bytes"] = self._available_before - available
-        for info in self.catalogue():
-            if info.metric in ladder:
-                value = ladder[info.metric]
-                status = Status.OK if value is not None else Status.UNSUPPORTED
-                context.record.add(self.name, info.metric, info.unit, value, status=status)
+        context.record.each(self.metrics(), ladder)

@@ -90,7 +90,6 @@ class MinMemory(Experiment):
 
     @classmethod
     def rows(cls) -> Iterable[Row]:
-        """Return the one metric."""
         told = "smallest memory in which it starts and does its work"
         yield "smallest_ram_bytes", Unit.BYTES, Direction.LOWER, told
 

@@ -47,21 +47,17 @@ class Network(Experiment):
 
     @classmethod
     def chosen(cls, request: Request) -> Iterator[Experiment]:
-        """Return it where there is such a workload."""
         if any(workload.server is not None for workload in request.loaded.values()):
             yield cls(request)
 
     def metrics(self) -> tuple[MetricInfo, ...]:
-        """Return those of all workloads, and the accounts beside them."""
         return tuple(info for one in self._workloads for info in (*one.metrics(), *accounts(one)))
 
     def estimate(self, start_s: float) -> float:
-        """Return the time of all, and of the instances: whoever asks, and a peer that is asked."""
         peers = any(_where(workload) == "peer" for workload in self._workloads)
         return sum(workload.seconds for workload in self._workloads) + start_s * (1 + peers)
 
     def details(self, info: SandboxInfo) -> Mapping[str, Any]:
-        """Return how a sandbox is connected."""
         how = find(info.name).network
         return {} if how is None else {"network": how}
 

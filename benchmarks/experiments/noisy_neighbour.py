@@ -27,11 +27,9 @@ class NoisyNeighbour(OfWorkload):
 
     @classmethod
     def takes(cls, workload: Workload) -> bool:
-        """Tell whether it has a neighbour."""
         return workload.neighbour is not None
 
     def estimate(self, start_s: float) -> float:
-        """Return the time of both runs, and of the second instance's start."""
         assert self.workload.neighbour is not None
         return 2 * self.workload.seconds + self.workload.neighbour.lead_s + start_s
 
@@ -43,8 +41,7 @@ class NoisyNeighbour(OfWorkload):
         except MeasurementError as error:
             context.record.failed(self.metrics(), error)
             return
-        for info in self.metrics():
-            context.record.add(info.workload, info.metric, info.unit, results[info.metric])
+        context.record.each(self.metrics(), results)
 
 
 def measure(

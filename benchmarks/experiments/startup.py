@@ -26,7 +26,6 @@ class Startup(Experiment):
 
     @classmethod
     def rows(cls) -> Iterable[Row]:
-        """Return the start's boundaries, then the stop and its parts."""
         lower, seconds = Direction.LOWER, Unit.SECONDS
         for boundary in metrics.BOUNDARIES:
             yield f"startup_{boundary}_s", seconds, lower, metrics.BOUNDARY_TITLES[boundary]

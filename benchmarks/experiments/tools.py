@@ -38,24 +38,19 @@ class OfWorkload(Experiment):
 
     @classmethod
     def chosen(cls, request: Request) -> Iterator[Experiment]:
-        """Return one for each workload that is of this kind."""
         return (cls(request, name) for name, one in request.loaded.items() if cls.takes(one))
 
     @classmethod
     def takes(cls, workload: Workload) -> bool:
-        """Tell whether a workload is of this kind."""
         raise NotImplementedError
 
     def metrics(self) -> tuple[MetricInfo, ...]:
-        """Return the workload's own."""
         return self.workload.metrics()
 
     def headlines(self) -> Sequence[MetricInfo]:
-        """Return all of the workload's own."""
         return self.workload.metrics()
 
     def commands(self, resources: Resources) -> tuple[list[str]]:
-        """Return the workload's."""
         return (self.workload.args(resources),)
 
 
@@ -67,16 +62,12 @@ class Tool(OfWorkload):
 
     @classmethod
     def takes(cls, workload: Workload) -> bool:
-        """Tell whether it has neither neighbour nor server."""
         return workload.neighbour is None and workload.server is None
 
     def metrics(self) -> tuple[MetricInfo, ...]:
-        """Return the workload's own, and the accounts beside them."""
         return (*self.workload.metrics(), *accounts(self.workload))
 
     def estimate(self, start_s: float) -> float:
-        """Return what the workload says of itself."""
-        del start_s
         return self.workload.seconds
 
     def run(self, context: Context) -> None:
@@ -146,10 +137,8 @@ def record_results(
     dimensions: dict[str, str] | None = None,
 ) -> None:
     """Record what a workload gave; CPU time that is missing is nobody's to account for."""
+    told = workload.metrics()
+    record.each((*told, *accounts(workload)), results, dimensions=dimensions)
+    missing = [one for one in told if one.metric in CPU_METRICS and one.metric not in results]
     why = "nothing accounts for this sandbox's CPU time: it has no control group"
-    for info in (*workload.metrics(), *accounts(workload)):
-        if info.metric in results:
-            value = results[info.metric]
-            record.add(info.workload, info.metric, info.unit, value, dimensions=dimensions)
-        elif info.metric in CPU_METRICS:
-            record.nothing([info], Status.UNSUPPORTED, why, dimensions)
+    record.nothing(missing, Status.UNSUPPORTED, why, dimensions)

@@ -11,7 +11,7 @@ from benchmarks.errors import MeasurementError, NotSupportedError
 from benchmarks.results.records import MetricInfo, Sample, Status, Unit
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 
 class Recorder:
@@ -77,6 +77,26 @@ class Recorder:
                 dimensions={**self._dimensions, **(dimensions or {})},
             ),
         )
+
+    def each(
+        self,
+        metrics: Sequence[MetricInfo],
+        values: Mapping[str, float | str | None],
+        detail: str | None = None,
+        dimensions: dict[str, str] | None = None,
+    ) -> None:
+        """Record those of these metrics that have a value; None is one that cannot be had."""
+        for info in metrics:
+            if info.metric in values:
+                self.add(
+                    info.workload,
+                    info.metric,
+                    info.unit,
+                    values[info.metric],
+                    status=Status.UNSUPPORTED if values[info.metric] is None else Status.OK,
+                    detail=detail,
+                    dimensions=dimensions,
+                )
 
     def flag(self, *disturbances: str) -> None:
         """Flag everything recorded so far."""

@@ -34,13 +34,11 @@ class CovertChannels(Experiment):
 
     @classmethod
     def rows(cls) -> Iterable[Row]:
-        """Return the capacity of each channel."""
         for channel in CHANNELS:
             told = f"capacity: {channel.title}"
             yield channel.name, Unit.BITS_PER_SECOND, Direction.LOWER, told
 
     def groups(self, names: Sequence[str]) -> Iterable[tuple[str, ...]]:
-        """Return every ordered pair, each with itself included: who sends, who receives."""
         return ((sender, receiver) for sender in names for receiver in names)
 
     def run(self, context: Context) -> None:

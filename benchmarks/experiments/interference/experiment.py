@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING
 
 from benchmarks.errors import MeasurementError
@@ -49,7 +50,6 @@ class NoisyInstances(Experiment):
 
     @classmethod
     def rows(cls) -> Iterable[Row]:
-        """Return how much each victim slows down, and the time that nobody is charged for."""
         for victim in VICTIMS:
             told = f"slowdown of {_DOES[victim]} beside an aggressor"
             yield SLOWDOWNS[victim], Unit.RATIO, Direction.LOWER, told
@@ -95,54 +95,45 @@ def record(samples: Recorder, found: Interference) -> None:
 
 
 def _record_ordeal(samples: Recorder, ordeal: Ordeal) -> None:
-    metric, dimensions = SLOWDOWNS[ordeal.victim], {"aggressor": ordeal.aggressor}
+    note = partial(_note, samples, SLOWDOWNS[ordeal.victim], Unit.RATIO, aggressor=ordeal.aggressor)
     if ordeal.error is not None:
-        samples.add(
-            metrics.INTERFERENCE,
-            metric,
-            Unit.RATIO,
-            None,
-            status=Status.FAILED,
-            detail=ordeal.error,
-            dimensions=dimensions,
-        )
+        note(None, ordeal.error)
     for place, (quiet, disturbed) in enumerate(ordeal.pairs):
-        went_on = disturbed > 0
-        told = f"{quiet:.4g}/s quiet, {disturbed:.4g}/s beside {ordeal.aggressor}"
-        samples.add(
-            metrics.INTERFERENCE,
-            metric,
-            Unit.RATIO,
-            quiet / disturbed if went_on else None,
-            status=Status.OK if went_on else Status.FAILED,
-            detail=told if went_on else "the victim did nothing at all beside the aggressor",
-            dimensions=dimensions,
-            pair=place,
-        )
+        if disturbed > 0:
+            told = f"{quiet:.4g}/s quiet, {disturbed:.4g}/s beside {ordeal.aggressor}"
+            note(quiet / disturbed, told, place)
+        else:
+            note(None, "the victim did nothing at all beside the aggressor", place)
 
 
 def _record_account(samples: Recorder, account: Account) -> None:
-    dimensions = {"aggressor": account.aggressor}
+    note = partial(_note, samples, UNCHARGED, Unit.SECONDS, aggressor=account.aggressor)
     if account.error is not None:
-        samples.add(
-            metrics.INTERFERENCE,
-            UNCHARGED,
-            Unit.SECONDS,
-            None,
-            status=Status.FAILED,
-            detail=account.error,
-            dimensions=dimensions,
-        )
-    for place, (charged, value) in enumerate(
-        zip(account.charged_s, account.uncharged_s, strict=True)
-    ):
+        note(None, account.error)
+    rounds = zip(account.charged_s, account.uncharged_s, strict=True)
+    for place, (charged, value) in enumerate(rounds):
         told = "nobody counts what it used" if charged is None else f"{charged:.3f} s were charged"
-        samples.add(
-            metrics.INTERFERENCE,
-            UNCHARGED,
-            Unit.SECONDS,
-            value,
-            detail=f"in a round of {account.round_s:g} s; {told}",
-            dimensions=dimensions,
-            pair=place,
-        )
+        note(value, f"in a round of {account.round_s:g} s; {told}", place)
+
+
+def _note(  # noqa: PLR0917  # the last three differ from call to call
+    samples: Recorder,
+    metric: str,
+    unit: Unit,
+    value: float | None,
+    detail: str,
+    pair: int | None = None,
+    *,
+    aggressor: str,
+) -> None:
+    """Record a value, or why there is none."""
+    samples.add(
+        metrics.INTERFERENCE,
+        metric,
+        unit,
+        value,
+        status=Status.FAILED if value is None else Status.OK,
+        detail=detail,
+        dimensions={"aggressor": aggressor},
+        pair=pair,
+    )

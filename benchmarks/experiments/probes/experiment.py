@@ -6,13 +6,18 @@ reads something else, so the guest's reading is needed before a container's can 
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from benchmarks.errors import MeasurementError
 from benchmarks.experiments.base import Cadence, Context, Experiment, guests
 from benchmarks.experiments.probes import engine
 from benchmarks.experiments.probes.model import Examination, Reading
 from benchmarks.results import metrics
 from benchmarks.results.evidence import Evidence
-from benchmarks.results.records import Direction, MetricInfo, Status, Unit
+from benchmarks.results.records import Direction, Status, Unit
+
+if TYPE_CHECKING:
+    from benchmarks.results.records import MetricInfo
 
 READINGS = Evidence("probes", Examination)
 _TIMEOUT_S = 60.0
@@ -29,16 +34,10 @@ class Probes(Experiment):
 
     @classmethod
     def catalogue(cls) -> tuple[MetricInfo, ...]:
-        """Return a word for each probe and control."""
         return tuple(
-            MetricInfo(
-                workload=workload,
-                metric=identifier,
-                unit=Unit.WORD,
-                direction=Direction.NEITHER,
-                title=title,
-            )
+            info
             for workload, identifier, title in engine.titles()
+            for info in metrics.infos(workload, (identifier, Unit.WORD, Direction.NEITHER, title))
         )
 
     def run(self, context: Context) -> None:

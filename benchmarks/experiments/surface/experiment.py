@@ -160,7 +160,6 @@ class AttackSurface(Experiment):
 
     @classmethod
     def rows(cls) -> Iterable[Row]:
-        """Return every count and word."""
         for metric, known in _METRICS.items():
             counted = known.unit is Unit.COUNT
             direction = Direction.LOWER if counted else Direction.NEITHER

@@ -35,7 +35,6 @@ class Swept(Experiment):
 
     @classmethod
     def rows(cls) -> Iterable[Row]:
-        """Return a count for each verdict, and the time it took."""
         for metric, title in totals.TITLES.items():
             yield metric, Unit.COUNT, Direction.NEITHER, title
         yield _SECONDS, Unit.SECONDS, Direction.NEITHER, "time the sweep took"

@@ -47,11 +47,8 @@ class Sparkle(Experiment):
             sparkle_grams: How much glitter there is.
         """
 
+        rules = (("sparkle_grams", (lambda grams: grams > 0, "above 0")),)
         sparkle_grams: float = 2.0
-
-        def __post_init__(self):
-            if self.sparkle_grams <= 0:
-                raise ValueError("sparkle_grams: must be above 0")
 
     @classmethod
     def rows(cls):
