@@ -141,13 +141,10 @@ class Experiment:
     drawn: ClassVar[bool] = False
 
     class Options(msgspec.Struct, frozen=True):
-        """Keys of a campaign that are the experiment's own; by default none.
-
-        Attributes:
-            rules: Keys, each with what makes its value right, and that in words behind "must be".
-        """
+        """Keys of a campaign that are the experiment's own; by default none."""
 
         rules: ClassVar[Rules] = ()
+        """Keys, each with what makes its value right, and that in words behind "must be"."""
 
         def __post_init__(self) -> None:
             """Check every value.
