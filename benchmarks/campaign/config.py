@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from benchmarks import published, sandboxes
-from benchmarks.campaign import toml_places
 from benchmarks.errors import CampaignError, UnknownSandboxError, WorkloadError
 from benchmarks.experiments import base as experiments
+from benchmarks.workloads import toml_places
 
 if TYPE_CHECKING:
     from benchmarks.experiments.base import Experiment

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from benchmarks.campaign import toml_places
 from benchmarks.errors import WorkloadError
+from benchmarks.workloads import toml_places
 from benchmarks.workloads.definition import Definition, Neighbour, Reading, Server
 from benchmarks.workloads.model import Workload
 
