@@ -30,7 +30,7 @@ MIB = 1 << 20
 
 @pytest.fixture(scope="module")
 def setting(image: Image) -> Iterator[Setting]:
-    state = Path(f"/run/tare-crowds-{os.getpid()}")
+    state = Path(f"/run/tare-instances-{os.getpid()}")
     yield Setting(
         resources=Resources(cpus=1, cpuset=(max(os.sched_getaffinity(0)),), memory_bytes=96 * MIB),
         image_root=image.root,
