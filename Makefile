@@ -26,7 +26,7 @@ unit: setup-test ## tests without root, in seconds
 	@$(BIN)/pytest tests/unit -q -n $(PROCESSES)
 
 integration: setup-test ## tests with a real kernel and a real QEMU; needs root
-	@$(BIN)/pytest tests/integration -q -n $(PROCESSES) --dist loadfile --no-loadscope-reorder
+	@$(BIN)/pytest tests/integration -q -n $(PROCESSES) --dist loadgroup --no-loadscope-reorder
 
 setup: ## what a run needs: system packages and .venv
 	@scripts/setup run

@@ -10,15 +10,12 @@ from xdist.scheduler import LoadScopeScheduling
 from benchmarks.image import Image, build
 
 FOLDER = Path(__file__).parent
-#: They hold the one lock that keeps campaigns apart on a host, so one process runs them all.
-CAMPAIGNS = ("test_campaign.py", "test_out_of_memory.py", "test_suites.py")
-#: It begins first, so that at the end no process waits long for the other.
-LONGEST = "test_workloads.py"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give each file's first test that needs the image time to build it, or to wait for it."""
-    items.sort(key=lambda item: item.path.name != LONGEST)
+    """Begin with what is slow, and give each file's first test time to build the image."""
+    # at the end no process then waits long for the other
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
     seen = set()
     for item in items:
         if FOLDER in item.path.parents and "image" in getattr(item, "fixturenames", ()):
@@ -28,17 +25,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 class WholeFiles(LoadScopeScheduling):
-    """Gives each process whole files: a file's tests may share a guest, and have an order."""
+    """Gives each process whole files: a file's tests may share a guest, and have an order.
+
+    Files that bear ``xdist_group`` go together: "campaigns" hold the one lock that keeps campaigns
+    apart on a host, so one process runs them all.
+    """
 
     def _split_scope(self, nodeid: str) -> str:
-        path = nodeid.partition("::")[0]
-        return "campaigns" if path.endswith(CAMPAIGNS) else path
+        path, _, rest = nodeid.partition("::")
+        group = rest.rpartition("@")[2] if "@" in rest else "]"
+        return path if "]" in group else group  # an argument of a test may hold an @ as well
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> WholeFiles | None:
     """Share the tests out by whole files where that is asked for."""
-    return WholeFiles(config, log) if config.getvalue("dist") == "loadfile" else None
+    return WholeFiles(config, log) if config.getvalue("dist") == "loadgroup" else None
 
 
 @pytest.fixture(scope="session")

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from benchmarks.image import Image
     from benchmarks.results.runfolder import Run
 
+pytestmark = pytest.mark.xdist_group("campaigns")
+
 TARE = [sys.executable, "-m", "tare"]
 
 

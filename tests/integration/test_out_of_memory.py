@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from benchmarks.image import Image
 
+pytestmark = pytest.mark.xdist_group("campaigns")
+
 CAMPAIGN = """\
 name = "hungry"
 sandboxes = ["container"]

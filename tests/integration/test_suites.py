@@ -17,6 +17,8 @@ from tests.integration.turns import await_turn
 if TYPE_CHECKING:
     from benchmarks.image import Image
 
+pytestmark = pytest.mark.xdist_group("campaigns")
+
 ROOT = Path(__file__).parents[2]
 
 

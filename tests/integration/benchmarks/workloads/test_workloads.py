@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from benchmarks.image import Image
     from benchmarks.sandboxes.base import Instance
 
+pytestmark = pytest.mark.slow
+
 CPU = max(os.sched_getaffinity(0))
 RESOURCES = Resources(cpus=1, cpuset=(CPU,), memory_bytes=512 << 20)
 
