@@ -18,10 +18,10 @@ import pytest
 from benchmarks import workloads
 from benchmarks.errors import MeasurementError
 from benchmarks.experiments.network_server import serving
+from benchmarks.experiments.tools import run_workload
 from benchmarks.results.records import Resources
 from benchmarks.sandboxes import make_testbed, open_sandbox
 from benchmarks.sandboxes.base import Endpoint, Networked, Setting
-from benchmarks.session.visit import run_workload
 from runtime import clean
 
 if TYPE_CHECKING:
