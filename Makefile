@@ -8,7 +8,9 @@ unexport PYTHONDONTWRITEBYTECODE
 # Of tests, also where there are more CPUs: the tests look at the whole host. 0: only pytest itself.
 PROCESSES := 2
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint unit integration setup setup-test clean
+.PHONY: help demo test lint unit integration hosts hosts-all setup setup-test clean
+# Whether `make test` boots an ordinary host as well: HOSTS=0 leaves that out.
+HOSTS := 1
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -16,7 +18,7 @@ help: ## list the targets
 demo: setup ## weigh native, container and VM on this host, and write the report
 	@$(BIN)/tare run quick
 
-test: setup-test lint unit integration ## every check: linters, types, unit and integration tests
+test: setup-test lint unit integration $(if $(filter-out 0,$(HOSTS)),hosts) ## every check; HOSTS=0 boots no host
 	@echo 'test: every check passed'
 
 lint: setup-test ## ruff, mypy, import-linter, ansible-lint
@@ -27,6 +29,14 @@ unit: setup-test ## tests without root, in seconds
 
 integration: setup-test ## tests with a real kernel and a real QEMU; needs root
 	@$(BIN)/pytest tests/integration -q -n $(PROCESSES) --dist loadgroup --no-loadscope-reorder
+
+hosts: setup-test ## tests on an ordinary Debian 13, booted as a virtual machine; needs root
+	@$(BIN)/pytest tests/hosts -q
+
+hosts-all: setup-test ## the same on every host that can be booted, one after another: hours
+	@failed=; for host in $$($(BIN)/python -m tests.hosts.boot --list); do \
+	    echo "hosts-all: $$host"; $(BIN)/pytest tests/hosts -q --host "$$host" || failed="$$failed $$host"; \
+	done; [ -z "$$failed" ] || { echo "hosts-all: failed on:$$failed" >&2; exit 1; }
 
 setup: ## what a run needs: system packages and .venv
 	@scripts/setup run

@@ -6,18 +6,20 @@ them.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from reports.errors import EmptyRunError, ReportError, ReportWriteError, UnknownFormatError
 
 if TYPE_CHECKING:
+    from collections.abc import Container
     from pathlib import Path
 
     from rich.table import Table
 
     from benchmarks.results.runfolder import Run
-    from reports.changes import Comparison
-    from reports.document_model import Document
+    from reports.comparison.changes import Comparison
+    from reports.model.document import Document
+    from reports.sections.base import Reading
 
 __all__ = [
     "COMPARISON_FORMATS",
@@ -28,13 +30,24 @@ __all__ = [
     "UnknownFormatError",
     "compare",
     "document",
+    "explanations",
+    "readings",
     "render",
     "render_comparison",
+    "render_looks",
+    "schema",
     "summary_table",
     "write",
 ]
 
-FORMATS = ("html", "md", "json", "csv")
+_RENDERERS = {
+    "html": ("html", "html"),
+    "md": ("markdown", "markdown"),
+    "text": ("text", "text"),
+    "json": ("export", "json"),
+    "csv": ("export", "csv"),
+}
+FORMATS = tuple(_RENDERERS)
 """Names of the formats that ``render`` and ``write`` know."""
 
 COMPARISON_FORMATS = ("text", "json")
@@ -50,10 +63,16 @@ def document(run: Run) -> Document:
     Raises:
         EmptyRunError: The run holds no finished measurement.
     """
-    from reports.assembly import document as build
-    from reports.frame import tidy
+    from reports.assembly import report
 
-    return build(run, tidy(run))
+    return report(run).document
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema of a report's JSON form."""
+    from reports.assembly import schema as build
+
+    return build()
 
 
 def render(run: Run, fmt: str) -> str:
@@ -69,28 +88,16 @@ def render(run: Run, fmt: str) -> str:
     """
     if fmt not in FORMATS:
         raise UnknownFormatError(
-            f"there is no report format {fmt!r}; known are {', '.join(FORMATS)}",
+            f"there is no report format {fmt!r}; known are {', '.join(FORMATS)}"
         )
-    if fmt == "csv":
-        from reports.export import csv
+    from importlib import import_module
 
-        return csv(run)
-    from reports.assembly import document as build
-    from reports.frame import tidy
+    from reports.assembly import report
 
-    table = tidy(run)
-    report = build(run, table)
-    if fmt == "json":
-        from reports.export import json
-
-        return json(report)
-    if fmt == "md":
-        from reports.markdown import markdown
-
-        return markdown(report)
-    from reports.html import render as html
-
-    return html(report, table)
+    module, name = _RENDERERS[fmt]
+    renderer = getattr(import_module(f"reports.renderers.{module}"), name)
+    shown: str = renderer(run if fmt == "csv" else report(run))
+    return shown
 
 
 def write(run: Run, fmt: str, out: Path | None) -> str | Path:
@@ -119,7 +126,7 @@ def write(run: Run, fmt: str, out: Path | None) -> str | Path:
         write_atomically(out, text.encode("utf-8", "replace"))
     except (RunFolderError, OSError) as error:
         raise ReportWriteError(
-            f"{error}; give a file in a folder that exists and can be written",
+            f"{error}; give a file in a folder that exists and can be written"
         ) from error
     return out
 
@@ -130,14 +137,46 @@ def summary_table(run: Run) -> Table:
     Raises:
         EmptyRunError: The run holds no finished measurement.
     """
-    from reports.terminal import summary_table as build
+    from reports.assembly import report
+    from reports.renderers.summary import summary_table as build
 
-    return build(document(run))
+    return build(report(run))
+
+
+def render_looks(run: Run, workloads: Container[str]) -> str:
+    """Return the sections of some workloads as text of at most 80 columns.
+
+    Raises:
+        EmptyRunError: The run holds no finished measurement.
+    """
+    from reports import sections
+    from reports.model.rundata import RunData
+    from reports.renderers import text
+
+    return "\n\n".join(text.sections(sections.shown(RunData(run), workloads)))
+
+
+def readings(run: Run, workloads: Container[str]) -> list[Reading]:
+    """Return every single reading that the sections of some workloads have, for programs."""
+    from reports import sections
+
+    return [one for section in sections.of(workloads) for one in section.readings(run)]
+
+
+def explanations(workloads: Container[str]) -> dict[str, str]:
+    """Return what each probe of some workloads does; ``/`` stands for every path."""
+    from reports import sections
+
+    return {
+        probe: said
+        for section in sections.of(workloads)
+        for probe, said in section.explains().items()
+    }
 
 
 def compare(base: Run, new: Run, threshold: float = DEFAULT_THRESHOLD) -> Comparison:
-    """Judge whether ``new`` is worse or better than ``base``; see ``reports.comparison``."""
-    from reports.comparison import compare as judge
+    """Judge whether ``new`` is worse or better than ``base``; see ``comparison.compare``."""
+    from reports.comparison.compare import compare as judge
 
     return judge(base, new, threshold)
 
@@ -148,10 +187,10 @@ def render_comparison(comparison: Comparison, fmt: str) -> str:
     Raises:
         UnknownFormatError: There is no such format.
     """
-    from reports import comparison_views
+    from reports.comparison import views
 
     if fmt not in COMPARISON_FORMATS:
         raise UnknownFormatError(
-            f"there is no comparison format {fmt!r}; known are {', '.join(COMPARISON_FORMATS)}",
+            f"there is no comparison format {fmt!r}; known are {', '.join(COMPARISON_FORMATS)}"
         )
-    return comparison_views.json(comparison) if fmt == "json" else comparison_views.text(comparison)
+    return views.json(comparison) if fmt == "json" else views.text(comparison)

@@ -72,6 +72,7 @@ class Engine:
         self._prepared: set[tuple[str, bool, str]] = set()
         self._containers: dict[str, Container] = {}
         self._count = 0
+        self._scope = ""
         self._network: Network | None = None
         #: What an ordinary user may map; None for root, who may map anything.
         self.rootless = None if os.geteuid() == 0 else mappings.for_user()
@@ -100,11 +101,12 @@ class Engine:
                 self.close()
             raise
         self.cgroup_paths: dict[str, Path] = {k: Path(v) for k, v in answer["cgroups"].items()}
+        self._scope = str(answer["scope"])
         self.has_init: bool = answer["has_init"]
         #: Whether the spawner, and so every instance without a group of its own, is in the group.
         self.inherits_group = memory_limit_bytes is not None and bool(self.cgroup_paths)
         self.notes: list[str] = rootless.losses(self.rootless, answer["no_groups"])
-        if self.cgroup_paths or not self.rootless:
+        if not answer["no_groups"]:
             self.notes += cgroups.losses(self.cgroup_paths)
 
     @property
@@ -130,6 +132,8 @@ class Engine:
             container.let_go({})
         self._containers.clear()
         self.link.close()
+        if self._scope:
+            self._await_scope()
         if self.folder.is_dir():
             from runtime.recovery.cleanup import clean_up  # seldom: the spawner itself removes it
 
@@ -140,6 +144,14 @@ class Engine:
                     f"the engine {self.name} leaves something behind ({error}); "
                     "run 'tare clean' later"
                 ) from error
+
+    def _await_scope(self) -> None:
+        from runtime.cgroups import systemd  # where systemd is asked for groups
+
+        try:
+            systemd.await_end(self._scope)
+        except OSError as error:
+            raise EngineError(f"the engine {self.name} has not ended: {error.strerror}") from error
 
     def network(
         self, *, subnet: IPv4Network | None = None, nat: bool = True, mtu: int | None = None

@@ -1,19 +1,21 @@
 """Control groups: v1 and v2 as siblings behind one small interface.
 
-Every group stands below one group per engine, which stands in the own group of the process that
-started the engine (on v2, where that one can hand no controllers on, in the nearest that does):
-nothing above is written, and whatever a crash leaves behind is found under one name. Imported by
-the spawner, so limits travel as a plain mapping with the names of `runtime.spec.Resources`.
+Every group stands below one group per engine: on v1 in the own group of the process that started
+the engine, on v2 in what is delegated to it (see `home`). Nothing above is written, and whatever a
+crash leaves behind is found under one name. Imported by the spawner, so limits travel as a plain
+mapping with the names of `runtime.spec.Resources`.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-from runtime.cgroups import layout, v1, v2
+from runtime.cgroups import home, layout, v1, v2
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Mapping
+
+    from runtime.cgroups.home import Home
 
 
 class Group(Protocol):
@@ -83,10 +85,25 @@ class Manager(Protocol):
         ...
 
 
-def manager(engine: str, where: layout.Layout) -> Manager | None:
-    """The manager that fits the layout; None where no controller can be used."""
-    if where.v2:
-        return v2.UnifiedManager(engine, where.v2)
+def claim(engine: str, where: layout.Layout, pid: int | None = None) -> Home | None:
+    """Take the home of an engine's groups on v2; see `home.claim`. None on v1."""
+    return home.claim(engine, where.v2, where.roots["unified"], pid) if where.v2 else None
+
+
+def manager(engine: str, where: layout.Layout, taken: Home | None = None) -> Manager | None:
+    """The manager that fits the layout; None where no controller can be used.
+
+    Args:
+        engine: its name.
+        where: the layout of this process.
+        taken: what `claim` gave for it; claimed here where it is None.
+
+    Raises:
+        CgroupOSError: the kernel or systemd refuses.
+    """
+    taken = taken or claim(engine, where)
+    if taken:
+        return v2.UnifiedManager(engine, taken)
     if where.v1:
         return v1.LegacyManager(engine, where.v1)
     return None
@@ -119,9 +136,15 @@ def open_at(
 
 
 def homes() -> list[str]:
-    """The groups in which the groups of engines stand, for this process; changes nothing."""
+    """The groups in which the groups of engines stand, for this process; changes nothing.
+
+    There is none yet where systemd is asked for a scope.
+    """
     where = layout.current()
-    return [v2.place(where.v2)] if where.v2 else list(dict.fromkeys(where.v1.values()))
+    if not where.v2:
+        return list(dict.fromkeys(where.v1.values()))
+    found = home.find(where.v2, where.roots["unified"]).path
+    return [found] if found else []
 
 
 def losses(groups: Container[str]) -> list[str]:

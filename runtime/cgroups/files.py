@@ -132,15 +132,19 @@ def thaw(path: str) -> None:
 
 
 def pids(path: str) -> list[int]:
-    """Processes of one group and of the groups below it."""
-    found = []
-    for folder in _tree(path):
-        try:
-            found += [int(line) for line in read(f"{folder}/cgroup.procs").split()]
-        except OSError as error:
-            if error.errno not in (errno.ENOENT, errno.ENODEV):
-                raise
-    return found
+    """Processes of one group and of the groups below it; 0 for one of a pid namespace outside."""
+    return [pid for folder in _tree(path) for pid in own_pids(folder)]
+
+
+def own_pids(path: str) -> list[int]:
+    """Processes of one group alone, likewise."""
+    try:
+        return [int(line) for line in read(f"{path}/cgroup.procs").split()]
+    except OSError as error:
+        # EOPNOTSUPP: a threaded group, whose processes are those of a group above
+        if error.errno not in (errno.ENOENT, errno.ENODEV, errno.EOPNOTSUPP):
+            raise
+        return []
 
 
 def remove(path: str) -> bool:

@@ -1,9 +1,9 @@
 """Groups at a place that the caller names: `linux.cgroupsPath` of the OCI runtime-spec.
 
 An absolute path is taken below the mount point of each hierarchy, a relative one below our own
-group (on v2 where that can hand no controllers on, below the nearest above that does; see
-`v2.place`). Only groups that were made here are removed again, and controllers are handed on only
-by such, and by groups that are our own or below it.
+group (on v2 below the home of an engine's groups; see `home`). Only groups that were made here are
+removed again, and controllers are handed on only by such, and by groups that are our own or below
+it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import errno
 import os
 from typing import TYPE_CHECKING
 
-from runtime.cgroups import files, layout, v1, v2
+from runtime.cgroups import files, home, layout, v1, v2
 from runtime.cgroups.layout import V1_ALWAYS, V2_ALWAYS
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def at(
     where = layout.current() if where is None else where
     absolute = path.startswith("/")
     if where.v2:
-        base = where.roots["unified"] if absolute else v2.place(where.v2)
+        base = where.roots["unified"] if absolute else _home(where, take=True)
         asked = {_NEW_NAMES.get(name, name) for name in controllers} - {"devices"}
         return _unified("/".join((base, *parts)), where.v2, asked)
     if not where.v1:
@@ -73,7 +73,7 @@ def missing(path: str, where: Layout | None = None) -> list[str]:
     parts = _parts(path)
     where = layout.current() if where is None else where
     if where.v2:
-        bases = [where.roots["unified"] if path.startswith("/") else v2.place(where.v2)]
+        bases = [where.roots["unified"] if path.startswith("/") else _home(where, take=False)]
     else:
         bases = list(dict.fromkeys((where.roots if path.startswith("/") else where.v1).values()))
     found = []
@@ -114,6 +114,25 @@ def _parts(path: str) -> list[str]:
             errno.EINVAL,
         )
     return parts
+
+
+def asks_systemd(where: Layout | None = None) -> bool:
+    """Whether there is no place for groups of ours but a scope that systemd makes."""
+    where = layout.current() if where is None else where
+    return bool(where.v2) and not home.find(where.v2, where.roots["unified"]).path
+
+
+def _home(where: Layout, *, take: bool) -> str:
+    """Raises CgroupOSError where there is none without systemd being asked."""
+    found = home.find(where.v2, where.roots["unified"]).path
+    if found and take:
+        home.claim("", where.v2, where.roots["unified"])  # of which only the making room matters
+    if not found:
+        raise files.refusal(
+            "systemd manages the control groups of this host, so a relative path names none; have "
+            "it make one (--systemd-cgroup), or name an absolute path"
+        )
+    return found
 
 
 def _unified(path: str, own: str, asked: set[str]) -> v2.UnifiedGroup:

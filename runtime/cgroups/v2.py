@@ -10,10 +10,13 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from runtime.cgroups import files, limits
+from runtime.cgroups.home import holds_processes, words
 from runtime.cgroups.layout import V2_ALWAYS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+
+    from runtime.cgroups.home import Home
 
 _PAUSE_S = 0.001
 #: As long as `kill` of v1 keeps trying. Who has not stopped by then hangs in the kernel.
@@ -92,15 +95,15 @@ class UnifiedGroup:
             CgroupOSError: ENODEV, none of them has it or may.
         """
         if self._controllers is None:
-            self._controllers = _words(self.path, "cgroup.controllers")
+            self._controllers = words(self.path, "cgroup.controllers")
         if controller in self._controllers or controller == "cgroup":
             return
         for folder in self._above:
             enable(folder, (controller,))
-        if controller not in _words(self.path, "cgroup.controllers"):
+        if controller not in words(self.path, "cgroup.controllers"):
             raise files.refusal(
-                f"the cgroup controller {controller!r} is not delegated to {self.path}; "
-                f"start tare in a delegated group (systemd-run --scope -p Delegate=yes)"
+                f"the cgroup controller {controller!r} is not delegated to {self.path}; have the "
+                "groups above it hand it on (cgroup.subtree_control)"
             )
         self._controllers.add(controller)
 
@@ -164,21 +167,28 @@ class UnifiedGroup:
 class UnifiedManager:
     """The groups of one engine, in one group of its own.
 
+    Args:
+        engine: its name.
+        home: where that group is to stand; closed along with this.
+
     Attributes:
         paths: {"unified": the engine's directory}.
     """
 
-    def __init__(self, engine: str, own: str) -> None:
-        home = place(own)
-        path = f"{home}/{engine}"
-        files.make(path)
+    def __init__(self, engine: str, home: Home) -> None:
+        self._home = home
+        path = f"{home.path}/{engine}"
+        try:
+            files.make(path)
+        except BaseException:
+            home.close()
+            raise
         self.paths = {"unified": path}
         self.herald_group = ""
-        # above our own group nothing is written
-        self._above = [own, path] if home == own else [path]
+        self._above = [home.path, path] if home.hands_on else [path]
         for folder in self._above:
             enable(folder)
-        self._controllers = _words(path, "cgroup.subtree_control")
+        self._controllers = words(path, "cgroup.subtree_control")
 
     def create(self, name: str) -> UnifiedGroup:
         """Make one container's group."""
@@ -187,27 +197,9 @@ class UnifiedManager:
         return UnifiedGroup(path, above=self._above, controllers=self._controllers, fresh=True)
 
     def close(self) -> None:
-        """Remove the engine's group and all below it."""
+        """Remove the engine's group and all below it, and give back what was taken for it."""
         files.remove(self.paths["unified"])
-
-
-def place(own: str) -> str:
-    """Choose the group to make the engine's group in; changes nothing.
-
-    That is the own group where it can hand controllers on. It cannot when it holds processes
-    itself (the "no internal processes" rule), as a login session or a service does; then it is
-    the nearest group above whose controllers its children already get. Nothing is written there
-    but the engine's own directory. Where none has them all it is the own group, and a limit that
-    needs a missing controller says so.
-    """
-    if not _holds_processes(own) and _words(own, "cgroup.controllers") >= _NEEDED:
-        return own
-    folder = own
-    while os.path.exists(f"{folder}/cgroup.subtree_control"):
-        if _words(folder, "cgroup.subtree_control") >= _NEEDED:
-            return folder if os.access(folder, os.W_OK) else own
-        folder = os.path.dirname(folder)
-    return own
+        self._home.close()
 
 
 def enable(folder: str, controllers: Iterable[str] = V2_ALWAYS) -> None:
@@ -218,9 +210,9 @@ def enable(folder: str, controllers: Iterable[str] = V2_ALWAYS) -> None:
     which no ordinary group can have processes any more. What is missing then is named when a
     limit asks for it.
     """
-    missing = set(controllers) & _words(folder, "cgroup.controllers")
-    missing -= _words(folder, "cgroup.subtree_control")
-    if not missing or _holds_processes(folder):
+    missing = set(controllers) & words(folder, "cgroup.controllers")
+    missing -= words(folder, "cgroup.subtree_control")
+    if not missing or holds_processes(folder):
         return
     control = f"{folder}/cgroup.subtree_control"
     try:
@@ -231,17 +223,3 @@ def enable(folder: str, controllers: Iterable[str] = V2_ALWAYS) -> None:
         for name in sorted(missing):  # all or none: one that cannot be has spoilt the others
             with contextlib.suppress(files.CgroupOSError):
                 files.write(control, f"+{name}")
-
-
-def _holds_processes(folder: str) -> bool:
-    """Whether processes keep it from handing controllers on; never so for the root."""
-    if not os.path.exists(f"{folder}/cgroup.type"):  # the root has none
-        return False
-    return bool(files.read(f"{folder}/cgroup.procs"))
-
-
-def _words(folder: str, name: str) -> set[str]:
-    try:
-        return set(files.read(f"{folder}/{name}").split())
-    except FileNotFoundError:
-        return set()

@@ -17,6 +17,7 @@ from runtime.errors import ContainerError
 
 _FAILED, _EXEC_FAILED, _INTERRUPTED = 1, 255, 130
 _REFUSED = ("checkpoint", "restore")
+_MAKERS = ("create", "run")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -57,7 +58,7 @@ def _carry_out(command: Command, report: Report) -> int:
         return _print_version()
     if not command.verb or command.options.has("help"):
         return _help(command)
-    _check_common(common)
+    _check_common(command)
     from runtime.cli import verbs
 
     return verbs.ACTIONS[command.verb](verbs.Call(command, report))
@@ -88,14 +89,21 @@ def _help(command: Command) -> int:
     return 0 if verb or command.common.has("help") else _FAILED
 
 
-def _check_common(common: Options) -> None:
+def _check_common(command: Command) -> None:
+    common = command.common
     manager = common.get("cgroup-manager")
-    if common.has("systemd-cgroup") or manager == "systemd":
+    if common.has("systemd-cgroup"):
+        manager = common.single.setdefault("cgroup-manager", "systemd")
+    if manager not in (None, "cgroupfs", "systemd", "disabled"):
+        raise UsageError(f"--cgroup-manager {manager!r} is none of cgroupfs, systemd and disabled")
+    if manager != "systemd" or command.verb not in _MAKERS:
+        return
+    if not os.path.isdir("/run/systemd/system"):
+        raise UsageError("systemd is not running on this host; leave --systemd-cgroup out")
+    from runtime.cgroups import layout
+
+    if not layout.current().v2:
         raise UsageError(
-            "control groups are made directly, not by systemd; leave --systemd-cgroup out "
+            "systemd is asked for control groups on cgroup v2 alone; leave --systemd-cgroup out "
             '(podman: cgroup_manager = "cgroupfs"; containerd: SystemdCgroup = false)'
-            if os.path.isdir("/run/systemd/system")
-            else "systemd is not running on this host; leave --systemd-cgroup out"
         )
-    if manager not in (None, "cgroupfs", "disabled"):
-        raise UsageError(f"--cgroup-manager {manager!r} is neither cgroupfs nor disabled")

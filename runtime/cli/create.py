@@ -6,7 +6,7 @@ import json
 import os
 from contextlib import ExitStack
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from runtime.cli import making, notify, preparing
 from runtime.cli.entry import Entry, check_id
@@ -126,7 +126,7 @@ class _Creation:
         self._spec = spec
         self._wanted = wanted
         self._keyring = not options.has("no-new-keyring")
-        self._grouped = options.get("cgroup-manager") != "disabled"
+        self._manager = options.get("cgroup-manager") or "cgroupfs"
 
     def run(self) -> None:
         """Carry it out.
@@ -139,7 +139,7 @@ class _Creation:
         with ExitStack() as stack:
             console = wanted.connect(stack)
             waiting = stack.enter_context(making.listen(entry.socket))
-            group = self._group() if self._grouped else None
+            group = self._group(stack) if self._manager != "disabled" else None
             spec = notify.show(self._spec, entry)
             steps = builder.create(spec, detached=self._states())
             entry.record.steps = len(steps)
@@ -198,30 +198,47 @@ class _Creation:
         found.start_time = processes.start_time(made.pid) or 0
         self._entry.write()
 
-    def _group(self) -> Group:
+    def _group(self, stack: ExitStack) -> Group:
         """The container's control group, with its limits.
 
         Raises:
             SetupError: the host refuses.
         """
         from runtime import cgroups
+        from runtime.cgroups import places
 
         path = self._spec.linux.cgroups_path or self._entry.record.id
+        limits = self._spec.linux.resources
+        wanted = asdict(replace(limits, devices=with_default_devices(limits.devices)))
+        group: Group
         try:
-            # first on paper: who is killed now leaves behind what can be found
-            self._entry.record.made = cgroups.missing(path)
-            self._entry.write()
-            # in every hierarchy there is: the container sees them all, and later limits need none
-            group = cgroups.at(path, cgroups.layout.current().v1)
+            if self._manager == "systemd" or (
+                not self._spec.linux.cgroups_path and places.asks_systemd()
+            ):
+                group = self._scope(stack, wanted)
+            else:
+                # first on paper: who is killed now leaves behind what can be found
+                self._entry.record.made = cgroups.missing(path)
+                self._entry.write()
+                # in every hierarchy: the container sees them all, and later limits need none
+                group = cgroups.at(path, cgroups.layout.current().v1)
             self._entry.record.cgroup_path = _below_mount(next(iter(group.paths.values())))
             self._entry.remember(group)
-            limits = self._spec.linux.resources
-            group.limit(asdict(replace(limits, devices=with_default_devices(limits.devices))))
+            group.limit(wanted)
             self._entry.remember(group)
         except OSError as error:
             reason = error.strerror or str(error)
             raise SetupError(f"make the control group {path}", reason, error.errno or 0) from error
         return group
+
+    def _scope(self, stack: ExitStack, limits: dict[str, Any]) -> Group:
+        from runtime.cgroups import units
+
+        found = self._entry.record
+        made = units.make(self._spec.linux.cgroups_path or "", found.id, limits)
+        stack.callback(made.close)  # the container holds it from then on
+        found.scope = made.unit
+        return made.group
 
     def _states(self) -> builder.Detached:
         texts: list[str] = []

@@ -13,7 +13,7 @@ _FRESH: dict[str, Any] = {
     "id": "", "bundle": "", "rootfs": "", "created": "", "owner": "", "oci_version": "", "pid": 0,
     "start_time": 0, "boot_id": "", "annotations": {}, "cgroups": {}, "made": [], "spare": {},
     "descriptors": [], "hooks": [], "listener": "", "listener_metadata": "", "steps": 0,
-    "cgroup_path": "", "shares_pids": False,
+    "cgroup_path": "", "shares_pids": False, "scope": "",
 }  # fmt: skip
 
 
@@ -36,6 +36,7 @@ class Record:
         steps: how many its plan has.
         cgroup_path: of its group, below the mount point of a hierarchy.
         shares_pids: it has no pid namespace of its own, so its processes outlive the first.
+        scope: the unit of systemd that its group belongs to, "" where it was made directly.
         listener: path of the socket that wants the filter's listener; with its metadata.
     """
 
@@ -59,6 +60,7 @@ class Record:
     steps: int
     cgroup_path: str
     shares_pids: bool
+    scope: str
 
     def __init__(self, **fields: Any) -> None:
         for name, fresh in _FRESH.items():
@@ -84,8 +86,7 @@ class Record:
         return {name: getattr(self, name) for name in _FRESH} | {
             "process-start-time": self.start_time,
             "cgroup-path": self.cgroup_path,
-            "scope": "",
-            "systemd-cgroup": False,
+            "systemd-cgroup": bool(self.scope),
             "detached": True,
             "external_descriptors": json.dumps(self.descriptors),
         }

@@ -43,7 +43,7 @@ def destroy(entry: Entry) -> None:
         elif group:
             group.kill()
         if group:
-            group.remove()
+            _remove_group(entry.record, group)
         else:
             _remove_planned(entry.record.made)
     except OSError as error:
@@ -92,6 +92,17 @@ def end(entry: Entry, group: Group | None) -> None:
         os.close(pidfd)
     with contextlib.suppress(ChildProcessError):  # ours while it is being made
         os.waitpid(entry.record.pid, os.WNOHANG)
+
+
+def _remove_group(found: Record, group: Group) -> None:
+    """Remove the group, or wait until systemd has where it is a scope's."""
+    if not found.scope:
+        group.remove()
+        return
+    from runtime.cgroups import systemd
+
+    for folder in group.paths.values():
+        systemd.await_end(folder)
 
 
 def _remove_planned(folders: list[str]) -> None:

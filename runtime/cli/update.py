@@ -70,6 +70,10 @@ def update(entry: Entry, options: Options, warn: Callable[[str], None]) -> None:
         warn(note)
     try:
         group.limit(asdict(replace(found, devices=with_default_devices(found.devices))))
+        if entry.record.scope:
+            from runtime.cgroups import systemd, units
+
+            systemd.set_properties(entry.record.scope, units.properties(asdict(found)))
     except OSError as error:
         reason = error.strerror or str(error)
         raise SetupError(f"update {entry.record.id}", reason, error.errno or 0) from error

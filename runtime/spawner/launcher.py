@@ -28,13 +28,20 @@ class Launcher:
         manager: maker of control groups, where the host gives any.
         marker: source name of our mounts; tells ours from others' in /proc/PID/mountinfo.
         program: path of the executor.
+        no_groups: why the host gives no control groups, where that is known.
     """
 
     def __init__(
-        self, territory: Territory, manager: Manager | None, marker: str, program: str
+        self,
+        territory: Territory,
+        manager: Manager | None,
+        marker: str,
+        program: str,
+        no_groups: str = "",
     ) -> None:
         self.territory = territory
         self.manager = manager
+        self._no_groups = no_groups
         self._marker = marker
         self._owners = Owners(marker)
         self._init_fd = open_init()
@@ -71,7 +78,8 @@ class Launcher:
             OSError: the kernel refused; nothing is left.
         """
         resources = request["resources"]
-        _check_limits(resources or {}, self.manager)
+        if self.manager is None:
+            _refuse_limits(resources or {}, self._no_groups)
         grouped = resources is not None and self.manager is not None
         if grouped and self._herald:
             self._herald.call()
@@ -235,12 +243,12 @@ def _settle(instance: Instance, group: Group | None) -> None:
         return
 
 
-def _check_limits(resources: dict[str, Any], manager: Manager | None) -> None:
+def _refuse_limits(resources: dict[str, Any], why: str) -> None:
     """Refuse limits that nothing would enforce; the profiles' own pids limit is let pass."""
-    if manager is not None:
-        return
     asked = [name for name in limits.wanted(resources) if name != "pids_limit"]
     if asked:
         raise OSError(
-            errno.ENODEV, f"this host gives no cgroup controller to enforce {', '.join(asked)}"
+            errno.ENODEV,
+            f"this host gives no cgroup controller to enforce {', '.join(asked)}"
+            + (f": {why}" if why else ""),
         )

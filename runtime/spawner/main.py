@@ -20,6 +20,7 @@ from runtime.spawner.server import LEAST_DESCRIPTORS, Spawner, leave
 
 if TYPE_CHECKING:
     from runtime.cgroups import Group
+    from runtime.cgroups.home import Home
 
 
 def main(fd: int) -> None:
@@ -54,14 +55,29 @@ def main(fd: int) -> None:
         sys.exit(1)
 
 
-def _groups(
-    marker: str, where: layout.Layout, *, optional: bool
-) -> tuple[cgroups.Manager | None, str]:
-    """Groups for the containers; where they are optional and refused, None and the reason."""
+#: What keeps us from having groups, and not from having containers: no rights, a file system that
+#: is read-only, as in most containers, or a systemd that gives no scope.
+_WITHOUT = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENODEV, errno.EBUSY, errno.ETIMEDOUT)
+
+
+def _home(marker: str, where: layout.Layout) -> tuple[Home | None, str]:
+    """The home of the groups on v2, else None; and why there is none, "" on v1."""
     try:
-        return cgroups.manager(marker, where), ""
+        return cgroups.claim(marker, where, os.getpid()), ""
     except OSError as error:
-        if not optional or error.errno not in {errno.EACCES, errno.EPERM, errno.EROFS}:
+        if error.errno not in _WITHOUT:
+            raise
+        return None, error.strerror or str(error)
+
+
+def _groups(
+    marker: str, where: layout.Layout, home: Home | None
+) -> tuple[cgroups.Manager | None, str]:
+    """Groups for the containers; where they are refused, None and the reason."""
+    try:
+        return cgroups.manager(marker, where, home), ""
+    except OSError as error:
+        if error.errno not in _WITHOUT:
             raise
         return None, error.strerror or str(error)
 
@@ -69,6 +85,8 @@ def _groups(
 def _start(channel: socket.socket, settings: dict[str, Any]) -> tuple[Spawner, dict[str, Any]]:
     marker = settings["marker"]
     where = layout.current()
+    # before this process is another user: systemd, and who owns the groups, know it as it is
+    home, reason = _home(marker, where)
     if settings["rootless"]:
         become_root(channel)
     enter()
@@ -81,11 +99,16 @@ def _start(channel: socket.socket, settings: dict[str, Any]) -> tuple[Spawner, d
         )
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     syscalls.prctl(syscalls.PR_SET_CHILD_SUBREAPER, 1)
-    manager, reason = _groups(marker, where, optional=settings["rootless"])
+    manager: cgroups.Manager | None = None
+    if not reason:
+        manager, reason = _groups(marker, where, home)
     own: Group | None = None
     if settings["memory_limit_bytes"] is not None:
         if manager is None:
-            raise OSError(19, "no cgroup controller can be used for the memory limit")
+            why = f": {reason}" if reason else ""
+            raise OSError(
+                errno.ENODEV, f"no cgroup controller can be used for the memory limit{why}"
+            )
         own = manager.create("spawner")
         own.limit({"memory_limit_bytes": settings["memory_limit_bytes"]})
         own.attach(os.getpid())
@@ -93,7 +116,7 @@ def _start(channel: socket.socket, settings: dict[str, Any]) -> tuple[Spawner, d
         os.sched_setaffinity(0, settings["affinity"])
     try:
         territory = Territory(f"{settings['folder']}/territory", marker)
-        launcher = Launcher(territory, manager, marker, settings["executor"])
+        launcher = Launcher(territory, manager, marker, settings["executor"], reason)
     except OSError:
         if manager:
             if own:
@@ -105,6 +128,7 @@ def _start(channel: socket.socket, settings: dict[str, Any]) -> tuple[Spawner, d
         "cgroups": manager.paths if manager else {},
         "nofile": (soft, hard),
         "has_init": launcher.has_init,
+        "scope": home.scope if home else "",
         "no_groups": reason,
     }
     return Spawner(channel, launcher, own), answer

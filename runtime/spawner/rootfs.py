@@ -40,7 +40,8 @@ def enter() -> None:
 
     In a plain chroot the root is not a mount, so the kernel would refuse user namespaces (EPERM,
     current_chrooted()) and pivot_root (EINVAL). A recursive copy of the root is a mount: it is
-    put somewhere in the new namespace's own tree, and that namespace pivots into it.
+    put somewhere in the new namespace's own tree, and that namespace pivots into it. The copy of a
+    shared mount is its peer, which pivot_root(2) refuses as well: it turns private before.
 
     Raises:
         OSError: the caller is not privileged, or the kernel lacks open_tree(2) (5.2).
@@ -63,10 +64,10 @@ def enter() -> None:
         raise OSError(errno.ENOENT, f"none of {', '.join(_STEPPING_STONES)} is a directory")
     os.fchdir(tree)
     os.close(tree)
+    syscalls.mount("none", ".", "", syscalls.MS_REC | syscalls.MS_PRIVATE)
     syscalls.pivot_root(".", ".")
     syscalls.umount(".")
     os.chdir("/")
-    syscalls.mount("none", "/", "", syscalls.MS_REC | syscalls.MS_PRIVATE)
 
 
 class Mapping(NamedTuple):

@@ -15,6 +15,8 @@ import signal
 import socket
 from typing import TYPE_CHECKING, Any
 
+from runtime.cgroups import files
+from runtime.cgroups.home import SUPERVISOR
 from runtime.spawner import wire
 from runtime.spawner.executor import StepError
 from runtime.spawner.process_tree import Family
@@ -303,5 +305,10 @@ def leave(own: Group) -> None:
     """Step out of the engine's own limits, so that the group can be removed."""
     for path in own.paths.values():
         above = os.path.dirname(os.path.dirname(path))
-        with contextlib.suppress(OSError), open(f"{above}/cgroup.procs", "w") as procs:
-            procs.write(str(os.getpid()))
+        # a home that hands controllers on takes no process itself
+        for folder in (f"{above}/{SUPERVISOR}", above):
+            try:
+                files.attach(folder, os.getpid())
+            except OSError:
+                continue
+            break

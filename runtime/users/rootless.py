@@ -32,8 +32,7 @@ def losses(available: Rootless | None, no_groups: str) -> list[str]:
     found = list(available.notes) if available else []
     if no_groups:
         found.append(
-            f"containers have no control group, so nothing limits or counts them ({no_groups}); "
-            "start tare in a delegated group: systemd-run --user --scope -p Delegate=yes"
+            f"containers have no control group, so nothing limits or counts them: {no_groups}"
         )
     return found
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import tempfile
+from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,23 +13,21 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from benchmarks.campaign import config as campaigns
-from benchmarks.experiments import probes
-from benchmarks.experiments.covert_channels import CHANNELS
-from benchmarks.experiments.surface import METHODS
 from benchmarks.results import metrics
 from benchmarks.results.records import Status
 from tare.errors import ExitCode
 from tare.measure import measure_run
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from benchmarks.campaign.config import Campaign
-    from benchmarks.results.records import Sample
     from benchmarks.results.runfolder import Run
+    from reports.sections.base import Reading
 
 _DEFAULT = ("native", "container", "vm")
 _PROBES = (metrics.LEAKS, metrics.CONTROLS)
+_MOST_BROKEN = 10
 
 
 @click.command("leaks")
@@ -74,11 +73,12 @@ def command(
     out: Path | None,
 ) -> int:
     """Show what each sandbox lets a process see and do; a guest is booted to judge constants."""
-    from tare.leaks import baseline as baselines
+    import reports
+    from tare import leaks as baselines
 
     if fail_on is not None and baseline is None:
         raise click.UsageError(
-            "--fail-on new needs --baseline FILE; make one with `tare leaks --json > FILE`",
+            "--fail-on new needs --baseline FILE; make one with `tare leaks --json > FILE`"
         )
     known = None if baseline is None else baselines.read(baseline)
     asked = {
@@ -91,11 +91,7 @@ def command(
     if explain is not None:
         _check_explained(explain, workloads)
     chosen = campaigns.load(
-        "quick",
-        sandboxes=sandboxes or _DEFAULT,
-        workloads=workloads,
-        blocks_min=1,
-        blocks_max=1,
+        "quick", sandboxes=sandboxes or _DEFAULT, workloads=workloads, blocks_min=1, blocks_max=1
     )
     with ExitStack() as stack:
         if out is None:
@@ -103,11 +99,14 @@ def command(
                 Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tare-leaks-"))) / "run"
             )
         run = _measured(chosen, out)
-        rows = _rows(run)
+        readings = reports.readings(run, workloads)
+        rows = [_row(one) for one in readings]
         if as_json:
             click.echo(json.dumps(rows, indent=1))
+        elif explain is not None:
+            _explain(explain, workloads, readings)
         else:
-            _show(run, explain)
+            _show(run, workloads, readings)
     silent = _silent(run)
     for name, why in silent.items():
         click.echo(f"tare: {name} could not be examined: {why}", err=True)
@@ -117,17 +116,20 @@ def command(
 
 def _check_explained(what: str, workloads: Sequence[str]) -> None:
     """Refuse what none of these has, before anything is measured."""
-    if metrics.SWEEP in workloads and what.startswith("/"):
-        return
-    every = [known for workload, known, _ in probes.titles() if workload in workloads]
-    if metrics.SURFACE in workloads:
-        every += METHODS
-    if metrics.CHANNELS in workloads:
-        every += [channel.name for channel in CHANNELS]
-    if what not in every:
-        near = difflib.get_close_matches(what, every, n=1)
+    import reports
+
+    known = reports.explanations(workloads)
+    if _explained(what, known) is None:
+        near = difflib.get_close_matches(what, known, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise click.UsageError(f"there is no probe {what!r}{hint}")
+
+
+def _explained(what: str, known: Mapping[str, str]) -> str | None:
+    """Return what a probe does; a path is explained by the folder it lies in."""
+    if what in known:
+        return known[what]
+    return next((said for name, said in known.items() if name == "/" == what[:1]), None)
 
 
 def _measured(campaign: Campaign, folder: Path) -> Run:
@@ -137,50 +139,50 @@ def _measured(campaign: Campaign, folder: Path) -> Run:
         return measure_run(campaign, folder, progress)
 
 
-def _rows(run: Run) -> list[dict[str, Any]]:
+def _row(reading: Reading) -> dict[str, Any]:
     """Return what was found, for programs and for a baseline."""
-    from tare.leaks import channels, sweep
-
-    told_below = {metrics.SWEEP, metrics.CHANNELS}
-    words = [_row(sample) for sample in run.samples if sample.workload not in told_below]
-    return [*words, *sweep.rows(run), *channels.rows(run)]
-
-
-def _row(sample: Sample) -> dict[str, Any]:
     return {
-        "sandbox": sample.sandbox,
-        "workload": sample.workload,
-        "probe": sample.metric,
-        "verdict": sample.text,
-        "status": sample.status.value,
-        "evidence": sample.detail,
-        **({} if sample.value is None else {"value": sample.value}),
-        **sample.dimensions,
+        "sandbox": reading.sandbox,
+        "workload": reading.workload,
+        "probe": reading.probe,
+        "verdict": reading.verdict,
+        "status": reading.status.value,
+        "evidence": reading.evidence,
+        **reading.more,
     }
 
 
-def _show(run: Run, explain: str | None) -> None:
-    from tare.leaks import channels, interference, surface, sweep
-    from tare.leaks import probes as words
+def _show(run: Run, workloads: Sequence[str], readings: Sequence[Reading]) -> None:
+    """Print the sections of what was looked at, and on standard error what broke."""
+    import reports
 
-    if explain is None:
-        for part in (words, sweep, surface, channels, interference):
-            part.show(run)
-    elif explain in METHODS:
-        surface.explain(run, explain)
-    elif explain in {channel.name for channel in CHANNELS} and not _asked(run, _PROBES):
-        channels.explain(run, explain)
-    elif not explain.startswith("/"):
-        words.explain(run, explain)
-    elif not sweep.explain(run, explain):
+    if run.samples:
+        click.echo(reports.render_looks(run, workloads))
+    broken = Counter(
+        (one.sandbox, one.evidence or "no reason given") for one in readings if one.status.failure
+    )
+    for (sandbox, why), times in broken.most_common(_MOST_BROKEN):
+        click.echo(f"tare: {sandbox}{f', {times} times' if times > 1 else ''}: {why}", err=True)
+    if len(broken) > _MOST_BROKEN:
+        click.echo(f"tare: and {len(broken) - _MOST_BROKEN} more, in --json", err=True)
+
+
+def _explain(what: str, workloads: Sequence[str], readings: Sequence[Reading]) -> None:
+    """Print what a probe does, and what it found in each sandbox."""
+    import reports
+    from reports.renderers.text import wrapped
+
+    found = [one for one in readings if one.probe == what]
+    if not found and what.startswith("/"):
         raise click.UsageError(
-            f"{explain} was not swept: it is not there, not readable for the host itself, or on "
-            "the list of what is left out (docs/probes.md)",
+            f"{what} was not swept: it is not there, not readable for the host itself, or on "
+            "the list of what is left out (docs/probes.md)"
         )
-
-
-def _asked(run: Run, workloads: Sequence[str]) -> bool:
-    return not set(workloads).isdisjoint(run.info.campaign["workloads"])
+    click.echo(wrapped(_explained(what, reports.explanations(workloads)) or "", "  "))
+    for one in found:
+        traits = ", ".join(one.more.get("traits", ()))
+        click.echo(f"{one.sandbox}: {one.word}{f' ({traits})' if traits else ''}")
+        click.echo(wrapped(one.evidence or "", "  ", "  "))
 
 
 def _silent(run: Run) -> dict[str, str]:

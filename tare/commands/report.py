@@ -14,7 +14,7 @@ from tare.errors import ExitCode
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["html", "md", "json", "csv"]),
+    type=click.Choice(["html", "md", "text", "json", "csv"]),
     default="html",
     show_default=True,
     help="What to write; all but html go to standard output unless --out is given.",

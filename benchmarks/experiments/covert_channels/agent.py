@@ -32,6 +32,10 @@ SHARED_FILE = "/usr/bin/redis-check-aof"
 """A file of the image that is large, and that no workload and no test executes."""
 
 
+CLOSING = ("EPERM", "EACCES", "ENOENT", "ENOTDIR", "ENXIO", "ENODEV", "ENOSYS", "EOPNOTSUPP")
+"""Refused, or absent."""
+
+
 class ClosedError(Exception):
     """The source this end needs is kept from it."""
 
@@ -160,6 +164,12 @@ def act_pages() -> Callable[[int, float], None]:
     return act
 
 
+def closed_by(error: OSError, path: str) -> Exception:
+    """Say that a source is kept from this end; any other error says nothing, and is itself."""
+    name = errno.errorcode.get(error.errno or 0, str(error.errno))
+    return ClosedError(name + " " + path) if name in CLOSING else error
+
+
 def open_shared() -> int:
     """Open the file that both ends have from the same lower layer, without reading ahead.
 
@@ -173,7 +183,7 @@ def open_shared() -> int:
         os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_RANDOM)
         os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
     except OSError as error:
-        raise ClosedError(errno.errorcode.get(error.errno or 0, "?") + " " + SHARED_FILE) from error
+        raise closed_by(error, SHARED_FILE) from error
     return descriptor
 
 
@@ -201,7 +211,7 @@ def opened(path: str, *, may_be_empty: bool = False) -> int:
         if not may_be_empty and not os.pread(descriptor, 64, 0):
             raise ClosedError("empty " + path)
     except OSError as error:
-        raise ClosedError(errno.errorcode.get(error.errno or 0, "?") + " " + path) from error
+        raise closed_by(error, path) from error
     return descriptor
 
 

@@ -111,6 +111,7 @@ def accounts(
 
 def _account(end: End, against: str, rounds: int) -> Account | None:
     """Return the account; None where the aggressor began too late."""
+    uncharged_s()  # where that cannot be had nobody need work for it
     charged: list[float | None] = []
     uncharged = []
     # The aggressor works in every other round of one timetable; we read at the rounds' ends.

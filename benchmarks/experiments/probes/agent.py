@@ -56,8 +56,15 @@ def read_link(path: str) -> dict[str, Any]:
 
 
 def try_open(path: str, flags: int) -> dict[str, Any]:
-    """Open and close, nothing else: for write permission nothing is ever written."""
-    os.close(os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY))
+    """Open and close, nothing else: for write permission nothing is ever written.
+
+    A mask is no opening: a runtime binds /dev/null (char 1:3) over what it hides.
+    """
+    descriptor = os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+    masked = os.fstat(descriptor).st_rdev == os.makedev(1, 3)
+    os.close(descriptor)
+    if masked:
+        raise OSError(errno.ENXIO, "a mask is over it", path)
     return {"opened": True}
 
 
@@ -198,14 +205,21 @@ def open_first(paths: list[str], flags: int) -> int:
     """Open and close the first path that exists and may be opened.
 
     Returns:
-        0 where one opened; else minus the error number of the last that exists, or ENOENT.
+        0 where one opened; else minus an error number: one that is no refusal before one that is,
+        and ENOENT where none exists.
     """
     worst = errno.ENOENT
     for path in paths:
         try:
             try_open(path, flags)
         except OSError as error:
-            if error.errno != errno.ENOENT:
+            # ENOTDIR: a file among folders, as in a group of cgroup v2; ENODEV: a group just gone.
+            if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ENODEV) and worst in (
+                errno.ENOENT,
+                errno.EACCES,
+                errno.EPERM,
+                errno.EROFS,
+            ):
                 worst = error.errno or worst
         else:
             return 0
@@ -228,7 +242,10 @@ def open_made_block_device(of_host: list[str]) -> int:
     Args:
         of_host: Major and minor number of the host's first, for where the list is masked.
     """
-    lines = read_file("/proc/partitions")["text"].split("\n")[2:]
+    try:
+        lines = read_file("/proc/partitions")["text"].split("\n")[2:]
+    except OSError:
+        lines = []
     numbers = [
         *[line.split()[:2] for line in lines if line.split()],
         *([of_host] if of_host else []),

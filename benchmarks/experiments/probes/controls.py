@@ -3,7 +3,8 @@
 Every attempt runs in a child process and is made so that even success does no harm: the
 arguments are such that the kernel's permission check comes first and something else fails right
 after it, or the effect ends with the process. The order of checks relied on is stated for each
-(Linux 6.12 and 6.18); an error other than the refusals means that the check was passed: *open*.
+(Linux 6.12 and 6.18), with the errors that come after the check: these alone mean that it was
+passed, *open*. An error that is neither a refusal nor one of them says nothing: *unknown*.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ _X32 = 0x40000000
 _GETPID_32 = "b814000000cd80c3"
 """mov eax, 20 (getpid of the 32-bit table); int 0x80; ret"""
 _NO_FILESYSTEM = "tare-no-such-filesystem"
+_NO_HANDLE = "\x08\0\0\0" + "\xff\0\0\0" + "\0" * 8
+"""file_handle of eight bytes, of the type that no file system gives (FILEID_INVALID)."""
 _PERF_DUMMY = "\x01\0\0\0" + "\x40\0\0\0" + "\x09" + "\0" * 55
 """perf_event_attr, first version: a software event that counts nothing."""
 _BPF_ARRAY = "\x02\0\0\0" + "\x04\0\0\0" * 2 + "\x01\0\0\0" + "\0" * 32
@@ -44,9 +47,8 @@ class Outcome(StrEnum):
 
 
 REFUSED = frozenset({errno.EPERM, errno.EACCES, errno.ENOSYS})
-NO_FILE = REFUSED | {errno.EROFS, errno.ENOENT}
-_REFUSING_SIGNALS = {signal.SIGSYS, signal.SIGSEGV}
-"""A filter that kills; and int 0x80 on a kernel without 32-bit entry."""
+NO_FILE = REFUSED | {errno.EROFS, errno.ENOENT, errno.ENXIO}
+"""Refused, read-only, no such file, or a mask over it (the agent says ENXIO for /dev/null)."""
 
 
 class Control(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,7 +60,9 @@ class Control(msgspec.Struct, frozen=True, kw_only=True):
         arguments: What it is given.
         why: The order of checks relied on, and why success does no harm.
         held: Error numbers that mean refused.
+        passed: Error numbers that the kernel gives only after the permission was granted.
         nothing: Error numbers that mean there was nothing to be had.
+        signals: Signals that mean refused: a filter that kills.
     """
 
     id: str
@@ -66,7 +70,9 @@ class Control(msgspec.Struct, frozen=True, kw_only=True):
     arguments: tuple[Any, ...]
     why: str
     held: frozenset[int] = REFUSED
+    passed: frozenset[int] = frozenset()
     nothing: frozenset[int] = frozenset()
+    signals: frozenset[int] = frozenset({signal.SIGSYS})
 
 
 class ControlFinding(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,13 +84,19 @@ class ControlFinding(msgspec.Struct, frozen=True, kw_only=True):
     error: str | None = None
 
 
-def _call(name: str, *arguments: Any, why: str, **more: Any) -> Control | None:
+def _call(name: str, *arguments: Any, why: str, passed: str = "", **more: Any) -> Control | None:
+    """Make a control of a system call; ``passed`` names errors that come after the check."""
     number = call_number(name, platform.machine())
     if number is None:
         return None
-    identifier = more.pop("id", name)
-    how = more.pop("how", "call")
-    return Control(id=identifier, how=how, arguments=(number, list(arguments)), why=why, **more)
+    return Control(
+        id=more.pop("id", name),
+        how=more.pop("how", "call"),
+        arguments=(number, list(arguments)),
+        why=why,
+        passed=frozenset(getattr(errno, word) for word in passed.split()),
+        **more,
+    )
 
 
 def _write(identifier: str, *paths: str) -> Control:
@@ -120,13 +132,30 @@ def controls(markers: Mapping[str, str] | None = None) -> tuple[Control, ...]:
     key = (markers or {}).get("key", "tare-no-such-key")
     made = (
         _call(
-            "mount", "none", "/", _NO_FILESYSTEM, 0, 0, why=f"{_MAY_MOUNT} ENODEV: no such type."
+            "mount",
+            "none",
+            "/",
+            _NO_FILESYSTEM,
+            0,
+            0,
+            passed="ENODEV",
+            why=f"{_MAY_MOUNT} ENODEV: no such type.",
         ),
-        _call("umount2", "/proc/self/status", 0, why=f"{_MAY_MOUNT} EINVAL: not a mount point."),
-        _call("pivot_root", 0, 0, why=f"{_MAY_MOUNT} EFAULT."),
-        _call("fsopen", _NO_FILESYSTEM, 0, why=f"{_MAY_MOUNT} ENODEV: no such type."),
-        _call("move_mount", -1, 0, -1, 0, 0, why=f"{_MAY_MOUNT} EFAULT."),
-        _call("open_tree", -1, "none", _OPEN_TREE_CLONE, why=f"{_MAY_MOUNT} EBADF."),
+        _call(
+            "umount2",
+            "/proc/self/status",
+            0,
+            passed="EINVAL",
+            why=f"{_MAY_MOUNT} EINVAL: not a mount point.",
+        ),
+        _call("pivot_root", 0, 0, passed="EFAULT", why=f"{_MAY_MOUNT} EFAULT."),
+        _call(
+            "fsopen", _NO_FILESYSTEM, 0, passed="ENODEV", why=f"{_MAY_MOUNT} ENODEV: no such type."
+        ),
+        _call("move_mount", -1, 0, -1, 0, 0, passed="EFAULT EBADF", why=f"{_MAY_MOUNT} EFAULT."),
+        _call(
+            "open_tree", -1, "none", _OPEN_TREE_CLONE, passed="EBADF", why=f"{_MAY_MOUNT} EBADF."
+        ),
         _call(
             "setns",
             ("/proc/self/ns/uts",),
@@ -163,14 +192,15 @@ def controls(markers: Mapping[str, str] | None = None) -> tuple[Control, ...]:
             "clone3",
             0,
             0,
+            passed="EINVAL",
             why="A filter cannot read its flags, hence ENOSYS; else EINVAL: size 0.",
         ),
         Control(
             id="block-device",
             how="block-device",
             arguments=(_first_block_device(),),
-            held=NO_FILE | {errno.ENODEV},
-            nothing=frozenset({errno.ENXIO}),
+            held=REFUSED | {errno.EROFS, errno.ENOENT},
+            nothing=frozenset({errno.ENXIO, errno.ENODEV}),
             why="Makes a node for the kernel's first disk, opens it for reading, removes it.",
         ),
         _call(
@@ -196,8 +226,21 @@ def controls(markers: Mapping[str, str] | None = None) -> tuple[Control, ...]:
             0,
             why="CAP_SYS_PTRACE comes first; the descriptor goes with the process.",
         ),
-        _call("io_uring_setup", 0, 0, why="sysctl io_uring_disabled comes first; then EFAULT."),
-        _call("keyctl", 0, -3, 0, why=f"{_FILTER} asks for the session keyring's number."),
+        _call(
+            "io_uring_setup",
+            0,
+            0,
+            passed="EFAULT",
+            why="sysctl io_uring_disabled comes first; then EFAULT.",
+        ),
+        _call(
+            "keyctl",
+            0,
+            -3,
+            0,
+            passed="ENOKEY EKEYREVOKED EKEYEXPIRED",
+            why=f"{_FILTER} asks for the session keyring's number.",
+        ),
         _call(
             "keyctl",
             10,
@@ -206,17 +249,18 @@ def controls(markers: Mapping[str, str] | None = None) -> tuple[Control, ...]:
             key,
             0,
             id="keyring-search",
-            held=REFUSED | {errno.ENOKEY},
+            held=REFUSED | ({errno.ENOKEY} if "key" in (markers or {}) else set()),
             why="Searches the session keyring for the key the host planted.",
         ),
-        _call("add_key", 0, 0, 0, 0, 0, why=f"{_FILTER} else EFAULT."),
-        _call("request_key", 0, 0, 0, 0, why=f"{_FILTER} else EFAULT."),
+        _call("add_key", 0, 0, 0, 0, 0, passed="EFAULT", why=f"{_FILTER} else EFAULT."),
+        _call("request_key", 0, 0, 0, 0, passed="EFAULT", why=f"{_FILTER} else EFAULT."),
         _call(
             "kexec_load",
             0,
             17,
             0,
             0x8000,
+            passed="EINVAL",
             why="CAP_SYS_BOOT comes first; then EINVAL: unknown flag and too many segments.",
         ),
         _call(
@@ -226,23 +270,53 @@ def controls(markers: Mapping[str, str] | None = None) -> tuple[Control, ...]:
             0,
             0,
             0x8000,
+            passed="EINVAL",
             why="CAP_SYS_BOOT comes first; then EINVAL: unknown flag.",
         ),
-        _call("init_module", 0, 0, "", why="CAP_SYS_MODULE comes first; then ENOEXEC: length 0."),
-        _call("finit_module", -1, "", 0, why="CAP_SYS_MODULE comes first; then EBADF."),
-        _call("delete_module", 0, 0, why="CAP_SYS_MODULE comes first; then EFAULT."),
+        _call(
+            "init_module",
+            0,
+            0,
+            "",
+            passed="ENOEXEC",
+            why="CAP_SYS_MODULE comes first; then ENOEXEC: length 0.",
+        ),
+        _call(
+            "finit_module", -1, "", 0, passed="EBADF", why="CAP_SYS_MODULE comes first; then EBADF."
+        ),
+        _call(
+            "delete_module", 0, 0, passed="EFAULT", why="CAP_SYS_MODULE comes first; then EFAULT."
+        ),
         _call(
             "open_by_handle_at",
             ("/",),
+            _NO_HANDLE,
             0,
-            0,
-            why="CAP_DAC_READ_SEARCH follows the directory descriptor; then EFAULT.",
+            passed="ESTALE",
+            why="Before CAP_DAC_READ_SEARCH come the directory descriptor and, since Linux 6.18,"
+            " the handle, so both are good; then ESTALE: no file has such a handle.",
         ),
-        _call("pidfd_getfd", -1, 0, 0, why=f"{_FILTER} else EBADF."),
-        _call("process_madvise", -1, 0, 0, 0, 0, why=f"{_FILTER} else EBADF."),
-        _call("quotactl", 0x80000700, 0, 0, 0, why=f"{_FILTER} else ENODEV: no device named."),
-        _call("swapon", 0, 0, why="CAP_SYS_ADMIN comes first; then EFAULT."),
-        _call("reboot", 0, 0, 0, 0, why="CAP_SYS_BOOT comes first; then EINVAL: no magic number."),
+        _call("pidfd_getfd", -1, 0, 0, passed="EBADF", why=f"{_FILTER} else EBADF."),
+        _call("process_madvise", -1, 0, 0, 0, 0, passed="EBADF", why=f"{_FILTER} else EBADF."),
+        _call(
+            "quotactl",
+            0x80000700,
+            0,
+            0,
+            0,
+            passed="ENODEV",
+            why=f"{_FILTER} else ENODEV: no device named.",
+        ),
+        _call("swapon", 0, 0, passed="EFAULT", why="CAP_SYS_ADMIN comes first; then EFAULT."),
+        _call(
+            "reboot",
+            0,
+            0,
+            0,
+            0,
+            passed="EINVAL",
+            why="CAP_SYS_BOOT comes first; then EINVAL: no magic number.",
+        ),
         _call(
             "syslog", 10, 0, 0, why="CAP_SYSLOG if dmesg_restrict; asks for the log's size only."
         ),
@@ -300,7 +374,9 @@ def _x86() -> tuple[Control, ...]:
             id="entry-32bit",
             how="code",
             arguments=(_GETPID_32,),
-            why="int 0x80 asks for the own pid by the 32-bit table, which a 64-bit filter misses.",
+            signals=frozenset({signal.SIGSYS, signal.SIGSEGV}),
+            why="int 0x80 asks for the own pid by the 32-bit table, which a 64-bit filter misses;"
+            " SIGSEGV on a kernel without it.",
         ),
         Control(
             id="entry-x32",
@@ -319,13 +395,25 @@ def judge_attempt(control: Control, attempt: tuple[str, Any] | None) -> ControlF
     if word == "value":
         return _found(control, Outcome.OPEN, f"succeeded with {value}")
     if word == "errno":
-        name = errno.errorcode.get(value, str(value))
-        if value in control.nothing:
-            return _found(control, Outcome.NOT_APPLICABLE, f"{name}: nothing there")
-        return _found(control, Outcome.HELD if value in control.held else Outcome.OPEN, name)
-    if word == "signal" and value in _REFUSING_SIGNALS:
+        return _judge_errno(control, value)
+    if word == "signal" and value in control.signals:
         return _found(control, Outcome.HELD, signal.Signals(value).name)
     why = f"the attempt was ended by signal {value}" if word == "signal" else str(value)
+    return _unknown(control, why)
+
+
+def _judge_errno(control: Control, number: int) -> ControlFinding:
+    name = errno.errorcode.get(number, str(number))
+    if number in control.nothing:
+        return _found(control, Outcome.NOT_APPLICABLE, f"{name}: nothing there")
+    if number in control.held:
+        return _found(control, Outcome.HELD, name)
+    if number in control.passed:
+        return _found(control, Outcome.OPEN, f"{name}, which comes after the permission")
+    return _unknown(control, f"{name} is neither a refusal nor what comes after the permission")
+
+
+def _unknown(control: Control, why: str) -> ControlFinding:
     return ControlFinding(control=control.id, outcome=None, evidence="", error=why)
 
 

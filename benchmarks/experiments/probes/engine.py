@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from benchmarks.experiments.probes import agent, files, machine, machine_agent, network, objects
+from benchmarks.experiments.probes import (
+    agent,
+    files,
+    machine,
+    machine_agent,
+    network,
+    objects,
+    restrictions,
+)
 from benchmarks.experiments.probes.controls import (
     Control,
     ControlFinding,
@@ -23,6 +31,7 @@ from benchmarks.experiments.probes.model import (
     Probe,
     Reading,
     UnreadableError,
+    Verdict,
 )
 
 if TYPE_CHECKING:
@@ -204,6 +213,9 @@ def judge_controls(examination: Examination) -> list[ControlFinding]:
 
 def _control(control: Control, sandbox: Reading, *, own: bool) -> ControlFinding:
     found = judge_attempt(control, sandbox.attempts.get(control.id))
+    if found.outcome is Outcome.HELD:
+        why = restrictions.reasons(control.id, sandbox.values)
+        return msgspec.structs.replace(found, evidence=found.evidence + why)
     if own and found.outcome is Outcome.OPEN:
         evidence = f"{found.evidence}; open towards the guest's own kernel, the host is not reached"
         return msgspec.structs.replace(found, outcome=Outcome.NOT_APPLICABLE, evidence=evidence)
@@ -214,15 +226,18 @@ def _decide(case: Case) -> Finding:
     try:
         found = case.probe.decide(case)
     except UnreadableError as error:
-        return Finding(probe=case.probe.id, verdict=None, evidence="", error=str(error))
+        why = f"{error}{restrictions.reasons(case.probe.id, case.before)}"
+        return Finding(probe=case.probe.id, verdict=None, evidence="", error=why)
     except (KeyError, IndexError, TypeError, ValueError) as error:
         # A reading of a shape nobody expected: an error of the probe, and never a safe verdict.
         why = f"the readings make no sense ({type(error).__name__}: {error})"
         return Finding(probe=case.probe.id, verdict=None, evidence="", error=why)
-    return Finding(probe=case.probe.id, verdict=found.verdict, evidence=found.evidence)
+    hidden = found.verdict in {Verdict.DENIED, Verdict.MASKED} or case.probe.id == "processes"
+    why = restrictions.reasons(case.probe.id, case.sandbox) if hidden else ""
+    return Finding(probe=case.probe.id, verdict=found.verdict, evidence=found.evidence + why)
 
 
 def _wants(*, writing: bool) -> list[tuple[Any, ...]]:
     """Gather the probes' wants, each once; the host is never opened for writing."""
     wants = dict.fromkeys(w for p in PROBES for w in p.wants if writing or w[1] != "open")
-    return list(dict.fromkeys((*_COMMON, *wants)))
+    return list(dict.fromkeys((*_COMMON, *wants, *restrictions.WANTS)))

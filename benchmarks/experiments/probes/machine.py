@@ -59,8 +59,8 @@ def _steal(case: Case) -> Judgement:
         verdict = Verdict.NAMESPACED if after and not case.own_kernel else Verdict.ABSENT
         return Judgement(verdict, f"{text}; it is told of no stolen time")
     if case.own_kernel:
-        note = "its hypervisor tells how long the host made it wait"
-        return Judgement(Verdict.SHARED_LIVE, f"{text}; {note}")
+        note = "its hypervisor's account of this guest's own waiting"
+        return Judgement(Verdict.NAMESPACED, f"{text}; {note}")
     if before <= sandbox <= after:
         return Judgement(Verdict.SHARED_LIVE, f"{text}; the host's own")
     return Judgement(Verdict.NAMESPACED, text)
@@ -71,7 +71,7 @@ def _tsc(case: Case) -> Judgement:
         return found
     before, sandbox, after = (case.get(side) for side in ("before", "sandbox", "after"))
     if "errno" in before or "errno" in after:
-        return judged(Verdict.NAMESPACED, before, sandbox, "the host reads none")
+        raise UnreadableError("the host reads none, so there is nothing to compare")
     if before["ticks"] <= sandbox["ticks"] <= after["ticks"]:
         note = "the host's count: it tells when the host was switched on"
         return judged(Verdict.SHARED_LIVE, before, sandbox, note)
@@ -102,11 +102,11 @@ PROBES: tuple[Probe, ...] = (
         kind=Kind.ACTIVITY,
         wants=(_STAT,),
         decide=_steal,
-        # Paravirtual guests are told on purpose; that is a view of the host's load all the same.
-        vm=KEPT | {Verdict.SHARED_LIVE},
+        vm=KEPT,
         about="The eighth number of the line cpu in /proc/stat: how long this kernel's CPUs waited "
-        "for the hypervisor below. In a VM it shows the host's load; a guest of KVM is told, an "
-        "emulated one is not.",
+        "for the hypervisor below. A guest of KVM is told how long it was itself kept waiting, by "
+        "an account of its own; an emulated one is told nothing. In a container the host's own "
+        "number is a leak.",
     ),
     Probe(
         id="tsc",

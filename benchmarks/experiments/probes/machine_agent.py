@@ -26,6 +26,8 @@ _PR_GET_TSC, _PR_TSC_ENABLE = 25, 1
 _HYPERVISOR = 1 << 31
 _BRAND = 0x80000002
 _APART_S = 0.02
+IDENTIFYING = 8
+"""Bytes from which on a value does not agree by chance with another's."""
 _PAGES: list[Any] = []
 
 
@@ -36,11 +38,14 @@ def refuse_elsewhere() -> None:
 
 
 def instructions(code: str, *kinds: Any) -> Callable[..., int]:
-    """Turn a few instructions into a function; refused where no memory may be executed."""
+    """Turn a few instructions into a function; an error where no memory may be executed."""
     import ctypes
     import mmap
 
-    page = mmap.mmap(-1, mmap.PAGESIZE, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
+    try:
+        page = mmap.mmap(-1, mmap.PAGESIZE, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
+    except OSError as refused:  # not the instruction is refused, but memory to have it in
+        raise RuntimeError("no memory may be executed here (SELinux's execmem?)") from refused
     page.write(bytes.fromhex(code))
     held = ctypes.c_char.from_buffer(page)
     _PAGES.append(held)  # the page lives as long as this
@@ -122,12 +127,16 @@ def link_addresses(path: str) -> dict[str, Any]:
 
 
 def list_variables() -> dict[str, Any]:
-    """Map each variable of the environment to a checksum: the values may be secrets."""
+    """Map each variable of the environment to a checksum: the values may be secrets.
+
+    A short value has 0 for one: it identifies nobody, and its checksum would give it away.
+    """
     import binascii
 
     return {
         "variables": {
-            name.decode("latin-1"): binascii.crc32(value) for name, value in os.environb.items()
+            name.decode("latin-1"): binascii.crc32(value) if len(value) >= IDENTIFYING else 0
+            for name, value in os.environb.items()
         }
     }
 

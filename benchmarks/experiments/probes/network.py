@@ -13,7 +13,7 @@ from benchmarks.experiments.probes.model import (
     UnreadableError,
     Verdict,
 )
-from benchmarks.experiments.probes.rules import content, judged, refusal
+from benchmarks.experiments.probes.rules import judged, refusal, same
 
 if TYPE_CHECKING:
     from benchmarks.experiments.probes.model import Want
@@ -45,10 +45,9 @@ def _links(case: Case) -> Judgement:
     host, sandbox = case.get("before"), case.get("sandbox")
     if case.own_kernel:
         return judged(Verdict.NAMESPACED, host, sandbox, "of another kernel")
-    same = content(case.get("before", 1)) == content(case.get("sandbox", 1))
     # A sysfs of the host shows its links even to a process in another network namespace.
     strangers = (set(host.get("names", [])) & set(sandbox["names"])) - {"lo", "eth0"}
-    verdict = Verdict.SHARED_LIVE if same or strangers else Verdict.NAMESPACED
+    verdict = Verdict.SHARED_LIVE if same(case, 1) or strangers else Verdict.NAMESPACED
     return judged(verdict, host, sandbox)
 
 
@@ -75,8 +74,7 @@ def _neighbours(case: Case) -> Judgement:
     if found := refusal(case):
         return found
     known = {row[_HARDWARE] for row in _table(case, "sandbox")}
-    same = content(case.get("before", 2)) == content(case.get("sandbox", 2))
-    if same and not case.own_kernel:
+    if not case.own_kernel and same(case, 2):
         return Judgement(Verdict.SHARED_LIVE, "sandbox: the host's own table")
     if not known:
         return Judgement(Verdict.ABSENT, "sandbox: knows no neighbour")

@@ -19,7 +19,15 @@ from benchmarks.experiments.probes.model import (
     UnreadableError,
     Verdict,
 )
-from benchmarks.experiments.probes.rules import content, marked, refusal, same_namespace, writable
+from benchmarks.experiments.probes.rules import (
+    MISSING,
+    REFUSED,
+    marked,
+    refusal,
+    same,
+    same_namespace,
+    writable,
+)
 
 if TYPE_CHECKING:
     from benchmarks.experiments.probes.model import Decide, Want
@@ -49,23 +57,46 @@ ALLOWED = sum(1 << number for number in PODMAN.values())
 _STANDARD_DEVICES = frozenset(
     {"null", "zero", "full", "random", "urandom", "tty", "ptmx", "console"}
 )
-_CONVENTIONAL = frozenset(
-    {
-        "PATH",
-        "HOME",
-        "LANG",
-        "LANGUAGE",
-        "TERM",
-        "PWD",
-        "SHLVL",
-        "USER",
-        "LOGNAME",
-        "SHELL",
-        "TZ",
-        "_",
-    }
-)
-"""Variables that are alike everywhere."""
+_ANSWERS = {True, *REFUSED, *MISSING, "ENOMEDIUM"}
+"""What opening a device may say; any other error says neither yes nor no."""
+_OF_USERS = [
+    "PATH",
+    "HOME",
+    "LANG",
+    "LANGUAGE",
+    "TERM",
+    "COLORTERM",
+    "USER",
+    "LOGNAME",
+    "SHELL",
+    "TZ",
+    "MAIL",
+    "HOSTNAME",
+    "EDITOR",
+    "VISUAL",
+    "PAGER",
+    "LESSOPEN",
+    "LESSCLOSE",
+    "LS_COLORS",
+    "DEBIAN_FRONTEND",
+    "container",
+]
+_OF_SHELLS = ["PWD", "OLDPWD", "SHLVL", "_"]
+"""A shell makes these itself (dash(1), bash(1)), in a guest as well."""
+_OF_SYSTEMD = [
+    "NOTIFY_SOCKET",
+    "MEMORY_PRESSURE_WATCH",
+    "MEMORY_PRESSURE_WRITE",
+    "DBUS_SESSION_BUS_ADDRESS",
+    "XDG_RUNTIME_DIR",
+    "XDG_CONFIG_DIRS",
+    "XDG_DATA_DIRS",
+    "XDG_SEAT",
+    "XDG_SESSION_CLASS",
+    "XDG_SESSION_TYPE",
+]
+_CONVENTIONAL = frozenset([*_OF_USERS, *_OF_SHELLS, *_OF_SYSTEMD])
+"""Variables whose values agree without being inherited."""
 
 _WRITE = os.O_WRONLY
 _SYSCTLS = (
@@ -88,9 +119,11 @@ def _link(namespace: str) -> Want:
 def _hostname(case: Case) -> Judgement:
     host, sandbox = case.get("before").get("node"), case.get("sandbox").get("node")
     evidence = f"host: {host}; sandbox: {sandbox}"
+    if not host or not sandbox:
+        raise UnreadableError(f"there is no name on one side ({evidence})")
     if host != sandbox:
         return Judgement(Verdict.NAMESPACED, evidence)
-    own = case.own_kernel or case.get("before", 1) != case.get("sandbox", 1)
+    own = case.own_kernel or not same(case, 1)
     # An equal name in a namespace of its own was copied: known, but it will not follow the host.
     verdict = Verdict.SHARED_CONSTANT if own else Verdict.SHARED_LIVE
     return Judgement(verdict, evidence)
@@ -122,8 +155,9 @@ def _mount_paths(case: Case) -> Judgement:
 def _uid_map(case: Case) -> Judgement:
     if found := refusal(case):
         return found
-    text = " ".join(case.get("sandbox")["text"].split())
-    shared = text == "0 0 4294967295" and not case.own_kernel
+    host, text = (" ".join(case.get(side)["text"].split()) for side in ("before", "sandbox"))
+    # On a host that is a container itself, its own root is what is shared, and it may be mapped.
+    shared = (text == host or text.startswith("0 0 ")) and not case.own_kernel
     return Judgement(Verdict.SHARED_LIVE if shared else Verdict.NAMESPACED, f"sandbox: {text}")
 
 
@@ -152,7 +186,7 @@ def _capabilities(case: Case) -> Judgement:
     if not extra and not sets["CapInh"] and not sets["CapAmb"]:
         return Judgement(Verdict.DENIED, f"{text}; none beyond Podman's eleven")
     text = f"{text}; {extra.bit_count()} beyond Podman's eleven"
-    mine = case.own_kernel or content(case.get("before", 1)) != content(case.get("sandbox", 1))
+    mine = case.own_kernel or not same(case, 1)
     note = "in a user namespace of its own" if mine and not case.own_kernel else ""
     note = "over its own kernel" if case.own_kernel else note
     verdict = Verdict.NAMESPACED if mine else Verdict.SHARED_LIVE
@@ -171,17 +205,23 @@ def _restriction(field: str, wanted: str) -> Decide:
 
 
 def _devices(case: Case) -> Judgement:
-    devices = case.get("sandbox").get("devices")
-    if devices is None:
-        return Judgement(Verdict.ABSENT, "sandbox: no /dev")
+    if found := refusal(case):
+        return found
+    devices = case.get("sandbox")["devices"]
     extra = {name: entry for name, entry in devices.items() if name not in _STANDARD_DEVICES}
     opened = sorted(name for name, entry in extra.items() if entry[3] is True)
+    tried = {name: entry[3] for name, entry in extra.items() if entry[3] is not None}
+    unclear = [f"{name}: {said}" for name, said in tried.items() if said not in _ANSWERS]
     if not extra:
         return Judgement(Verdict.ABSENT, f"sandbox: only {', '.join(sorted(devices))}")
     if case.own_kernel:
         return Judgement(Verdict.NAMESPACED, f"sandbox: {len(extra)} devices of its own kernel")
     if opened:
         return Judgement(Verdict.SHARED_LIVE, f"sandbox: opens {', '.join(opened[:6])}")
+    if unclear:
+        raise UnreadableError(f"{', '.join(unclear[:6])} says neither yes nor no")
+    if not tried:
+        raise UnreadableError(f"{len(extra)} nodes of which none may be opened without effects")
     return Judgement(Verdict.DENIED, f"sandbox: {len(extra)} nodes, none tried opens")
 
 
@@ -197,12 +237,15 @@ def _descriptors(case: Case) -> Judgement:
 
 
 def _environment(case: Case) -> Judgement:
-    """Judge variables by name and checksum; only names are told, for values may be secrets."""
+    """Judge variables by name and checksum; only names are told, for values may be secrets.
+
+    Short values have no checksum (see ``machine_agent``): ``CI=true`` agrees by chance.
+    """
     if found := refusal(case):
         return found
     host, sandbox = (case.get(side)["variables"] for side in ("before", "sandbox"))
-    same = {name for name, value in sandbox.items() if host.get(name) == value}
-    inherited = sorted(n for n in same - _CONVENTIONAL if not n.startswith("LC_"))
+    alike = {name for name, value in sandbox.items() if value and host.get(name) == value}
+    inherited = sorted(n for n in alike - _CONVENTIONAL if not n.startswith("LC_"))
     if inherited:
         return Judgement(Verdict.SHARED_LIVE, f"sandbox: inherits {', '.join(inherited)}")
     return Judgement(Verdict.NAMESPACED, f"sandbox: {len(sandbox)} variables, none of the host's")
@@ -341,8 +384,9 @@ PROBES: tuple[Probe, ...] = (
         Kind.OBJECTS,
         (("environment", "variables"),),
         _environment,
-        "A variable with a name and value of the harness's own, beside those that every system "
-        "has. Values are compared by checksum and never kept.",
+        "A variable with a name and a value of eight bytes or more of the harness's own, beside "
+        "those that every system has or a shell makes itself, such as OLDPWD. Values are compared "
+        "by checksum and never kept.",
     ),
     _openable("sysctls", "the kernel's settings", tuple(f"/proc/sys/{n}" for n in _SYSCTLS)),
     _openable("sysrq", "the kernel's emergency keys", ("/proc/sysrq-trigger",)),

@@ -32,16 +32,24 @@ _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _ADDRESS = re.compile(r"\b[0-9a-f]{4,16}\b")
 REFUSED = frozenset({"EACCES", "EPERM"})
 """Errors by which a kernel refuses."""
-MISSING = frozenset({"ENOENT", "ENOTDIR", "ENXIO", "ENODEV", "EOPNOTSUPP", "ENOSYS", "EINVAL"})
-"""Errors that mean there is no such thing."""
+MISSING = frozenset({"ENOENT", "ENOTDIR", "ENXIO", "ENODEV", "EOPNOTSUPP", "ENOSYS"})
+"""Errors that mean there is no such thing. Any other error says nothing: the probe errs."""
 _SHOWN = 60
 _PLACE = 4
 """Field of a mount point in a line of mountinfo, from 0 (proc_pid_mountinfo(5))."""
 
 
 def refusal(case: Case, index: int = 0) -> Judgement | None:
-    """Judge what was not to be had: denied, absent, or masked by /dev/null or emptiness."""
+    """Judge what was not to be had: denied, absent, or masked by /dev/null or emptiness.
+
+    Raises:
+        UnreadableError: One side was answered an error that says neither yes nor no.
+    """
     host, sandbox = case.get("before", index), case.get("sandbox", index)
+    for side, reading in (("host", host), ("sandbox", sandbox)):
+        if reading.get("errno", "ENOENT") not in REFUSED | MISSING:
+            why = f"the {side} was answered {reading['errno']}, which says neither yes nor no"
+            raise UnreadableError(why)
     errno = sandbox.get("errno")
     if errno in REFUSED:
         return judged(Verdict.DENIED, host, sandbox)
@@ -49,8 +57,6 @@ def refusal(case: Case, index: int = 0) -> Judgement | None:
         path = "".join(case.probe.wants[index][2:3])
         hidden = under_a_mask(path, _masks(case))
         return judged(Verdict.MASKED if hidden else Verdict.ABSENT, host, sandbox)
-    if errno is not None:
-        raise UnreadableError(f"the sandbox answered {errno}, which says neither yes nor no")
     if content(host) and not content(sandbox):
         return judged(Verdict.ABSENT if case.own_kernel else Verdict.MASKED, host, sandbox)
     if sandbox.get("null") and not host.get("null"):
@@ -98,9 +104,13 @@ def readable(case: Case) -> Judgement:
         return found
     before, sandbox, after = (case.get(side) for side in ("before", "sandbox", "after"))
     if "errno" in before:
-        # The sandbox reads what the host lacks: its own; what the host was refused: more than we.
-        own = case.own_kernel or before["errno"] in MISSING
-        return judged(Verdict.NAMESPACED if own else Verdict.SHARED_LIVE, before, sandbox)
+        # The sandbox reads what the host lacks: its own. What the host was refused is unknown.
+        if case.own_kernel or before["errno"] in MISSING:
+            return judged(Verdict.NAMESPACED, before, sandbox)
+        why = f"the host itself is refused it ({before['errno']}), so there is nothing to compare"
+        raise UnreadableError(why)
+    if "errno" in after:
+        raise UnreadableError(f"the host read it once, and then was answered {after['errno']}")
     return _compared(case, before, sandbox, after)
 
 
@@ -233,11 +243,27 @@ def marked(name: str) -> Decide:
             return Judgement(Verdict.ABSENT, f"{sandbox['errno']}: no list to look in")
         if sandbox.get("errno") in REFUSED:
             return Judgement(Verdict.DENIED, f"{sandbox['errno']}")
+        if "errno" in sandbox:
+            raise UnreadableError(f"the sandbox was answered {sandbox['errno']}")
         if sandbox.get("null"):
             return Judgement(Verdict.MASKED, f"the host's {name} is behind a mask")
         return Judgement(Verdict.NAMESPACED, f"the host's {name} {mark} is not in sight")
 
     return decide
+
+
+def same(case: Case, index: int = 0) -> bool:
+    """Whether host and sandbox read the same link, such as that of a namespace.
+
+    Raises:
+        UnreadableError: One of them could not read it; two that failed are not equal.
+    """
+    host, sandbox = (case.get(side, index) for side in ("before", "sandbox"))
+    for side, reading in (("host", host), ("sandbox", sandbox)):
+        if not content(reading):
+            what = f"{case.probe.wants[index][0]}: {shown(reading)}"
+            raise UnreadableError(f"the {side} could not read {what}")
+    return bool(content(host) == content(sandbox))
 
 
 def same_namespace(case: Case) -> Judgement:
@@ -247,13 +273,13 @@ def same_namespace(case: Case) -> Judgement:
         return found
     if case.own_kernel:
         return judged(Verdict.NAMESPACED, host, sandbox, "of another kernel")
-    equal = content(host) == content(sandbox)
+    equal = same(case)
     return judged(Verdict.SHARED_LIVE if equal else Verdict.NAMESPACED, host, sandbox)
 
 
 def writable(case: Case) -> Judgement:
     """Judge files that opening for writing would give power over the host's kernel."""
-    opened, refused, missing = [], set(), 0
+    opened, unclear, refused, missing = [], [], set(), 0
     for want in case.probe.wants:
         found = case.sandbox.get(want[0])
         if found is None or "error" in found:
@@ -264,11 +290,15 @@ def writable(case: Case) -> Judgement:
             opened.append(want[2])
         elif errno in MISSING:
             missing += 1
-        else:
+        elif errno in REFUSED | {"EROFS"}:
             refused.add(errno)
+        else:
+            unclear.append(f"{want[2]}: {errno}")
     if opened:
         verdict = Verdict.NAMESPACED if case.own_kernel else Verdict.SHARED_LIVE
         return Judgement(verdict, f"sandbox: opens for writing: {', '.join(opened)}")
+    if unclear:
+        raise UnreadableError(f"{', '.join(unclear)} says neither yes nor no")
     if refused:
         return Judgement(Verdict.DENIED, f"sandbox: {', '.join(sorted(refused))} for all")
     return Judgement(Verdict.ABSENT, f"sandbox: none of {missing} exists")

@@ -129,7 +129,9 @@ def _scan(
     try:
         with recording(_family(instance)) as trace:
             answers = _run(instance, wanted)["answers"]
-        entered = tuple(map(calls.shown, sorted(attribution.entered(trace.events))))
+        entered = tuple(map(calls.shown, sorted(attribution.entered(trace.events)))) or None
+        if entered is None:  # no filter stops every call, the answer's included
+            errors["entered"] = "the tracer saw none of the calls that were tried"
     except UnsuitableHostError as error:
         errors["entered"] = str(error)
         answers = _run(instance, wanted)["answers"]
@@ -151,7 +153,7 @@ def _of_monitor(instance: Instance) -> Surface:
         with recording(threads) as trace:
             done = _run(instance, [])
         made = _with_calls(
-            made, [event for event in _of(threads, trace.events) if isinstance(event, Call)]
+            made, [event for event in _of(trace.traced, trace.events) if isinstance(event, Call)]
         )
     except (MeasurementError, UnsuitableHostError, psutil.Error) as error:
         errors["calls"] = str(error)
@@ -160,7 +162,7 @@ def _of_monitor(instance: Instance) -> Surface:
         threads = {thread.id for pid in pids for thread in psutil.Process(pid).threads()}
         with recording(threads, functions=True) as trace:
             _run(instance, [])
-        named = attribution.functions(_of(threads, trace.events))
+        named = attribution.functions(_of(trace.traced, trace.events))
     except (MeasurementError, UnsuitableHostError, psutil.Error) as error:
         errors["functions"] = str(error)
     try:
@@ -194,6 +196,8 @@ def _of(threads: set[int], events: Sequence[Event]) -> list[Call | Function]:
 
 def _with_calls(made: Surface, found: Iterable[Call]) -> Surface:
     seen = list(found)
+    if not seen:  # no program makes none, so they were not seen
+        raise MeasurementError("the tracer saw no system call of the processes it was given")
     counts = Counter(calls.shown(call.number) for call in seen)
     ioctl = next((call.number for call in seen if calls.name_of(call.number) == "ioctl"), None)
     return msgspec.structs.replace(

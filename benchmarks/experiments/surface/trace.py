@@ -55,8 +55,15 @@ type Event = Call | Fork | Function
 
 @dataclass
 class Trace:
-    """What was recorded, in the order in which it happened; filled when the recording ends."""
+    """What was recorded.
 
+    Attributes:
+        traced: The processes' numbers in the recording, which are those of the kernel's first pid
+            namespace whatever they are here.
+        events: What happened, in its order; filled when the recording ends.
+    """
+
+    traced: set[int] = field(default_factory=set)
     events: list[Event] = field(default_factory=list)
 
     def calls(self) -> list[Call]:
@@ -90,12 +97,14 @@ def recording(pids: Iterable[int], *, functions: bool = False) -> Iterator[Trace
     ) as process:
         assert process.stdout is not None
         said = process.stdout.readline()
-        if said != "tracing\n":
+        word, *traced = said.split() or [""]
+        if word != "tracing":
             what = "functions of the kernel" if functions else "system calls"
             if not said.startswith("refused"):
                 raise UnsuitableHostError(f"the tracer of {what} died; try again")
             why = said.removeprefix("refused").strip()
             raise UnsuitableHostError(f"{what} cannot be traced on this host: {why}")
+        trace.traced = {int(number) for number in traced}
         yield trace
         try:
             out, _ = process.communicate(timeout=_DUMP_S)

@@ -474,9 +474,10 @@ def test_only_what_the_engine_made_is_removed(network: Network, name: str) -> No
 
 
 def test_a_user_without_privileges_is_told_what_to_do() -> None:
+    # Imported before, since the project may lie in root's home, which others cannot read.
     code = (
-        "import os, sys; from runtime.network import Network; os.setgroups([]); os.setgid(65534);"
-        "os.setuid(65534)\n"
+        "import os, sys; from pyroute2 import IPRoute; from runtime.network import Network, errors;"
+        "os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
         "if sys.argv[1:]: os.unshare(os.CLONE_NEWUSER)\n"
         "Network('tare-0123456789ab')"
     )

@@ -112,7 +112,7 @@ class Synthetic:
         taken.append(self._number(block, sandbox, "startup", "stop_s", "s", stop))
         for name, size in self.memory[kind].items():
             taken.append(self._number(block, sandbox, "memory", name, "bytes", size * MIB))
-        count = float(PROCESSES[kind])
+        count = float(PROCESSES.get(kind, 2))
         taken.append(
             self._number(block, sandbox, "memory", "processes", "count", count, exact=True)
         )

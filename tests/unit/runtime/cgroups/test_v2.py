@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from runtime.cgroups import files, v2
+from runtime.cgroups.home import Home
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,7 +37,7 @@ def test_v2_limits_use_v2_words(unified: Path) -> None:
 
 
 def test_v2_missing_controller_says_what_to_do(unified: Path) -> None:
-    with pytest.raises(files.CgroupOSError, match="Delegate=yes"):
+    with pytest.raises(files.CgroupOSError, match="is not delegated to"):
         v2.UnifiedGroup(str(unified)).limit({"io_weight": 1})
 
 
@@ -58,30 +59,6 @@ def pose_unified(folder: Path, available: str, handed_on: str, procs: str | None
 
 def handed_on(root: Path) -> dict[str, str]:
     return {str(file): file.read_text() for file in root.rglob("cgroup.subtree_control")}
-
-
-def test_an_empty_group_is_used_itself(tmp_path: Path) -> None:
-    pose_unified(tmp_path / "top", "memory cpu pids", "memory cpu pids")
-    pose_unified(tmp_path / "top" / "own", "memory cpu pids", "", procs="")
-    before = handed_on(tmp_path)
-    assert v2.place(str(tmp_path / "top" / "own")) == str(tmp_path / "top" / "own")
-    assert handed_on(tmp_path) == before
-
-
-def test_a_busy_group_is_left_for_the_nearest_that_hands_controllers_on(tmp_path: Path) -> None:
-    pose_unified(tmp_path / "top", "memory cpu pids", "memory cpu pids")
-    pose_unified(tmp_path / "top" / "slice", "memory cpu pids", "memory pids", procs="")
-    pose_unified(tmp_path / "top" / "slice" / "own", "memory pids", "", procs="7\n")
-    before = handed_on(tmp_path)
-    manager = v2.UnifiedManager("tare-0", str(tmp_path / "top" / "slice" / "own"))
-    assert manager.paths == {"unified": f"{tmp_path}/top/tare-0"}
-    # a busy group would become the root of a threaded subtree, and those above are not ours
-    assert handed_on(tmp_path) == before
-
-
-def test_without_any_such_group_the_own_one_remains(tmp_path: Path) -> None:
-    pose_unified(tmp_path / "top" / "own", "", "", procs="7\n")
-    assert v2.place(str(tmp_path / "top" / "own")) == str(tmp_path / "top" / "own")
 
 
 def test_controllers_are_handed_on_all_at_once(tmp_path: Path) -> None:
@@ -110,7 +87,7 @@ def test_v2_controller_is_handed_on_when_a_limit_asks_for_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pose_unified(tmp_path, "memory cpu pids io", "memory cpu pids")
-    manager = v2.UnifiedManager("tare-0", str(tmp_path))
+    manager = v2.UnifiedManager("tare-0", Home(str(tmp_path), hands_on=True))
     pose_unified(tmp_path / "tare-0", "memory cpu pids io", "")
     group = manager.create("a")
     log = []

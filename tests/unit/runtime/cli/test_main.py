@@ -52,8 +52,7 @@ def test_an_error_is_logged_as_one_object(
         ("--log-format yaml list", "--log-format 'yaml'"),
         ("--log invalid:/path list", "only files are logged to"),
         ("--log-level loud list", "--log-level 'loud'"),
-        ("--cgroup-manager cgroups list", "neither cgroupfs nor disabled"),
-        ("--systemd-cgroup create c1", "leave --systemd-cgroup out"),
+        ("--cgroup-manager cgroups list", "none of cgroupfs, systemd and disabled"),
         ("checkpoint c1", "does not drive CRIU"),
         ("restore --bundle /b c1", "does not drive CRIU"),
         ("checkpoint --help", "does not drive CRIU"),
@@ -65,6 +64,17 @@ def test_what_is_refused(
     line: str, said: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert said in fails(capfd, "--root", str(tmp_path), *line.split())
+
+
+def test_groups_of_systemd_need_systemd(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.path.isdir", lambda path: path != "/run/systemd/system")
+    for option in ("--systemd-cgroup", "--cgroup-manager=systemd"):
+        told = fails(capfd, "--root", str(tmp_path), option, "create", "c1")
+        assert "leave --systemd-cgroup out" in told
+    told = fails(capfd, "--root", f"{tmp_path}/none", "--systemd-cgroup", "delete", "c1")
+    assert "leave --systemd-cgroup out" not in told
 
 
 def test_a_surprise_is_one_line_and_no_trace(

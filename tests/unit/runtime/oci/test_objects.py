@@ -72,7 +72,7 @@ def test_features_say_what_can_be_asked_for() -> None:
     assert len(linux["namespaces"]) == 8
     assert linux["capabilities"] == list(capabilities.ALL)
     assert linux["cgroup"] == {
-        "v1": True, "v2": True, "systemd": False, "systemdUser": False, "rdma": False,
+        "v1": True, "v2": True, "systemd": True, "systemdUser": True, "rdma": False,
     }  # fmt: skip
     assert linux["mountExtensions"] == {"idmap": {"enabled": True}}
     for absent in ("apparmor", "selinux", "intelRdt", "netDevices"):

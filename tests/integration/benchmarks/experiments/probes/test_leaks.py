@@ -154,7 +154,7 @@ def test_trying_the_controls_leaves_the_host_as_it_was() -> None:
 def test_what_a_killed_campaign_planted_is_gone_when_the_next_has_planted() -> None:
     plant = (
         "import os, signal\n"
-        "from benchmarks import probes\n"
+        "from benchmarks.experiments import probes\n"
         "with probes.planted() as marks:\n"
         "    print(marks['process'], flush=True)\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"

@@ -18,6 +18,7 @@ import pytest
 import runtime
 from benchmarks.experiments import surface
 from benchmarks.experiments.surface import offline, trace
+from benchmarks.experiments.surface.tracer import pid_namespace
 from benchmarks.sandboxes.kinds.container import ContainerInstance
 from runtime import seccomp
 from runtime.spec import profiles
@@ -52,6 +53,16 @@ def found(engine: runtime.Engine, default: runtime.Spec) -> surface.Surface:
         return surface.measure(instance)
 
 
+@pytest.fixture
+def traced(found: surface.Surface) -> surface.Surface:
+    """Skip, with the host's reason, where its tracepoints cannot be used."""
+    why = found.errors.get("calls", "")
+    if "cannot be traced on this host" in why:
+        pytest.skip(f"not here: {why}")
+    return found
+
+
+@pytest.mark.usefixtures("traced")
 def test_a_container_makes_calls_of_the_host_and_nothing_errs(found: surface.Surface) -> None:
     assert found.errors.keys() <= {"functions"}  # a host may lock its function tracer up
     assert bool(found.functions) is not ("functions" in found.errors)
@@ -60,6 +71,7 @@ def test_a_container_makes_calls_of_the_host_and_nothing_errs(found: surface.Sur
     assert len(set(found.done)) == 7
 
 
+@pytest.mark.usefixtures("traced")
 def test_both_scans_agree_on_the_filter(found: surface.Surface) -> None:
     """What was answered inside had passed the filter; what the filter stopped was refused."""
     assert found.entered is not None
@@ -70,6 +82,7 @@ def test_both_scans_agree_on_the_filter(found: surface.Surface) -> None:
     assert {"mount", "bpf", "keyctl", "io_uring_setup"}.isdisjoint(found.entered)
 
 
+@pytest.mark.usefixtures("traced")
 def test_the_evaluated_filter_is_the_one_that_the_kernel_runs(found: surface.Surface) -> None:
     """Calls without a name here are left out of both."""
     assert found.entered is not None
@@ -85,6 +98,7 @@ def test_no_new_privs_left_out_is_noticed(
     assert (found.status["NoNewPrivs"], without.status["NoNewPrivs"]) == ("1", "0")
 
 
+@pytest.mark.usefixtures("traced")
 def test_a_filter_left_out_is_noticed(
     engine: runtime.Engine, default: runtime.Spec, found: surface.Surface
 ) -> None:
@@ -95,6 +109,7 @@ def test_a_filter_left_out_is_noticed(
     assert {"mount", "bpf", "keyctl"} <= set(without.entered)
 
 
+@pytest.mark.usefixtures("traced")
 def test_one_call_that_a_filter_lets_pass_is_counted(
     engine: runtime.Engine, default: runtime.Spec, found: surface.Surface
 ) -> None:
@@ -121,6 +136,47 @@ def test_one_more_capability_is_noticed(
     assert added == 1 << 19
 
 
+@pytest.mark.usefixtures("traced")
+def test_calls_are_counted_in_a_pid_namespace_of_its_own(tmp_path: Path) -> None:
+    """As on a CI runner in a container: tracepoints know the first namespace's numbers alone."""
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import os, subprocess\n"
+        "from benchmarks.experiments.surface.trace import recording\n"
+        "cat = subprocess.Popen(['/bin/cat'], stdin=subprocess.PIPE, stdout=subprocess.PIPE)\n"
+        "with recording([cat.pid]) as trace:\n"
+        "    cat.communicate(b'a word')\n"
+        "assert len(trace.traced) == 1, trace.traced\n"
+        "assert cat.pid not in trace.traced\n"
+        "assert {call.pid for call in trace.calls()} == trace.traced, trace.events\n"
+    )
+    unshare = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"]
+    done = subprocess.run(
+        [*unshare, sys.executable, str(program)],
+        env={**os.environ, "PYTHONPATH": str(Path.cwd())},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_tracer_of_another_pid_namespace_is_left_alone() -> None:
+    """Whether it still runs cannot be seen from here."""
+    script = 'exec "$0" -I -S "$1" abcdabcdabcd 64 $$'
+    unshare = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child", "sh", "-c", script]
+    with subprocess.Popen(
+        [*unshare, sys.executable, str(trace._TRACER)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as tracer:
+        assert tracer.stdout is not None
+        if tracer.stdout.readline().split()[0] != "tracing":
+            pytest.skip("not here: the host refuses its tracepoints")
+        assert [left for left in surface.leftovers() if "abcdabcdabcd" in left] == []
+
+
 def test_what_a_killed_tracer_left_is_found_and_removed() -> None:
     """Only its own: other tracers of this project may be at work on this host."""
     tracer = subprocess.Popen(
@@ -130,8 +186,8 @@ def test_what_a_killed_tracer_left_is_found_and_removed() -> None:
         text=True,
     )
     assert tracer.stdout is not None
-    assert tracer.stdout.readline() == "tracing\n"
-    mine = f"trace tare-trace-{tracer.pid}-feedfeedfeed"
+    assert tracer.stdout.readline().split()[0] == "tracing"
+    mine = f"trace tare-trace-{tracer.pid}-{pid_namespace()}-feedfeedfeed"
     assert mine not in surface.leftovers()
     tracer.send_signal(signal.SIGKILL)
     tracer.wait()

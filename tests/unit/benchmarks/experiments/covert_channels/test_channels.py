@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import inspect
 import random
 import subprocess
@@ -113,9 +114,9 @@ def test_an_accident_at_one_in_a_hundred_is_no_channel() -> None:
 def test_an_end_that_cannot_keep_up_stops_with_its_timetable() -> None:
     began = time.time()
     slow = "FORKS = 10**6\n"
-    call = f"main(send, 'forks', {began + 0.6}, 0.01, [1] * 20)"
+    call = "main(send, 'forks', time.time() + 0.6, 0.01, [1] * 20)"
     assert play(slow + call) == ["sent"]
-    assert time.time() - began < 20
+    assert time.time() - began < 60  # twenty slots of a million forks would take minutes
 
 
 def test_a_message_is_drawn_from_its_seed() -> None:
@@ -215,17 +216,25 @@ def test_an_end_that_is_kept_from_its_source_says_so() -> None:
     ]
 
 
+def test_an_error_that_nobody_expects_breaks_an_end_and_closes_no_channel() -> None:
+    for number in errno.errorcode:
+        error = OSError(number, "no")
+        closed = isinstance(agent.closed_by(error, "/proc/locks"), agent.ClosedError)
+        assert closed == (errno.errorcode[number] in agent.CLOSING), errno.errorcode[number]
+    assert {"EIO", "EMFILE", "ENOMEM", "EINVAL"}.isdisjoint(agent.CLOSING)
+
+
 def test_an_end_that_begins_too_late_says_so() -> None:
     assert play("main(receive, 'meminfo', 5.0, 0.01, 2, 6)") == ["closed late"]
 
 
 def test_both_ends_keep_their_timetable() -> None:
-    start = time.time() + 0.7
-    seen = play(f"main(receive, 'meminfo', {start}, 0.01, 10, 4)")
+    began = time.time()
+    seen = play("main(receive, 'meminfo', time.time() + 0.7, 0.1, 10, 4)")
     times = [float(line.split()[0]) for line in seen]
-    assert start <= times[0] < times[-1]
+    assert began + 0.7 <= times[0] < times[-1]
     assert len(seen) > 5
-    assert play(f"main(send, 'forks', {time.time() + 0.5}, 0.01, [1, 0, 1])") == ["sent"]
+    assert play("main(send, 'forks', time.time() + 0.5, 0.01, [1, 0, 1])") == ["sent"]
 
 
 def test_an_act_is_not_heaped_up_where_its_end_was_passed_over() -> None:

@@ -60,9 +60,8 @@ def test_the_names_are_those_of_the_agent() -> None:
 def test_an_aggressor_ends_with_its_timetable_and_leaves_nothing(
     aggressor: str, large: Path
 ) -> None:
-    start = time.time() + 0.5
     running = subprocess.Popen(
-        program(f"attack, {aggressor!r}, {start}, 0.05, [1, 0]", large),
+        program(f"attack, {aggressor!r}, time.time() + 0.5, 0.05, [1, 0]", large),
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,
@@ -101,16 +100,16 @@ def test_an_aggressor_that_lost_its_parent_is_ended_by_its_own_alarm(aggressor: 
 
 @pytest.mark.parametrize("victim", VICTIMS)
 def test_a_victim_says_what_it_did_in_each_slot(victim: str, large: Path) -> None:
-    start = time.time() + 0.5
     done = subprocess.run(
-        program(f"endure, {victim!r}, {start}, 0.06, 3, 0.01", large),
+        program(f"endure, {victim!r}, time.time() + 0.5, 0.2, 3, 0.01", large),
         capture_output=True,
         check=True,
         text=True,
     )
     rates = [float(rate) for rate in done.stdout.split()]
     assert len(rates) == 3
-    assert all(rate > 0 for rate in rates)
+    assert all(rate >= 0 for rate in rates)
+    assert any(rates)  # on a busy host a slot may pass without a turn
 
 
 @pytest.mark.parametrize("call", ["attack, 'cpu', 5.0, 1.0, [1]", "endure, 'cpu', 5.0, 1.0, 1, 0"])
@@ -120,8 +119,25 @@ def test_a_role_that_begins_too_late_does_nothing(call: str) -> None:
 
 
 def test_the_kernels_own_time_only_grows() -> None:
-    before = uncharged_s()
+    try:
+        before = uncharged_s()
+    except MeasurementError as error:
+        pytest.skip(f"not here: {error}")
     assert uncharged_s() >= before >= 0
+
+
+def test_kernel_threads_that_cannot_be_seen_are_not_taken_for_idle(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As in a pid namespace of its own, whose /proc lists this process alone."""
+    own = tmp_path / "1"
+    own.mkdir()
+    (own / "stat").write_text("1 (tare) S 0 1 1 0 -1 4194560 0 0\n")
+    (own / "schedstat").write_text("5000000000 1 1\n")
+    entries = list(os.scandir(tmp_path))
+    monkeypatch.setattr(os, "scandir", {"/proc": entries}.get)
+    with pytest.raises(MeasurementError, match="cannot be seen from here"):
+        uncharged_s()
 
 
 def recorded(found: Interference) -> list[Sample]:
@@ -166,7 +182,12 @@ class Breaking:
 @pytest.mark.parametrize(
     ("refuses", "why"), [(True, "no such program"), (False, "broke: MemoryError")]
 )
-def test_an_agent_that_breaks_is_an_error_and_no_slowdown(refuses: bool, why: str) -> None:  # noqa: FBT001  # a table's column
+def test_an_agent_that_breaks_is_an_error_and_no_slowdown(
+    monkeypatch: pytest.MonkeyPatch,
+    refuses: bool,  # noqa: FBT001  # a table's column
+    why: str,
+) -> None:
+    monkeypatch.setattr(measure, "uncharged_s", float)
     instance: Any = Breaking(refuses=refuses)
     end = covert_channels.End("container", instance, 0.0, 0.0, 0.0)
     (ordeal,) = measure.ordeals(end, end, 1, victims=["cpu"], aggressors=["fork"], pairs=1)

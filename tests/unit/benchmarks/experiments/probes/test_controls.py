@@ -14,7 +14,7 @@ from benchmarks.experiments.probes.controls import judge_attempt
 from benchmarks.experiments.probes.numbers import call_number
 from tests.unit.benchmarks.experiments.probes import world
 
-CONTROLS = {control.id: control for control in probes.controls()}
+CONTROLS = {control.id: control for control in probes.controls(world.MARKERS)}
 
 
 @pytest.mark.parametrize(

@@ -36,8 +36,8 @@ def arp(mac: str) -> world.Values:
     ("probe", "values", "container", "guest"),
     [
         ("steal", stat(0), Verdict.NAMESPACED, Verdict.ABSENT),
-        ("steal", stat(401), Verdict.SHARED_LIVE, Verdict.SHARED_LIVE),
-        ("steal", stat(7), Verdict.NAMESPACED, Verdict.SHARED_LIVE),
+        ("steal", stat(401), Verdict.SHARED_LIVE, Verdict.NAMESPACED),
+        ("steal", stat(7), Verdict.NAMESPACED, Verdict.NAMESPACED),
         ("tsc", tsc(10**12 + 1, 2e9), Verdict.SHARED_LIVE, Verdict.SHARED_LIVE),
         ("tsc", tsc(55, 2.001e9), Verdict.SHARED_CONSTANT, Verdict.SHARED_CONSTANT),
         ("tsc", tsc(55, 3e9), Verdict.NAMESPACED, Verdict.NAMESPACED),

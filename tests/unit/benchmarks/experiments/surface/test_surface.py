@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
+import os
 import subprocess
 import sys
+from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -28,11 +31,14 @@ from benchmarks.results.recorder import Recorder
 from benchmarks.results.records import Resources, SandboxInfo, Status, Unit
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from benchmarks.results.records import Sample
 
 READ, CLOSE, IOCTL, MOUNT = 0, 3, 16, 165
+measure = importlib.import_module("benchmarks.experiments.surface.measure")
+"""The module; the package's name for it is its function."""
 
 
 def call(pid: int, number: int, first: int = 0, second: int = 0) -> Call:
@@ -260,3 +266,57 @@ def test_without_a_filter_there_is_nothing_to_evaluate(tmp_path: Path) -> None:
 def test_a_filter_that_cannot_be_evaluated_is_an_error(tmp_path: Path) -> None:
     made = samples(tmp_path, FOUND, seccomp="no-such-filter")["calls_evaluated"]
     assert (made.status, made.value) == (Status.FAILED, None)
+
+
+def test_a_tracer_that_saw_nothing_counts_no_calls_instead_of_none() -> None:
+    with pytest.raises(MeasurementError, match="saw no system call"):
+        measure._with_calls(Surface(), [])
+
+
+def test_a_scan_that_was_not_seen_is_no_filter_that_stops_everything(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    @contextmanager
+    def nothing(*_: object) -> Iterator[trace.Trace]:
+        yield trace.Trace()
+
+    monkeypatch.setattr(measure, "recording", nothing)
+    monkeypatch.setattr(measure, "_family", lambda _: [])
+    monkeypatch.setattr(measure, "_run", lambda *_: {"answers": {str(READ): "EBADF"}})
+    errors: dict[str, str] = {}
+    instance: Any = None
+    assert measure._scan(instance, errors) == ({calls.shown(READ): "EBADF"}, None)
+    assert "saw none" in errors["entered"]
+
+
+def test_an_instance_of_another_pid_namespace_is_not_taken_for_dead(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    here = tracer.pid_namespace()
+    mine, other, older = (
+        f"{tracer.PREFIX}{rest}" for rest in (f"999999999-{here}-ab", "7-4026539999-ab", "7-ab")
+    )
+    for name in (mine, other, older, "foreign"):
+        (tmp_path / "instances" / name).mkdir(parents=True)
+    tracer.clean(str(tmp_path), remove=True)
+    assert capsys.readouterr().out.split() == [mine]
+    left = {path.name for path in (tmp_path / "instances").iterdir()}
+    assert left == {other, older, "foreign"}
+
+
+def test_the_kernel_s_numbers_are_read_from_its_own_tracepoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Others write an oom_score_adj meanwhile; only what this process wrote is counted."""
+    (tmp_path / "trace").write_text(
+        "      other-77   [000] ..... 1.0: oom_score_adj_update: pid=78 comm=x oom_score_adj=0\n"
+        "    python-5001 [001] ..... 1.1: tracing_mark_write: word\n"
+        "    python-5001 [001] ..... 1.2: oom_score_adj_update: pid=4242 comm=a b oom_score_adj=0\n"
+        "      other-77   [000] ..... 1.3: oom_score_adj_update: pid=79 comm=x oom_score_adj=0\n"
+    )
+    monkeypatch.setattr(tracer, "write", lambda *_: None)
+    own = str(os.getpid())
+    assert tracer.numbers_of_kernel(str(tmp_path), [own, "999999999"], "word") == ["4242"]
+    assert (tmp_path / "trace").read_text() == ""
+    with pytest.raises(ProcessLookupError, match="the kernel did not tell"):
+        tracer.numbers_of_kernel(str(tmp_path), [own], "word")

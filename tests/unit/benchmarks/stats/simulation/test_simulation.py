@@ -19,7 +19,7 @@ from benchmarks.stats.simulation.decisions import alarms, power
 from benchmarks.stats.simulation.noise import Noise, assumed, from_blocks, shapes
 from benchmarks.stats.simulation.observed import observe
 from benchmarks.stats.simulation.stopping import stopping
-from reports.changes import Effect
+from reports.comparison.changes import Effect
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,0 +1,1 @@
+"""Hold the rules of the claims: each function registers itself by the name of its claim."""

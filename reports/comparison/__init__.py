@@ -1,0 +1,1 @@
+"""Compare two runs of one host: what is worse, better, equal or undecided."""

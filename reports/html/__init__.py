@@ -1,5 +1,0 @@
-"""The HTML report: one file, no script, nothing loaded from anywhere."""
-
-from reports.html.page import render
-
-__all__ = ["render"]

@@ -1,0 +1,113 @@
+"""Make samples a pandas table, and pair them: the one place where either happens."""
+
+import json
+from collections.abc import Sequence
+from functools import partial
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from benchmarks.results import sample_table
+from benchmarks.results.records import Status
+from benchmarks.results.runfolder import Run
+from benchmarks.stats.estimators import Pairs
+from reports.errors import EmptyRunError
+
+ORDER_DIMENSIONS = frozenset({"position"})
+"""Dimensions that say when a sample was taken, not what was measured."""
+
+
+def tidy(run: Run) -> pd.DataFrame:
+    """Return the samples of a run, one a row, in the order they were taken.
+
+    ``value`` is a float, NaN where there is none; ``text``, ``detail`` and ``position`` are empty
+    where there is none; ``flags`` are separated by blanks; ``parameters`` is a JSON object with
+    sorted keys, ``{}`` for none, so that it can be grouped by.
+
+    Raises:
+        EmptyRunError: The run holds no sample of a closed visit.
+    """
+    samples = sample_table.collect(run.samples)
+    if not samples:
+        raise EmptyRunError(
+            f"{run.path} holds no finished measurement; continue it with --resume, then report"
+        )
+    kinds, (codes, blocks, started_at, values) = samples.kinds, samples.columns
+    words = partial(_words, codes=codes)
+    return pd.DataFrame(
+        {
+            "run": words([kind.run for kind in kinds]),
+            "block": blocks,
+            "sandbox": words([kind.sandbox for kind in kinds]),
+            "workload": words([kind.workload for kind in kinds]),
+            "metric": words([kind.metric for kind in kinds]),
+            "unit": words([kind.unit.value for kind in kinds]),
+            "status": words([kind.status.value for kind in kinds]),
+            "value": values,
+            "text": words([kind.text or "" for kind in kinds]),
+            "detail": words([kind.detail or "" for kind in kinds]),
+            "started_at": started_at,
+            "flags": words([" ".join(kind.flags) for kind in kinds]),
+            "position": words([kind.dimensions.get("position", "") for kind in kinds]),
+            "parameters": words([_parameters(kind.dimensions) for kind in kinds]),
+        },
+        copy=False,
+    )
+
+
+def _words(texts: Sequence[str], codes: NDArray[np.int32]) -> "pd.Categorical[str]":
+    """Return a column of texts: a number a row instead of a text.
+
+    Args:
+        texts: The text of each kind of sample.
+        codes: The kind of each row.
+    """
+    places = {text: place for place, text in enumerate(dict.fromkeys(texts))}
+    of_kind = np.fromiter(map(places.__getitem__, texts), dtype=np.int32, count=len(texts))
+    return pd.Categorical.from_codes(of_kind[codes], categories=pd.Index(list(places)))
+
+
+def measured(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows that hold a number: those with status ok and a value."""
+    return table[(table["status"] == Status.OK.value) & table["value"].notna()]
+
+
+def select(
+    table: pd.DataFrame, sandbox: str, workload: str, metric: str, parameters: str | None = None
+) -> pd.DataFrame:
+    """Return the rows of one metric in one sandbox, failures included."""
+    chosen = (
+        (table["sandbox"] == sandbox)
+        & (table["workload"] == workload)
+        & (table["metric"] == metric)
+    )
+    if parameters is not None:
+        chosen &= table["parameters"] == parameters
+    return table[chosen]
+
+
+def paired(above: pd.DataFrame, below: pd.DataFrame) -> Pairs:
+    """Pair two selections by block, leaving out blocks where either has no number.
+
+    Where a block holds several values of one side (it was measured twice), the last one counts.
+    """
+    left = measured(above).drop_duplicates("block", keep="last").set_index("block")["value"]
+    right = measured(below).drop_duplicates("block", keep="last").set_index("block")["value"]
+    both = pd.concat([left, right], axis=1, join="inner", keys=["above", "below"]).sort_index()
+    return list(zip(both["above"].tolist(), both["below"].tolist(), strict=True))
+
+
+def grouped(table: pd.DataFrame, *columns: str) -> dict[tuple[str, ...], pd.DataFrame]:
+    """Split a table by columns of text, keeping the order in which the groups first appear."""
+    return {
+        tuple(str(part) for part in key): rows
+        for key, rows in table.groupby(list(columns), sort=False, observed=True)
+    }
+
+
+def _parameters(dimensions: dict[str, str]) -> str:
+    if not dimensions.keys() - ORDER_DIMENSIONS:
+        return "{}"
+    kept = {key: value for key, value in dimensions.items() if key not in ORDER_DIMENSIONS}
+    return json.dumps(kept, sort_keys=True)

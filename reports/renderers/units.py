@@ -1,0 +1,137 @@
+"""Format numbers for people: base units in, three significant digits and a fitting unit out."""
+
+import math
+from typing import NamedTuple
+
+from benchmarks.results.records import Unit
+from reports.model.content import MISSING
+from reports.model.records import Estimate
+
+TIMES = "\N{MULTIPLICATION SIGN}"
+
+_WHOLE = 1000
+"""Whole numbers below it are short already and keep no decimals."""
+_ROUNDING = 1.0005
+"""What rounds up to the next unit is shown in it: 1 ms, not 1000 µs."""
+
+_TIME = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
+_SIZE = ((2.0**30, "GiB"), (2.0**20, "MiB"), (2.0**10, "KiB"), (1.0, "B"))
+_RATE = ((1e6, "M/s"), (1e3, "k/s"), (1.0, "/s"))
+_PLAIN = ((1.0, ""),)
+_SCALES = {
+    Unit.SECONDS: _TIME,
+    Unit.BYTES: _SIZE,
+    Unit.PER_SECOND: _RATE,
+    Unit.SECONDS_PER_EVENT: tuple((factor, f"{name}/event") for factor, name in _TIME),
+    Unit.SECONDS_PER_SECOND: tuple((factor, f"{name}/s") for factor, name in _TIME),
+    Unit.BITS_PER_SECOND: ((1e6, "Mbit/s"), (1e3, "kbit/s"), (1.0, "bit/s")),
+    Unit.RATIO: ((1.0, TIMES),),
+    Unit.COUNT: _PLAIN,
+    Unit.WORD: _PLAIN,
+}
+
+
+class Scale(NamedTuple):
+    """A unit to show values in: a value divided by ``factor`` is in ``name``."""
+
+    factor: float
+    name: str
+
+    def with_unit(self, number: str) -> str:
+        """Put the unit's name behind a number, with a space that does not break."""
+        if not self.name:
+            return number
+        return f"{number}{self.name}" if self.name == TIMES else f"{number}\u00a0{self.name}"
+
+
+def scale(value: float | None, unit: Unit) -> Scale:
+    """Return the largest unit in which ``value`` is at least 1, else the smallest."""
+    choices = _SCALES.get(unit) or ((1.0, unit.value),)
+    size = abs(value or 0.0) * _ROUNDING
+    for factor, name in choices:
+        if size >= factor:
+            return Scale(factor, name)
+    if size == 0:
+        return Scale(*choices[0 if unit is Unit.SECONDS else -1])
+    return Scale(*choices[-1])
+
+
+def digits(number: float, like: float | None = None) -> str:
+    """Return three significant digits, never in exponent form, thousands spaced thinly.
+
+    Args:
+        number: What to show.
+        like: Show as many decimals as this number has, as the ends of an interval do; unless
+            nothing would be left of ``number`` then.
+    """
+    if not math.isfinite(number):
+        return MISSING
+    if number == 0:
+        return "0"
+    places = _places(number)
+    if like and math.isfinite(like) and round(number, _places(like)):
+        places = _places(like)
+    elif number == int(number) and abs(number) < _WHOLE:
+        places = 0
+    return f"{round(number, places):,.{max(0, places)}f}".replace(",", "\u2009").replace(
+        "-", "\N{MINUS SIGN}"
+    )
+
+
+def quantity(value: float | None, unit: Unit) -> str:
+    """Return a value with its unit, for example ``9.87 ms``."""
+    if value is None:
+        return MISSING
+    chosen = scale(value, unit)
+    return chosen.with_unit(digits(value / chosen.factor))
+
+
+def interval(estimate: Estimate, unit: Unit) -> str:
+    """Return only the interval in the unit of the estimate, for example ``9.8 to 11.2``.
+
+    Nothing where the interval is the estimate itself: a count that never changed.
+    """
+    if estimate.low is None or estimate.high is None:
+        return MISSING
+    if estimate.low == estimate.estimate == estimate.high:
+        return ""
+    factor = scale(estimate.estimate, unit).factor
+    like = (estimate.estimate or 0.0) / factor
+    return f"{digits(estimate.low / factor, like)} to {digits(estimate.high / factor, like)}"
+
+
+def estimate(value: Estimate | None, unit: Unit) -> str:
+    """Return an estimate with its interval, for example ``9.87 ms (9.8 to 11.2)``."""
+    if value is None or value.estimate is None:
+        return MISSING
+    shown = quantity(value.estimate, unit)
+    if value.low is None:
+        return f"{shown} (no interval from {value.n})"
+    around = interval(value, unit)
+    return f"{shown} ({around})" if around else shown
+
+
+def ratio(effect: Estimate) -> str:
+    """Return a ratio with its interval, for example "8.11 times (7.92 to 8.40)"."""
+    if effect.estimate is None or effect.low is None or effect.high is None:
+        return MISSING
+    low, high = (digits(end, effect.estimate) for end in (effect.low, effect.high))
+    return f"{digits(effect.estimate)}{TIMES} ({low} to {high})"
+
+
+def percent(fraction: float) -> str:
+    """Return a fraction as per cent without needless digits, for example ``5 %``."""
+    return f"{100 * fraction:.2g}\u00a0%"
+
+
+def p_value(p: float) -> str:
+    """Return a p-value as it is usually printed."""
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"  # noqa: PLR2004  # the usual cut
+
+
+def _places(number: float) -> int:
+    """Return how many decimals three significant digits of a number have, at most six."""
+    if number == int(number) and abs(number) < _WHOLE:
+        return 0
+    # Rounding first: 0.9999 is shown as 1.00, not as 1.000.
+    return min(6, 2 - int(f"{number:.2e}".partition("e")[2]))

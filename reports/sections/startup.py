@@ -1,0 +1,98 @@
+"""Show how long a start takes, where the time goes, and how it spreads."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.results import metrics
+from benchmarks.results.records import Unit
+from reports.model.content import Content, Picture, said
+from reports.model.frame import measured, select
+from reports.model.rundata import RunData
+from reports.renderers import plots, units
+from reports.renderers.plots.series import Series
+from reports.sections import tables
+from reports.sections.base import Section
+
+_INTRO = (
+    "From the request to the first instruction of the workload, on the host's clock. Every value "
+    "is a median over starts with warm caches."
+)
+_CAPTION = "Median and 95 % interval, counted from the request; a stop from its own request"
+_HEADLINES = {(metrics.STARTUP, "startup_main_s"): "start"}
+
+
+def build(data: RunData) -> Content:
+    """Show the boundaries of each sandbox's start, and every sample of the whole."""
+    return tables.counted(
+        data,
+        data.of(metrics.STARTUP),
+        said(_INTRO),
+        *_ladder(data),
+        *_spread(data),
+        head="Reached",
+        caption=_CAPTION,
+        headlines=_HEADLINES,
+    )
+
+
+def _ladder(data: RunData) -> tuple[Picture, ...]:
+    steps = {name: found for name in data.names if (found := _steps(data, name))}
+    if not steps:
+        return ()
+    told = "; ".join(
+        f"{name} {units.quantity(found[-1][1], Unit.SECONDS)}" for name, found in steps.items()
+    )
+    what = "Stacked bars of the median time from the request to the workload's first instruction. "
+    return (
+        Picture(
+            "startup-ladder",
+            "Start, step by step",
+            what + told,
+            lambda: plots.startup.ladder(steps, Series(data.info.sandboxes)),
+        ),
+    )
+
+
+def _spread(data: RunData) -> tuple[Picture, ...]:
+    series = Series(data.info.sandboxes)
+    found = {name: _starts(data, name) for name in series.names}
+    found = {name: values for name, values in found.items() if len(values) and values[0] > 0}
+    if not found:
+        return ()
+    told = "; ".join(
+        f"{name} from {units.quantity(float(values[0]), Unit.SECONDS)} to "
+        f"{units.quantity(float(values[-1]), Unit.SECONDS)}"
+        for name, values in found.items()
+    )
+    what = (
+        "Cumulative share of starts that have reached the workload's first instruction, by time "
+        "on a logarithmic axis. "
+    )
+    return (
+        Picture(
+            "startup-spread",
+            "Start, every sample",
+            what + series.left_out + told,
+            lambda: plots.startup.spread(found, series),
+        ),
+    )
+
+
+def _starts(data: RunData, sandbox: str) -> NDArray[np.float64]:
+    rows = measured(select(data.table, sandbox, metrics.STARTUP, "startup_main_s"))
+    return np.sort(rows["value"].to_numpy())
+
+
+def _steps(data: RunData, sandbox: str) -> list[tuple[str, float]]:
+    """Return the boundaries with their median times in seconds, in the order they are passed."""
+    rows = data.of(metrics.STARTUP)
+    medians = {row.metric: row.median.estimate for row in rows if row.sandbox == sandbox}
+    found: list[tuple[str, float]] = []
+    for step in metrics.BOUNDARIES:
+        median = medians.get(f"startup_{step}_s")
+        if median is not None:
+            found.append((step, max(median, found[-1][1] if found else 0.0)))
+    return found
+
+
+SECTION = Section(name="start", title="Start", place=20, build=build, workloads=(metrics.STARTUP,))

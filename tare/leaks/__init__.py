@@ -1,1 +1,0 @@
-"""What ``tare leaks`` shows of a run, and how it is judged against an earlier one."""
