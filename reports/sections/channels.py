@@ -8,8 +8,8 @@ from benchmarks.experiments.covert_channels import (
     CHANNELS,
     PUBLISHED_IN,
     capacity,
+    describe,
     read_attempts,
-    said,
 )
 from benchmarks.results import metrics
 from benchmarks.results.records import Status, Unit
@@ -126,7 +126,7 @@ def channels(data: RunData) -> tuple[ChannelRow, ...]:
                 high=None if found is None else found.high,
                 carries=found is not None and found.carries,
                 band=None if found is None else found.band.value,
-                said=said(one),
+                said=describe(one),
                 published=known[one.channel].published,
                 admissible=emulated.isdisjoint((one.sender, one.receiver)),
             )
@@ -168,7 +168,7 @@ def _read(run: Run) -> Iterator[Reading]:
             one.channel,
             None if found is None else ("open" if found.carries else "held"),
             Status.FAILED if found is None else Status.OK,
-            said(one),
+            describe(one),
             {
                 "bits_per_s": None if found is None else found.bits_per_s,
                 "low_bits_per_s": None if found is None else found.low,

@@ -8,8 +8,8 @@ from benchmarks.experiments.covert_channels.capacity import capacity
 from benchmarks.experiments.covert_channels.experiment import (
     ATTEMPTS,
     CovertChannels,
+    describe,
     read_attempts,
-    said,
 )
 from benchmarks.experiments.covert_channels.model import (
     CHANNELS,
@@ -33,7 +33,7 @@ __all__ = [
     "End",
     "attempts",
     "capacity",
+    "describe",
     "end",
     "read_attempts",
-    "said",
 ]

@@ -70,7 +70,7 @@ def _record(record: Recorder, attempt: Attempt) -> None:
         Unit.BITS_PER_SECOND,
         None if found is None else found.bits_per_s,
         status=Status.FAILED if found is None else Status.OK,
-        detail=said(attempt) if found else attempt.error or "no bits were compared",
+        detail=describe(attempt) if found else attempt.error or "no bits were compared",
         dimensions={"receiver": attempt.receiver},
     )
 
@@ -84,7 +84,7 @@ def read_attempts(logs: Path) -> list[Attempt]:
     return [attempt for tried in ATTEMPTS.read_all(logs) for attempt in tried]
 
 
-def said(attempt: Attempt) -> str:
+def describe(attempt: Attempt) -> str:
     """Return what an attempt came to, as a sentence's worth."""
     found = capacity(attempt)
     if attempt.closed is not None:
