@@ -24,7 +24,7 @@ from benchmarks.results import runfolder
 if TYPE_CHECKING:
     from tests.unit.conftest import Measure
 
-DATA = Path(__file__).parents[3] / "data" / "runs"
+DATA = Path(__file__).parents[3] / "data" / "resumed"
 KEPT = DATA / "every-experiment"
 
 
