@@ -124,6 +124,7 @@ def test_an_ordinary_user_is_told_in_one_sentence(host: Machine) -> None:
     assert done.returncode in {0, 1, 4}, done.stderr
 
 
+@pytest.mark.usefixtures("podman")
 @pytest.mark.parametrize("manager", ["cgroupfs", "systemd"])
 def test_in_a_privileged_container(host: Machine, campaign: str, manager: str) -> None:
     """As CI systems give a job a container; its programs are the host's own."""
