@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import signal
+import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -105,7 +106,25 @@ def main(args: list[str] | None = None) -> None:
         sys.exit(_say(f"{said}: a run folder keeps what was measured (--resume)", ExitCode.ERROR))
     except _own_errors() as error:
         sys.exit(_say(str(error), _code(error)))
+    except (OSError, subprocess.SubprocessError) as error:
+        # what no package expected: a tool too slow, a call the host refuses, a disk that is full
+        if os.environ.get("TARE_DEBUG"):
+            raise
+        sys.exit(_say(f"{_plainly(error)}; TARE_DEBUG=1 shows where it happened", ExitCode.ERROR))
     sys.exit(code if isinstance(code, int) else ExitCode.OK)
+
+
+def _plainly(error: OSError | subprocess.SubprocessError) -> str:
+    """Say what a program or a call of the system did not do."""
+    if isinstance(error, subprocess.TimeoutExpired | subprocess.CalledProcessError):
+        words = error.cmd if isinstance(error.cmd, str) else " ".join(map(str, error.cmd))
+        if isinstance(error, subprocess.TimeoutExpired):
+            return f"{words} did not end within {error.timeout:g} s"
+        return f"{words} ended with {error.returncode}"
+    if isinstance(error, OSError) and error.strerror:
+        where = f"{os.fsdecode(error.filename)}: " if error.filename else ""
+        return f"{where}{error.strerror}"
+    return str(error)
 
 
 def _own_errors() -> tuple[type[Exception], ...]:

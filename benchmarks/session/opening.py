@@ -12,6 +12,7 @@ from benchmarks import workloads
 from benchmarks.campaign.config import BUILT_IN, Campaign
 from benchmarks.errors import RunFolderError, UnsuitableHostError
 from benchmarks.experiments import probing
+from benchmarks.host import processors
 from benchmarks.results import metrics
 from benchmarks.results.records import (
     SCHEMA_VERSION,
@@ -40,22 +41,9 @@ def choose_resources(campaign: Campaign) -> Resources:
     Raises:
         UnsuitableHostError: The host has fewer CPUs than asked for, or not those named.
     """
-    allowed = sorted(os.sched_getaffinity(0))
-    if campaign.cpus > len(allowed):
-        raise UnsuitableHostError(
-            f"the campaign wants {campaign.cpus} CPUs, this host allows {len(allowed)}; "
-            "lower cpus in the campaign",
-        )
-    chosen = campaign.cpuset or tuple(allowed[-campaign.cpus :])
-    missing = sorted(set(chosen) - set(allowed))
-    if missing:
-        raise UnsuitableHostError(
-            f"CPU {missing[0]} of the campaign's cpuset is not allowed here; "
-            f"allowed are {', '.join(map(str, allowed))}",
-        )
     return Resources(
         cpus=campaign.cpus,
-        cpuset=tuple(sorted(chosen)),
+        cpuset=processors.select(campaign.cpus, campaign.cpuset),
         memory_bytes=campaign.memory_mib << 20,
         enforced={name: find(name).enforcement(name) for name in campaign.sandboxes},
     )
@@ -171,7 +159,7 @@ def describe(
             ),
             *probing.metric_infos(campaign),
         ),
-        harness=overhead.perturbation(opened),
+        harness=overhead.perturbation(opened, setting.resources.cpuset),
         tools=overhead.tool_versions(),
     )
 

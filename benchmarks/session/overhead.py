@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 import shutil
-import subprocess
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,18 +14,17 @@ from benchmarks.errors import MeasurementError
 from benchmarks.experiments import idle
 from benchmarks.experiments.probes import engine
 from benchmarks.experiments.probes.model import UnreadableError
-from benchmarks.host import fingerprint
+from benchmarks.host import fingerprint, programs
 from benchmarks.image import Image
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from benchmarks.sandboxes.base import Instance, Sandbox
 
 _REPEATS = 15
 _CLOCK_STEP_S = 0.1
 """More than a clock that is being slewed (500 ppm, adjtimex(2)) drifts in three minutes."""
-_VERSION_TIMEOUT_S = 30.0
 """On an emulated host mmdebstrap, a Perl program, takes longer than ten seconds to begin."""
 _PACKAGES = ("libvirt-python", "psutil", "pandas", "scipy", "numpy", "pytest-benchmark")
 _PROGRAMS = (f"qemu-system-{platform.machine()}", "mmdebstrap", "mkfs.erofs")
@@ -46,17 +44,20 @@ class Watched:
 
 
 @contextmanager
-def watch() -> Iterator[Watched]:
+def watch(cpus: Collection[int] | None = None) -> Iterator[Watched]:
     """Watch the host's conditions around a visit; the flags are set on leaving.
+
+    Args:
+        cpus: CPUs that the visit is measured on; None for all.
 
     ``clock-step`` means that the wall clock was set meanwhile: dates beside the samples jump, and
     no duration does, since all of them are taken on CLOCK_MONOTONIC.
     """
     watched = Watched()
-    before, apart = fingerprint.conditions(), _clocks_apart()
+    before, apart = fingerprint.conditions(cpus=cpus), _clocks_apart()
     yield watched
     stepped = abs(_clocks_apart() - apart) > _CLOCK_STEP_S
-    after = fingerprint.conditions()
+    after = fingerprint.conditions(cpus=cpus)
     flags = fingerprint.flags(before, after)
     watched.meanwhile = fingerprint.meanwhile(before, after)
     watched.flags = (*flags, "clock-step") if stepped else tuple(flags)
@@ -85,8 +86,14 @@ def image_summary(image: object | None) -> dict[str, Any] | None:
     }
 
 
-def perturbation(opened: Mapping[str, Sandbox]) -> dict[str, float]:
+def perturbation(
+    opened: Mapping[str, Sandbox], cpus: Collection[int] | None = None
+) -> dict[str, float]:
     """Measure what the harness adds, once, before the first block.
+
+    Args:
+        opened: The campaign's sandboxes.
+        cpus: CPUs that it is measured on; None for all.
 
     Returns:
         ``clock_resolution_s``: smallest step seen between readings of CLOCK_MONOTONIC;
@@ -99,7 +106,7 @@ def perturbation(opened: Mapping[str, Sandbox]) -> dict[str, float]:
     """
     found = {
         "clock_resolution_s": _clock_step_s(),
-        "host_watch_s": _median_s(fingerprint.conditions),
+        "host_watch_s": _median_s(lambda: fingerprint.conditions(cpus=cpus)),
     }
     native = opened.get("native")
     if native is None:
@@ -126,7 +133,7 @@ def tool_versions() -> dict[str, str | None]:
     for program in _PROGRAMS:
         path = shutil.which(program)
         if path is not None:
-            versions[program] = _of_program(path)
+            versions[program] = programs.version(path)
     return versions
 
 
@@ -135,21 +142,6 @@ def _of_library(name: str) -> str | None:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
         return None
-
-
-def _of_program(path: str) -> str | None:
-    try:
-        done = subprocess.run(
-            [path, "--version"],
-            capture_output=True,
-            text=True,
-            errors="replace",
-            check=False,
-            timeout=_VERSION_TIMEOUT_S,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return (done.stdout or done.stderr).strip().partition("\n")[0] or None
 
 
 def _probe(instance: Instance) -> None:

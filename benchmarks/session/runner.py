@@ -197,7 +197,7 @@ class _Runner:
         self._observer.visiting(block, name, left)
         began = time.monotonic()
         unsettled = self._settle(name)
-        with overhead.watch() as watched, self._at_work():
+        with overhead.watch(self._info.resources.cpuset) as watched, self._at_work():
             plan = self._plan(block, position, name)
             samples = visit(self._opened[name], plan)
         samples = [*samples, *absences(self._info, plan, name, self._lacking)]
@@ -274,7 +274,7 @@ class _Runner:
         """Start instances in a part of its own: nothing else runs meanwhile."""
         began = time.monotonic()
         unsettled = self._settle(name)
-        with overhead.watch() as watched, self._at_work():
+        with overhead.watch(self._info.resources.cpuset) as watched, self._at_work():
             samples = act(self._opened[name], self._plan(block, position, name))
         watched.flags = (*unsettled, *watched.flags)
         self._close_watched(samples, watched, block, name, began, part=part)

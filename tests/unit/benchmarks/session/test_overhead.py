@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.host import programs
 from benchmarks.session import overhead
 
 
@@ -21,7 +22,7 @@ def test_a_tool_that_is_slow_broken_or_silent_has_no_version(
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setattr(overhead, "_PROGRAMS", ("slow", "broken", "silent", "good", "not-there"))
     monkeypatch.setattr(overhead, "_PACKAGES", ("psutil", "no-such-library"))
-    monkeypatch.setattr(overhead, "_VERSION_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(programs, "LIMIT_S", 0.3)
     versions = overhead.tool_versions()
     assert versions.pop("psutil")
     assert versions == {
