@@ -64,7 +64,7 @@ def test_from_a_service(host: Machine, campaign: str) -> None:
     """As a CI runner's job: a shell script in a unit of which nobody delegated anything."""
     script = f"#!/bin/sh\n{_run(campaign, 'service')}\n"
     host.put(f"cat >{OUT}/job && chmod +x {OUT}/job", script.encode())
-    host.run(f"systemd-run --wait --pipe --quiet --unit=job {OUT}/job")
+    host.run(f"systemd-run --wait --pipe --quiet --collect --unit=job {OUT}/job")
     assert campaigns.had(campaigns.load(host, "service")) == _MEASURED
 
 
@@ -89,7 +89,7 @@ def test_after_su(host: Machine, campaign: str) -> None:
 def test_from_cron(host: Machine, campaign: str) -> None:
     """Cron gives a PATH without sbin, no terminal, and no session of a login."""
     cron = "env -i HOME=/root LOGNAME=root SHELL=/bin/sh PATH=/usr/bin:/bin"
-    unit = "systemd-run --wait --pipe --quiet -p KillMode=process"
+    unit = "systemd-run --wait --pipe --quiet --collect -p KillMode=process"
     host.run(f"{unit} {cron} /bin/sh -c {shlex.quote(_run(campaign, 'cron'))}")
     assert campaigns.had(campaigns.load(host, "cron")) == _MEASURED
 
