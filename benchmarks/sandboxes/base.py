@@ -10,10 +10,12 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
 
 from benchmarks.results.records import Resources, SandboxInfo
-from runtime.network import Bridge, Reservation
+
+if TYPE_CHECKING:  # whoever plans a campaign needs no network
+    from runtime.network import Bridge, Reservation
 
 STAMP_DESCRIPTOR = 3
 """Descriptor on which the payload reports its first instruction."""
@@ -168,7 +170,7 @@ class Endpoint:
 class Testbed(Protocol):
     """The one bridge that the instances of a campaign are connected to. A context manager."""
 
-    bridge: Bridge
+    bridge: "Bridge"
     path: Path
 
     @property
@@ -185,7 +187,7 @@ class Testbed(Protocol):
             MeasurementError: It has no namespace of its own, or the kernel refuses.
         """
 
-    def reserved(self) -> AbstractContextManager[Reservation]:
+    def reserved(self) -> "AbstractContextManager[Reservation]":
         """Reserve an address for a guest, whose tap device is connected by libvirt.
 
         Raises:
