@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ import pytest
 import reports
 from benchmarks.errors import RunFolderError
 from benchmarks.results import runfolder
+from benchmarks.stats.simulation import __main__ as program
 from benchmarks.stats.simulation import rules
 from benchmarks.stats.simulation.coverage import coverage
 from benchmarks.stats.simulation.decisions import alarms, power
@@ -118,10 +118,14 @@ def test_a_run_without_the_pair_tells_no_noise(fake_run: Path) -> None:
         observe(fake_run)
 
 
-def test_the_program_prints_tables_and_names_what_it_does_not_know() -> None:
-    command = [sys.executable, "-m", "benchmarks.stats.simulation", "--campaigns", "20"]
-    done = subprocess.run([*command, "alarms"], capture_output=True, text=True, check=True)
-    assert "| noise | n |" in done.stdout
-    wrong = subprocess.run([*command, "alarm"], capture_output=True, text=True, check=False)
-    assert wrong.returncode == 2
-    assert "coverage, alarms" in wrong.stderr
+def test_the_program_prints_tables_and_names_what_it_does_not_know(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["simulation", "--campaigns", "20", "alarms"])
+    assert program.main() == 0
+    assert "| noise | n |" in capsys.readouterr().out
+    monkeypatch.setattr(sys, "argv", ["simulation", "alarm"])
+    with pytest.raises(SystemExit) as end:
+        program.main()
+    assert end.value.code == 2
+    assert "coverage, alarms" in capsys.readouterr().err
