@@ -13,7 +13,7 @@ run through the module:
   ratio of the two medians keeps such a disturbance (docs/statistics.md shows both). Its p-values
   come from the exact sign test on the same ratios: n blocks can never argue for less than 2**-n.
 
-How well each keeps its promise is simulated by ``python -m benchmarks.stats.simulation``.
+How well each keeps its promise is simulated by ``python -m benchmarks.simulation``.
 
 Sources: ``benchmarks.stats.order_statistics`` for the interval; Conover, Practical Nonparametric
 Statistics, 3rd ed., 3.4 (sign test); Efron and Tibshirani, An Introduction to the Bootstrap,

@@ -7,8 +7,8 @@ from itertools import batched
 from statistics import fmean, median
 from typing import TYPE_CHECKING
 
+from benchmarks.simulation.stopping import FIXED
 from benchmarks.stats.estimators import relative_half_width
-from benchmarks.stats.simulation.stopping import FIXED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from benchmarks.simulation import rules
 from benchmarks.stats import estimators
-from benchmarks.stats.simulation import rules
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from benchmarks.stats.simulation.noise import Noise
+    from benchmarks.simulation.noise import Noise
 
 SHIFT = 1.05
 """The true shift to be found: 5 %."""

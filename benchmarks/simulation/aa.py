@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from itertools import batched
 from typing import TYPE_CHECKING
 
+from benchmarks.simulation import rules
 from benchmarks.stats import estimators
 from benchmarks.stats.order_statistics import dependence
-from benchmarks.stats.simulation import rules
 from benchmarks.stats.warmup import warm_up
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from benchmarks.stats import estimators
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from benchmarks.stats.simulation.noise import Noise
+    from benchmarks.simulation.noise import Noise
 
 FIXED = 100
 """Repetitions of the fixed design it is compared with."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from benchmarks.errors import RunFolderError
 from benchmarks.results import metrics, runfolder
-from benchmarks.stats.simulation.noise import Noise, from_blocks
+from benchmarks.simulation.noise import Noise, from_blocks
 
 if TYPE_CHECKING:
     from pathlib import Path

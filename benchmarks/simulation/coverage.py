@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from benchmarks.stats.simulation.noise import Noise
+    from benchmarks.simulation.noise import Noise
 
 SIZES = (6, 10, 20, 50)
 _RESAMPLES = 999

@@ -13,12 +13,12 @@ import pytest
 import reports
 from benchmarks.errors import RunFolderError
 from benchmarks.results import runfolder
-from benchmarks.stats.simulation import rules
-from benchmarks.stats.simulation.coverage import coverage
-from benchmarks.stats.simulation.decisions import alarms, power
-from benchmarks.stats.simulation.noise import Noise, assumed, from_blocks, shapes
-from benchmarks.stats.simulation.observed import observe
-from benchmarks.stats.simulation.stopping import stopping
+from benchmarks.simulation import rules
+from benchmarks.simulation.coverage import coverage
+from benchmarks.simulation.decisions import alarms, power
+from benchmarks.simulation.noise import Noise, assumed, from_blocks, shapes
+from benchmarks.simulation.observed import observe
+from benchmarks.simulation.stopping import stopping
 from reports.comparison.changes import Effect
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def test_a_run_without_the_pair_tells_no_noise(fake_run: Path) -> None:
 
 
 def test_the_program_prints_tables_and_names_what_it_does_not_know() -> None:
-    command = [sys.executable, "-m", "benchmarks.stats.simulation", "--campaigns", "20"]
+    command = [sys.executable, "-m", "benchmarks.simulation", "--campaigns", "20"]
     done = subprocess.run([*command, "alarms"], capture_output=True, text=True, check=True)
     assert "| noise | n |" in done.stdout
     wrong = subprocess.run([*command, "alarm"], capture_output=True, text=True, check=False)
