@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from runtime.executor import compiled
     from runtime.oci import process as oci_process
     from runtime.oci import writer as oci_writer
-    from runtime.oci.linux import expand
     from runtime.oci.mounts import portable
     from runtime.recovery import record
     from runtime.recovery.processes import start_time
     from runtime.spawner import wire
     from runtime.spawner.init import CANDIDATES
     from runtime.spawner.rootfs import Mapping, Territory, enter
+    from runtime.spec.masks import expand
 
 _HOME = {
     "CANDIDATES": "spawner.init",
@@ -38,7 +38,7 @@ _HOME = {
     "Territory": "spawner.rootfs",
     "compiled": "executor",
     "enter": "spawner.rootfs",
-    "expand": "oci.linux",
+    "expand": "spec.masks",
     "portable": "oci.mounts",
     "start_time": "recovery.processes",
 }

@@ -10,8 +10,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from runtime.oci import hooks, mount_options, seccomp
-from runtime.spec import NAMESPACES, OCI_VERSION, capabilities
+from runtime.oci import hooks, seccomp
+from runtime.spec import NAMESPACES, OCI_VERSION, capabilities, mount_options
 
 _OLDEST = "1.0.0"
 #: Name in /proc/PID/ns, where it is not the type's.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, Self
 
 from runtime import seccomp
 from runtime.errors import SpecError
@@ -18,10 +18,8 @@ from runtime.seccomp.learned import learned_profile
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from runtime.engine import Engine
-    from runtime.seccomp import Profile
+    from runtime.seccomp import Filter, Profile
     from runtime.seccomp.learn import Observed
-    from runtime.spawner.client import Stdio
     from runtime.spec import Spec
 
 
@@ -43,11 +41,39 @@ class Lesson:
     status: int | None
 
 
+class Reporting(Protocol):
+    """A container whose filter reports its calls; a context manager whose end deletes it."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def take_listener(self) -> int:
+        """Take over the descriptor of the filter's notifications."""
+
+    def wait(self, timeout_s: float | None = None) -> int | None:
+        """Wait for the end; the exit status, None on timeout."""
+
+
+class Reporter(Protocol):
+    """What runs a container under a filter that reports, as `runtime.Engine` does."""
+
+    def report(
+        self,
+        spec: Spec,
+        reporting: Filter,
+        *,
+        stdio: tuple[int, int, int] | None = None,
+        extra_fds: Mapping[int, int] | None = None,
+    ) -> Reporting:
+        """Run a specification under that filter."""
+
+
 def learn(
-    engine: Engine,
+    engine: Reporter,
     spec: Spec,
     *,
-    stdio: Stdio | None = None,
+    stdio: tuple[int, int, int] | None = None,
     extra_fds: Mapping[int, int] | None = None,
     timeout_s: float | None = None,
 ) -> Lesson:
