@@ -18,7 +18,6 @@ from runtime.executor import build
 from runtime.plan import builder
 from runtime.plan.programs import Programs
 from runtime.recovery import record
-from runtime.recovery.record import start_time as start_time  # noqa: PLC0414  # other users look here
 from runtime.spawner.client import Link
 from runtime.users import mappings, rootless
 
