@@ -1,4 +1,4 @@
-"""A running container."""
+"""A container that an engine has made: what it runs, uses, and how it ends."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 from runtime import cgroups, events
 from runtime.cgroups import accounting, oom, usage
 from runtime.errors import ContainerError, StateError
-from runtime.process import ContainerProcess, Member
+from runtime.process import ContainerProcess, SpawnedProcess
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -49,7 +49,7 @@ class Owner(Protocol):
         """Know it no more."""
 
 
-class Container(Member):
+class Container(SpawnedProcess):
     """A container; a context manager whose end deletes it.
 
     Attributes:

@@ -1,4 +1,4 @@
-"""What happens to a container while it runs."""
+"""Events of a running container: kills for want of memory, and its end."""
 
 from __future__ import annotations
 

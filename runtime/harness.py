@@ -1,4 +1,4 @@
-"""Offer a harness what it needs of this package beyond its public names.
+"""The door for a harness: what it needs of this package beyond its public names.
 
 A harness starts other runtimes under the same conditions and charges every sandbox alike: it needs
 control groups and what they were charged, roots as a container has them, records that `clean`

@@ -1,4 +1,4 @@
-"""What a container's first process and those executed into it have in common."""
+"""A process that the spawner answers for: a container's first, or one executed into it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from runtime.spawner.client import Link
 
 
-class Member:
+class SpawnedProcess:
     """One process that the spawner answers for.
 
     Attributes:
@@ -136,7 +136,7 @@ class Member:
             self._status = statuses.get(self.id)
 
 
-class ContainerProcess(Member):
+class ContainerProcess(SpawnedProcess):
     """A process executed into a running container; a context manager whose end closes it.
 
     Holds a descriptor here and one in the spawner until it is closed or its container is deleted.

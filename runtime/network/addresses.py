@@ -1,4 +1,4 @@
-"""Which subnet a bridge gets, and which address a container. Pure: knows no kernel."""
+"""Choices of a bridge's subnet and of containers' addresses. Pure: knows no kernel."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which network a container has, as a change to its specification.
+"""Changes to a specification that choose a container's network.
 
 A bridge (`Engine.run(attach=True)`) needs none: the container has a network namespace of its own,
 and an interface is put into it.

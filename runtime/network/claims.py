@@ -1,4 +1,4 @@
-"""Choosing a subnet so that no two engines, and no engine and its host, get the same.
+"""Claims of subnets, so that no two engines, and no engine and its host, get the same.
 
 The lock is the kernel's: a subnet belongs to the bridge that has the name of it
 (`names.claim`), which no second interface of the namespace can have, and which goes with the

@@ -1,4 +1,4 @@
-"""Finding and removing what the network of a killed engine left behind.
+"""Removal of what the network of a killed engine left behind.
 
 Only in the network namespace of the calling thread, which is where the engine's bridge was unless
 somebody moved. Nothing is removed that does not carry the engine's name: see `names`.

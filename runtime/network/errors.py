@@ -1,4 +1,4 @@
-"""Everything that networking raises.
+"""The exceptions that networking raises.
 
 NetworkError             one step failed; names it and the interface
 ├── AddressError         no free subnet or address, or one that is taken already

@@ -1,4 +1,4 @@
-"""What a network is made of, as values."""
+"""A network's parts as values: bridge, attachments, reservations."""
 
 from __future__ import annotations
 

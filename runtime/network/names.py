@@ -1,4 +1,4 @@
-"""What things are named, so that whatever an engine made can be told from its name alone.
+"""Names from which alone can be told what an engine made.
 
 An interface name has at most 15 bytes (IFNAMSIZ), an engine's name 17. The bridge carries all of
 the engine's twelve digits; a veth the first nine, and all of them in its alias. The nftables table

@@ -1,4 +1,4 @@
-"""What about this host keeps containers from reaching what they could."""
+"""Sentences on what of this host keeps containers from reaching what they could."""
 
 from __future__ import annotations
 

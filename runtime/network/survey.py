@@ -1,4 +1,4 @@
-"""What this host's network is like already, as its kernel tells by netlink; changes nothing."""
+"""A survey of the host's network as its kernel tells it by netlink; changes nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What this runtime can do, for its callers (features.md and features-linux.md).
+"""The object that `features` prints: what this runtime can do (features.md, features-linux.md).
 
 The text wants lists of what the runtime recognises, whatever the host has. What this host lacks of
 it stands in the annotations, and in `seccomp`, which knows as much as the library does.

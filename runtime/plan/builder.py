@@ -1,4 +1,4 @@
-"""From a specification to the list of steps that makes it: the whole order stands here."""
+"""The builder of plans, from specifications: the whole order of the steps stands here."""
 
 from __future__ import annotations
 

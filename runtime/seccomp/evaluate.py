@@ -1,4 +1,4 @@
-"""What a filter answers, worked out without loading it: seccomp's classic BPF, interpreted.
+"""An interpreter of seccomp's classic BPF: a filter's answers, without loading it.
 
 Source: kernel/seccomp.c (seccomp_check_filter, which lists the instructions a filter may have) and
 net/core/filter.c (what they do); struct seccomp_data of include/uapi/linux/seccomp.h.

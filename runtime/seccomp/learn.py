@@ -1,4 +1,4 @@
-"""Learning which system calls a workload makes: it runs under a filter that reports each.
+"""A supervisor that notes the system calls of a workload whose filter reports each.
 
 The filter answers every call with SECCOMP_RET_USER_NOTIF; a supervisor notes it down and lets it
 go on. Nothing is missed, since a call waits until it is noted; every thread and every process that

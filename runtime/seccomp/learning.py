@@ -1,4 +1,4 @@
-"""A filter learned from a run of the very container it is for.
+"""A run of a container from which a filter for that very container is learned.
 
 The container runs as it would, but its filter reports every call that the profile allows; what it
 asked for makes a profile of its own (`runtime.seccomp.learned`), which allows no more.

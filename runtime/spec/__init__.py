@@ -1,4 +1,4 @@
-"""What a container is to be: frozen dataclasses in the vocabulary of the OCI runtime-spec.
+"""The specification of a container: frozen dataclasses in OCI runtime-spec's vocabulary.
 
 Source: opencontainers/runtime-spec, config.md and config-linux.md.
 """

@@ -1,4 +1,4 @@
-"""Switching one technology off."""
+"""Specifications with one technology switched off."""
 
 from __future__ import annotations
 

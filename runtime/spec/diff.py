@@ -1,4 +1,4 @@
-"""Saying in words how two specifications differ."""
+"""The differences of two specifications in words."""
 
 from __future__ import annotations
 
