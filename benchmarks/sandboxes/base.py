@@ -223,7 +223,3 @@ class Networked(Protocol):
             MeasurementError: It did not start, could not be connected, or did not stop.
             NotSupportedError: This variant has no such network, with the reason.
         """
-
-
-class NetworkedSandbox(Sandbox, Networked, Protocol):
-    """A sandbox that can be connected to a testbed."""

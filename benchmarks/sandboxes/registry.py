@@ -14,7 +14,6 @@ from functools import cache
 from typing import TYPE_CHECKING, Literal
 
 from benchmarks.errors import UnknownSandboxError
-from benchmarks.sandboxes.base import Networked
 
 if TYPE_CHECKING:
     import re
@@ -185,6 +184,4 @@ def make_testbed(sandboxes: Iterable[str], setting: Setting) -> Testbed:
         return kinds[0].testbed(setting)
     from benchmarks.sandboxes.testbed import BridgeTestbed
 
-    host = open_sandbox("native", setting)
-    assert isinstance(host, Networked)
-    return BridgeTestbed(host)
+    return BridgeTestbed(setting)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from benchmarks.errors import MeasurementError, UnsuitableHostError
+from benchmarks.sandboxes.kinds.container import ContainerSandbox
 from runtime.network import Namespace, Network, NetworkError
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from types import TracebackType
 
-    from benchmarks.sandboxes.base import Endpoint, NetworkedSandbox
+    from benchmarks.sandboxes.base import Endpoint, Setting
     from runtime.network import Bridge, Reservation
 
 _OURS = Path("/proc/self/ns/net")
@@ -37,14 +38,10 @@ class BridgeTestbed:
     bridge: Bridge
     path: Path
 
-    def __init__(self, host: NetworkedSandbox) -> None:
-        """Make nothing yet.
-
-        Args:
-            host: What serves at the host's end: the image without a sandbox, on the campaign's
-                CPUs.
-        """
-        self._host = host
+    def __init__(self, setting: Setting) -> None:
+        """Make nothing yet."""
+        # what serves at the host's end: the image without a sandbox, on the campaign's CPUs
+        self._host = ContainerSandbox("native", setting)
         self._stack = ExitStack()
 
     def host(self) -> AbstractContextManager[Endpoint]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 import msgspec
 
 from benchmarks.errors import NotSupportedError
-from benchmarks.sandboxes.vm.sandbox import VmSandbox
+from benchmarks.sandboxes.kinds.vm import VmSandbox
 
 if TYPE_CHECKING:
     from pathlib import Path
