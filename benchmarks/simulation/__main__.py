@@ -3,8 +3,6 @@
 ``python -m benchmarks.simulation [--noise RUN]``
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 import time
@@ -18,24 +16,24 @@ from benchmarks.simulation.noise import assumed, shapes, steady
 from benchmarks.simulation.observed import Observed, observe
 from benchmarks.simulation.stopping import stopping
 
-_PARTS = ("coverage", "alarms", "power", "stopping")
+_TABLES = ("coverage", "alarms", "power", "stopping")
 _SEED = 20140721
 _ASSUMED = Observed([assumed()], blocks=25, judged=8)
 """Noise, blocks and judged metrics where no run is given: `tare run quick` with a fast VM."""
 
 
 def main() -> int:
-    """Run the parts asked for and print them as Markdown."""
+    """Run the simulations asked for and print their tables as Markdown."""
     options = _options()
     try:
-        host = _ASSUMED if options.noise is None else observe(options.noise)
+        observed = _ASSUMED if options.noise is None else observe(options.noise)
     except BenchmarkError as error:
         sys.stderr.write(f"{error}\n")
         return 1
     began = time.monotonic()
     sys.stdout.write(f"seed {options.seed}, {options.campaigns} campaigns a row\n\n")
-    for part in options.parts or _PARTS:
-        sys.stdout.write(f"{_run(part, host, options.campaigns, options.seed)}\n\n")
+    for table in options.tables or _TABLES:
+        sys.stdout.write(f"{_run(table, observed, options.campaigns, options.seed)}\n\n")
         sys.stdout.flush()
     sys.stderr.write(f"took {time.monotonic() - began:.0f} s\n")
     return 0
@@ -43,29 +41,29 @@ def main() -> int:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.simulation", description=__doc__)
-    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(_PARTS)}; all")
+    parser.add_argument("tables", nargs="*", metavar="TABLE", help=f"of {', '.join(_TABLES)}; all")
     parser.add_argument("--noise", type=Path, metavar="RUN", help="take the noise from this run")
     parser.add_argument("--campaigns", type=int, default=2000, help="simulated campaigns a row")
     parser.add_argument("--seed", type=int, default=_SEED)
     options = parser.parse_args()
-    unknown = set(options.parts) - set(_PARTS)
+    unknown = set(options.tables) - set(_TABLES)
     if unknown:
-        parser.error(f"there is no part {min(unknown)!r}; parts are {', '.join(_PARTS)}")
+        parser.error(f"there is no table {min(unknown)!r}; tables are {', '.join(_TABLES)}")
     if options.campaigns < 1:
         parser.error("--campaigns must be at least 1")
     return options
 
 
-def _run(part: str, host: Observed, campaigns: int, seed: int) -> str:
-    if part == "coverage":
+def _run(table: str, host: Observed, campaigns: int, seed: int) -> str:
+    if table == "coverage":
         return tables.coverage(coverage(shapes(), campaigns, seed))
     sizes = sorted({host.blocks, *SIZES})
-    if part == "alarms":
+    if table == "alarms":
         return tables.alarms(
             [alarms(noise, host.blocks, host.judged, campaigns, seed) for noise in host.noises],
             host.judged,
         )
-    if part == "power":
+    if table == "power":
         few = max(campaigns // 4, 1)  # a grid of sizes: a quarter each
         rows = [power(noise, n, host.judged, few, seed) for noise in host.noises for n in sizes]
         return tables.power(rows, host.blocks, host.judged)

@@ -1,23 +1,18 @@
-"""Judges real starts of one sandbox as if they were two sandboxes: every difference is false.
+"""Judge real starts of one sandbox as if they were of two: every difference found is false.
 
-Successive starts are paired, as in a block, and a seeded coin says which of the two counts as the
-first sandbox. So the host's own noise, drift and outliers meet the decision rules.
+Successive starts are paired, as in a block, and a seeded coin decides which of the two counts as
+the first sandbox. So the decision rules are tried on the host's own noise, drift and outliers.
 """
 
-from __future__ import annotations
-
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import batched
-from typing import TYPE_CHECKING
 
 from benchmarks.simulation import rules
 from benchmarks.stats import estimators
 from benchmarks.stats.order_statistics import dependence
 from benchmarks.stats.warmup import warm_up
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 
 @dataclass(frozen=True)
@@ -47,7 +42,7 @@ class Rate:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What an A/A campaign showed.
+    """Result of judging starts in A/A campaigns.
 
     Attributes:
         starts: Starts judged.
@@ -76,7 +71,7 @@ def judge(starts: Sequence[float], blocks: int, seed: int) -> Verdict:
         blocks: Blocks of one campaign.
         seed: Seed of the coin.
     """
-    coin = random.Random(seed)  # noqa: S311  # not cryptography
+    coin = random.Random(seed)
     pairs = [
         (one, other) if coin.random() < 0.5 else (other, one)  # noqa: PLR2004  # a fair coin
         for one, other in zip(starts[::2], starts[1::2], strict=False)

@@ -1,20 +1,14 @@
-"""How often a nominal 95 % interval covers the truth, for shapes whose truth is known."""
+"""Coverage: how often a nominal 95 % interval covers the truth, for shapes of known truth."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import bdtr
 
+from benchmarks.simulation.noise import Noise
 from benchmarks.stats import estimators
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
-
-    from benchmarks.simulation.noise import Noise
 
 SIZES = (6, 10, 20, 50)
 _RESAMPLES = 999
@@ -55,9 +49,9 @@ def _cover(noise: Noise, n: int, campaigns: int, rng: np.random.Generator) -> Co
     drawn = noise.draw(rng, campaigns, n)
     medians = np.array([estimators.interval(one[:, 0]) for one in drawn], dtype=float)
     ratios = np.array([estimators.ratio(one) for one in drawn], dtype=float)
-    # The slow comparison takes a part of the campaigns; its figures say so by their rounding.
-    part = drawn[: max(campaigns // 4, 1)]
-    resampled = _bootstrap(part, rng)
+    # The slow comparison uses a quarter of the campaigns.
+    some = drawn[: max(campaigns // 4, 1)]
+    resampled = _bootstrap(some, rng)
     return Coverage(
         noise=noise.name,
         n=n,
@@ -66,7 +60,7 @@ def _cover(noise: Noise, n: int, campaigns: int, rng: np.random.Generator) -> Co
         exact_median=_share(*_exact(drawn[:, :, 0])),
         bootstrap_ratio=_share(*resampled),
         narrower=float(
-            np.mean(ratios[: len(part), 2] - ratios[: len(part), 0])
+            np.mean(ratios[: len(some), 2] - ratios[: len(some), 0])
             / np.mean(resampled[1] - resampled[0])
         ),
     )

@@ -1,20 +1,14 @@
-"""How often the decision rules are wrong where nothing differs, and right where something does."""
+"""Error rate and power: how often the decision rules are wrong, and how often they find a shift."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.simulation import rules
+from benchmarks.simulation.noise import Noise
 from benchmarks.stats import estimators
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
-
-    from benchmarks.simulation.noise import Noise
 
 SHIFT = 1.05
 """The true shift to be found: 5 %."""
@@ -79,7 +73,7 @@ def alarms(noise: Noise, n: int, judged: int, campaigns: int, seed: int) -> Alar
     for campaign in range(campaigns):
         rows = range(campaign * judged, (campaign + 1) * judged)
         runs = [(both[0][row].tolist(), both[1][row].tolist()) for row in rows]
-        # what the level in force finds, a looser one finds too
+        # a looser level finds all that the level in force finds
         found = rules.changed(runs, alpha=estimators.ALPHA)
         loose += any(found)
         found = rules.changed(runs) if any(found) else []

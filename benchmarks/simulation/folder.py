@@ -1,4 +1,4 @@
-"""Time how run folders and campaigns scale.
+"""Measure how run folders and campaigns scale with the number of samples.
 
 ``python -m benchmarks.simulation.folder [--samples N]``
 
@@ -8,8 +8,6 @@ sandbox that has taken none, a tenth as many and as many before. The folder says
 are made up.
 """
 
-from __future__ import annotations
-
 import argparse
 import contextlib
 import os
@@ -17,12 +15,14 @@ import random
 import sys
 import tempfile
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
 from benchmarks.campaign import config
+from benchmarks.campaign.schedule import Stop
 from benchmarks.experiments import base as experiments
 from benchmarks.results import metrics, runfolder
 from benchmarks.results.journal import Visit, encode
@@ -36,11 +36,6 @@ from benchmarks.results.records import (
     Unit,
 )
 from benchmarks.session.measure import measure
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from benchmarks.campaign.schedule import Stop
 
 _SANDBOXES = ("fake", "fake:slow", "fake:broken")
 _BUILT_IN = (metrics.STARTUP, metrics.MEMORY)
@@ -59,7 +54,7 @@ class Cost(NamedTuple):
 
 def write(path: Path, samples: int, seed: int) -> None:
     """Write a run folder of about that many samples, 20 and more a visit."""
-    told = [info for info in experiments.catalogue() if info.workload in _BUILT_IN]
+    built_in = [info for info in experiments.catalogue() if info.workload in _BUILT_IN]
     info = RunInfo(
         schema=SCHEMA_VERSION,
         run="made-up",
@@ -74,10 +69,10 @@ def write(path: Path, samples: int, seed: int) -> None:
             SandboxInfo(name=name, kind="fake", profile="plain", caveats=("made up",))
             for name in _SANDBOXES
         ),
-        metrics=tuple(told),
+        metrics=tuple(built_in),
     )
     runfolder.create(path, info)
-    noise = random.Random(seed)  # noqa: S311  # not cryptography
+    noise = random.Random(seed)
     rates = [(f"load-{number}", "throughput_per_s") for number in range(_WORKLOADS)]
     written, block = 0, 0
     with (path / "samples.jsonl").open("wb") as file:
@@ -86,7 +81,7 @@ def write(path: Path, samples: int, seed: int) -> None:
                 taken = [
                     _sample(block, position, name, workload, metric, unit, noise)
                     for workload, metric, unit in (
-                        *((one.workload, one.metric, one.unit) for one in told),
+                        *((one.workload, one.metric, one.unit) for one in built_in),
                         *((*rate, Unit.PER_SECOND) for rate in rates),
                     )
                 ]
@@ -96,7 +91,7 @@ def write(path: Path, samples: int, seed: int) -> None:
             block += 1
 
 
-def _sample(  # noqa: PLR0917  # one line a sample reads best
+def _sample(  # noqa: PLR0917  # one short line a sample
     block: int,
     position: int,
     sandbox: str,

@@ -1,21 +1,15 @@
-"""Noise to simulate campaigns with: shapes whose truth is known, and what a real run showed.
+"""Noise to simulate campaigns with: shapes of known truth, and the noise of a real run.
 
 A draw is an array (campaigns, blocks, 2): the values of two sandboxes in the same blocks, whose
 true medians, and whose true ratio, are 1.
 """
 
-from __future__ import annotations
-
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
 
 import numpy as np
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from numpy.typing import NDArray
+from numpy.typing import NDArray
 
 type Draw = Callable[[np.random.Generator, int, int], NDArray[np.float64]]
 
@@ -32,7 +26,7 @@ class Noise:
     """One kind of noise.
 
     Attributes:
-        name: What it is called in the tables.
+        name: Its name in the tables.
         draw: Draws campaigns from it.
     """
 

@@ -1,17 +1,13 @@
-"""What a run folder says of a host's noise, and of how many blocks its budget allows."""
+"""Noise observed in a run folder, and the number of blocks that its budget allows."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, NamedTuple
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from benchmarks.errors import RunFolderError
 from benchmarks.results import metrics, runfolder
 from benchmarks.simulation.noise import Noise, from_blocks
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 _METRICS = ("startup_main_s", "throughput_per_s", "host_cpu_s_per_event", "pss_bytes")
 _PAIR = ("container", "native")

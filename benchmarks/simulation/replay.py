@@ -1,17 +1,12 @@
-"""What stopping at a precision would have saved on real starts, beside a fixed design."""
+"""Replay of the stopping rule on real starts: its saving against a fixed number of starts."""
 
-from __future__ import annotations
-
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import batched
 from statistics import fmean, median
-from typing import TYPE_CHECKING
 
 from benchmarks.simulation.stopping import FIXED
 from benchmarks.stats.estimators import relative_half_width
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 PRECISION = 0.02
 """Relative half-width of the median's interval that is asked for."""

@@ -1,17 +1,12 @@
-"""The decision rules of the reports, over plain values: what a simulation can ask 10 000 times.
+"""Decision rules of the reports over plain values, fast enough to be simulated 10 000 times.
 
-``reports`` stands above this package and cannot be imported from here; a test holds these rules and
-the reports' own to the same answers.
+This package must not import ``reports``; a test checks that these rules and the reports' own give
+the same answers.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from benchmarks.stats import estimators
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 THRESHOLD = 0.05
 """Smallest relative change that a comparison counts by default."""

@@ -1,23 +1,19 @@
-"""Whether to stop at a precision saves time, and whether it spoils the interval.
+"""Stopping at a precision: the time it saves, and its effect on the interval's coverage.
 
 Stopping as soon as an interval is narrow favours moments at which it is narrow by luck (Chow and
-Robbins, Ann. Math. Stat. 36 (1965) 457); how much is measured here, with the campaign's own rule.
+Robbins, Ann. Math. Stat. 36 (1965) 457); this simulation measures how much, with the campaign's own
+rule.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.campaign.config import Campaign
 from benchmarks.campaign.schedule import enough
+from benchmarks.simulation.noise import Noise
 from benchmarks.stats import estimators
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from benchmarks.simulation.noise import Noise
 
 FIXED = 100
 """Repetitions of the fixed design it is compared with."""
@@ -27,7 +23,7 @@ _TRUTH_FROM = 2_000
 
 
 class Stopping(NamedTuple):
-    """What stopping at a precision did.
+    """Result of stopping at a precision.
 
     Attributes:
         noise: Name of the noise.

@@ -1,15 +1,10 @@
-"""The simulation's results as Markdown tables."""
+"""Markdown tables of the simulation's results."""
 
-from __future__ import annotations
+from collections.abc import Sequence
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from benchmarks.simulation.coverage import Coverage
-    from benchmarks.simulation.decisions import Alarms, Power
-    from benchmarks.simulation.stopping import Stopping
+from benchmarks.simulation.coverage import Coverage
+from benchmarks.simulation.decisions import Alarms, Power
+from benchmarks.simulation.stopping import Stopping
 
 _LOWEST, _HIGHEST = 0.93, 0.97
 _ALARMS = 0.01

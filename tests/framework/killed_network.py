@@ -1,4 +1,4 @@
-"""Dies by SIGKILL right after each step of making a network, and cleans up after itself.
+"""Program that dies by SIGKILL after each step of making a network, and cleans up after itself.
 
     python killed_network.py ENGINE NAMESPACE
 

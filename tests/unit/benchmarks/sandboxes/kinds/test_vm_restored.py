@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.errors import NotSupportedError
-from benchmarks.sandboxes.vm.restored import RestoredSandbox
+from benchmarks.sandboxes.kinds.vm_restored import RestoredSandbox
 
 
 class Driver:

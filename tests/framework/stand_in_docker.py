@@ -1,4 +1,4 @@
-"""Answers as docker's command line does, for tests: a container is a process of this host.
+"""Stand-in for docker's command line, for tests: a container is a process of this host.
 
 Called with the folder that holds its records, then with docker's own arguments. A file ``away``
 there stands for a daemon that does not answer, ``refuse`` for one that starts nothing, ``taken``

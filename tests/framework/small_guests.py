@@ -1,4 +1,4 @@
-"""Guests of a few bytes, for what is about the driver and not about Linux: they boot in no time.
+"""Guests of a few bytes, which boot in no time: for tests of the driver and not of Linux.
 
 On x86-64 each is an ELF kernel that is entered by PVH (Xen ``docs/misc/pvh.pandoc``): 32-bit
 protected mode, no paging. On arm64 it is an ``Image`` (Linux

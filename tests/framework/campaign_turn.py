@@ -1,4 +1,4 @@
-"""A host has one campaign at a time: a test that runs one waits until no other does."""
+"""Wait for the turn of a test that runs a campaign: a host has one campaign at a time."""
 
 from __future__ import annotations
 

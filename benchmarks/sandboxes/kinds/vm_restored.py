@@ -1,29 +1,28 @@
-"""The ``vm:restored`` sandbox: a VM's warm start."""
-
-from __future__ import annotations
+"""``vm:restored``: the warm start of a VM, which resumes a saved guest."""
 
 import ctypes
 import mmap
 import os
 import threading
 from dataclasses import replace
-from typing import TYPE_CHECKING, NoReturn
+from pathlib import Path
+from typing import NoReturn
 
 import msgspec
 
+import vmdriver
 from benchmarks.errors import NotSupportedError
-from benchmarks.sandboxes.kinds.vm import VmSandbox
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    import vmdriver
-    from benchmarks.results.records import SandboxInfo
-    from benchmarks.sandboxes.base import Testbed
-    from runtime.harness import Group
+from benchmarks.results.records import SandboxInfo
+from benchmarks.sandboxes.base import Testbed
+from benchmarks.sandboxes.kinds.vm import KIND, VmSandbox
+from benchmarks.sandboxes.registry import register
+from benchmarks.sandboxes.vm.variants import RESTORED
+from runtime.harness import Group
 
 _CACHESTAT = 451  # the same number on every architecture
-_ONE = "one at a time: every start resumes the one guest that was saved, under its one name"
+_ONE_AT_A_TIME = (
+    "one at a time: every start resumes the one guest that was saved, under its one name"
+)
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -35,7 +34,7 @@ class RestoredSandbox(VmSandbox):
         return replace(config, name=f"tare-{os.getpid()}-{self._kind}")
 
     def resized(self, memory_bytes: int) -> None:
-        """A saved guest has the memory with which it was saved."""
+        """Return None: a saved guest has the memory with which it was saved."""
 
     def _prepare(self) -> None:
         self._starting = threading.Lock()
@@ -69,10 +68,10 @@ class RestoredSandbox(VmSandbox):
 
     def _run(self, config: vmdriver.VmConfig) -> vmdriver.Vm:
         if not self._starting.acquire(blocking=False):
-            raise NotSupportedError(_ONE)
+            raise NotSupportedError(_ONE_AT_A_TIME)
         try:
             if self._resumed is not None and not self._resumed.closed:
-                raise NotSupportedError(_ONE)
+                raise NotSupportedError(_ONE_AT_A_TIME)
             self._resumed = self._driver.restore(config, self._saved)
         finally:
             self._starting.release()
@@ -86,10 +85,13 @@ def cached_bytes(path: Path) -> int | None:
         path: The file.
 
     Returns:
-        Bytes; None where the kernel does not tell (cachestat(2), Linux 6.5).
+        Bytes; None where the kernel has no such call (cachestat(2), Linux 6.5).
     """
     found = (ctypes.c_uint64 * 5)()  # cached, dirty, written back, evicted, recently evicted
     whole = (ctypes.c_uint64 * 2)(0, 0)  # offset and length; 0 is to the end
     with path.open("rb") as file:
         failed = _libc.syscall(_CACHESTAT, file.fileno(), whole, found, 0)
     return None if failed else int(found[0]) * mmap.PAGESIZE
+
+
+register(replace(KIND, names=(f"vm:{RESTORED}",), open=RestoredSandbox))

@@ -1,6 +1,6 @@
-"""Runs inside a guest, as its root: uses cgroup v2 with all its controllers, prints what happened.
+"""Program for the root of a guest: use cgroup v2 with all its controllers, print the results.
 
-The guest has nothing mounted there, so its root group is ours to hand controllers on.
+The guest has nothing mounted there, so its root group can delegate controllers.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Starts that hang at one of their steps: they wait there for a token that never comes."""
+"""Container starts that hang at one of their steps: they wait for a token that never comes."""
 
 from __future__ import annotations
 

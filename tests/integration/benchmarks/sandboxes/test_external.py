@@ -1,4 +1,4 @@
-"""Every peer on the real kernel: what it starts, what it isolates, what it leaves."""
+"""Every external sandbox on the real kernel: what it starts, isolates and leaves behind."""
 
 from __future__ import annotations
 
@@ -18,20 +18,19 @@ from benchmarks.results.records import Resources
 from benchmarks.sandboxes import open_sandbox
 from benchmarks.sandboxes.base import Setting
 from benchmarks.sandboxes.capture import FirstByte
-from benchmarks.sandboxes.external.client import refused
+from benchmarks.sandboxes.external.client import start_error
 from benchmarks.sandboxes.kinds.oci import groups_of
 from runtime.cgroups import layout, usage
+from tests.framework.external_sandboxes import MEMORY, traces, workload
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from benchmarks.image import Image
-    from benchmarks.sandboxes.external.instance import ExternalInstance
     from benchmarks.sandboxes.external.sandbox import ExternalSandbox
 
-MEMORY = 96 << 20
 LIMITED = ["oci:crun", "oci:runc", "floor"]
-PEERS = [*LIMITED, "oci:crun:no-cgroup", "floor:no-cgroup", "peer:bwrap", "peer:nspawn"]
+EXTERNAL = [*LIMITED, "oci:crun:no-cgroup", "floor:no-cgroup", "peer:bwrap", "peer:nspawn"]
 #: Without systemd's services nspawn makes no user namespace over an image that it does not own.
 WITHOUT_USERS = ("peer:nspawn",)
 PROGRAMS = {"bwrap": "bwrap", "nspawn": "systemd-nspawn"}
@@ -55,7 +54,7 @@ def setting(image: Image) -> Iterator[Setting]:
     shutil.rmtree(state, ignore_errors=True)
 
 
-def peer(name: str, setting: Setting) -> ExternalSandbox:
+def open_external(name: str, setting: Setting) -> ExternalSandbox:
     kind, program = (*name.split(":"), "")[:2]
     wanted = {"oci": program, "peer": PROGRAMS.get(program)}.get(kind)
     if wanted and shutil.which(wanted) is None:
@@ -63,37 +62,16 @@ def peer(name: str, setting: Setting) -> ExternalSandbox:
     return open_sandbox(name, setting)  # type: ignore[return-value]
 
 
-def traces(helper: str) -> list[str]:
-    """What bears a helper's name; others may use this host at the same time."""
-    groups = [
-        str(path)
-        for depth in ("*", "*/*", "*/*/*")
-        for path in Path("/sys/fs/cgroup").glob(f"{depth}/{helper}")
-    ]
-    mounts = Path("/proc/self/mountinfo").read_text().splitlines()
-    return groups + [line for line in mounts if helper in line]
-
-
-def workload(instance: ExternalInstance) -> Path:
-    """The /proc directory of the idle workload, below whatever init there is."""
-    deadline = time.monotonic() + 5
-    while time.monotonic() < deadline:
-        for pid in instance.pids():
-            folder = Path(f"/proc/{pid}")
-            if b"2147483647" in (folder / "cmdline").read_bytes().split(b"\0"):
-                return folder
-        time.sleep(0.01)  # the shell has reported its first instruction, and is about to exec
-    raise AssertionError("the workload does not run")
-
-
 def status(folder: Path) -> dict[str, str]:
     lines = (folder / "status").read_text().splitlines()
     return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
 
 
-@pytest.mark.parametrize("name", PEERS)
-def test_a_peer_starts_isolates_stops_and_leaves_nothing(name: str, setting: Setting) -> None:
-    with peer(name, setting) as box:
+@pytest.mark.parametrize("name", EXTERNAL)
+def test_an_external_sandbox_starts_isolates_stops_and_leaves_nothing(
+    name: str, setting: Setting
+) -> None:
+    with open_external(name, setting) as box:
         helper = box._helper.name
         with box.start() as instance:
             inside = workload(instance)
@@ -122,7 +100,7 @@ def test_a_peer_starts_isolates_stops_and_leaves_nothing(name: str, setting: Set
 
 @pytest.mark.parametrize("name", LIMITED)
 def test_limits_hold_in_the_instances_own_group(name: str, setting: Setting) -> None:
-    with peer(name, setting) as box, box.start() as instance:
+    with open_external(name, setting) as box, box.start() as instance:
         groups = instance.started.groups
         if layout.current().v2:
             assert (groups["unified"] / "memory.max").read_text().strip() == str(MEMORY)
@@ -143,7 +121,7 @@ def test_no_swap_comes_beside_the_memory(
     monkeypatch.setattr("benchmarks.sandboxes.limits.swap_bytes", lambda: 0)
     if layout.current().v1 and not Path(layout.current().v1["memory"], BOTH).exists():
         pytest.skip("this kernel does not count swap space")
-    with peer(name, setting) as box, box.start() as instance:
+    with open_external(name, setting) as box, box.start() as instance:
         (pid, *_) = instance.pids()
         groups = groups_of(pid)
         if layout.current().v2:
@@ -154,7 +132,7 @@ def test_no_swap_comes_beside_the_memory(
 
 @pytest.mark.parametrize("name", ["oci:crun", "oci:runc", "oci:crun:no-cgroup"])
 def test_a_command_runs_under_the_same_restrictions(name: str, setting: Setting) -> None:
-    with peer(name, setting) as box, box.start() as instance:
+    with open_external(name, setting) as box, box.start() as instance:
         script = "grep -E 'NoNewPrivs|Seccomp:|CapBnd' /proc/self/status; echo $HOME; exit 7"
         done = instance.run(["/bin/busybox", "sh", "-c", script], timeout_s=20)
         assert done.exit_code == 7
@@ -172,7 +150,7 @@ def test_a_command_runs_under_the_same_restrictions(name: str, setting: Setting)
 @pytest.mark.parametrize("name", ["floor", "peer:bwrap", "peer:nspawn"])
 def test_what_cannot_run_a_command_says_so(name: str, setting: Setting) -> None:
     with (
-        peer(name, setting) as box,
+        open_external(name, setting) as box,
         box.start() as instance,
         pytest.raises(MeasurementError, match=f"{name} cannot run /bin/true"),
     ):
@@ -192,7 +170,10 @@ def test_a_runtime_that_refuses_is_absent_with_its_own_words(
     broken.chmod(0o755)
     tmp_path.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    with pytest.raises(UnsuitableHostError, match="not on a Monday"), peer("oci:grumpy", setting):
+    with (
+        pytest.raises(UnsuitableHostError, match="not on a Monday"),
+        open_external("oci:grumpy", setting),
+    ):
         pass
     assert list((setting.state / "oci.grumpy").iterdir()) == []
 
@@ -212,7 +193,7 @@ with open_sandbox({name!r}, setting) as box, box.start() as instance:
     print(box._helper.name, *instance.pids(), flush=True)
     time.sleep(60)
 """
-    peer(name, setting)  # skips where it is not installed
+    open_external(name, setting)  # skips where it is not installed
     harness = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE)
     assert harness.stdout is not None
     helper, *pids = harness.stdout.readline().decode().split()
@@ -234,14 +215,14 @@ with open_sandbox({name!r}, setting) as box, box.start() as instance:
 def test_of_a_process_that_ends_right_after_its_byte_nothing_is_left(
     after: str, setting: Setting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with peer("oci:crun", setting) as box:
+    with open_external("oci:crun", setting) as box:
         ask = box._helper.ask
 
         def gone(pid: int) -> None:
             raise FileNotFoundError(2, "No such file or directory", f"/proc/{pid}/cgroup")
 
         def unfound(verb: str, *args: object, **fields: object) -> object:
-            if verb == "found":
+            if verb == "pids":
                 raise MeasurementError("No such process")
             return ask(verb, *args, **fields)  # type: ignore[arg-type]
 
@@ -266,7 +247,7 @@ def test_of_a_workload_that_never_speaks_nothing_goes_on(
     def silent(first: FirstByte, timeout_s: float) -> None:
         stamp(first, timeout_s)
 
-    with peer(name, setting) as box:
+    with open_external(name, setting) as box:
         served = box._helper._process.pid
         with monkeypatch.context() as patched:
             patched.setattr(FirstByte, "stamp", silent)
@@ -281,7 +262,7 @@ def test_of_a_workload_that_never_speaks_nothing_goes_on(
 def test_a_workload_that_never_speaks_is_told_from_a_runtime_that_refuses() -> None:
     output = os.memfd_create("output")
     os.write(output, b"warning: something\n")
-    silent, refusal, slow = (refused(output, status) for status in (0, 1, None))
+    silent, refusal, slow = (start_error(output, status) for status in (0, 1, None))
     os.close(output)
     assert str(silent) == "its workload never ran its first instruction"
     assert (silent.timed_out, refusal.timed_out, slow.timed_out) == (True, False, True)

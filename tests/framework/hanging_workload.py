@@ -1,8 +1,8 @@
-"""A harness whose workload waits in the kernel where no signal reaches it.
+"""Harness whose workload waits in the kernel where no signal reaches it.
 
-Run as a program, with a folder and an image. The workload asks a file system in user space that
-takes the question and does not answer; it is given up at last, so nothing stays behind. All is in
-a mount namespace of its own.
+Run as a program, with a folder and an image. The workload sends a request to a file system in
+user space (FUSE) that does not answer; at the end the request is aborted, so nothing stays behind.
+All is in a mount namespace of its own.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Runs inside a container, as its root: tries what must not work, prints what happened as JSON.
+"""Program for the root of a container: try what must be refused, print the results as JSON.
 
-Nothing here acts: files are opened and closed, calls get arguments that cannot take effect. Yet
+Nothing has an effect: files are opened and closed, calls get arguments that cannot take effect. Yet
 never run it on a host, where some of it would succeed.
 """
 

@@ -1,4 +1,4 @@
-"""Network namespaces of the tests' own, the host's role included: no packet leaves them."""
+"""Network namespaces for tests, one of which stands for the host: no packet leaves them."""
 
 from __future__ import annotations
 

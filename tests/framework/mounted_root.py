@@ -1,7 +1,7 @@
-"""Running a command where the root directory is a mount, also in a plain chroot.
+"""Run a command where the root directory is a mount, also when the tests run in a plain chroot.
 
-There the kernel refuses an ordinary user's namespaces and a change of the root's propagation, as it
-does to every runtime; the spawner helps itself, and so do the tests of what has none.
+In a chroot the kernel refuses an ordinary user's namespaces and a change of the root's propagation.
+The spawner works around it by itself; tests of programs without a spawner use this module.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The helper of the peers: what it removes, in which order, and what does not end it."""
+"""The helper process of external runtimes: what it removes and in which order."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_a_command_in_flight_ends_before_what_it_makes_is_removed(
 ) -> None:
     undo = script(f"sleep 0.2; rm -f {state}/made.*; echo done > {state}/log")
     busy = script(f"while :; do : > {state}/made.$$; done")
-    with helper.begun(busy, name="one", undo=undo):
+    with helper.begin(busy, name="one", undo=undo):
         helper.close()
     assert (state / "log").exists()
     assert list(state.glob("made.*")) == []
@@ -68,8 +68,8 @@ def test_a_pid_file_without_a_pid_is_an_error_and_no_end(helper: Helper, state: 
     here.write_text(f"{os.getpid()}\n")
     empty.touch()
     with pytest.raises(MeasurementError, match="empty holds no process id"):
-        helper.ask("found", pid_files=(str(here), str(empty)))
-    answer, (pidfd,) = helper.ask("found", pid_files=(str(here),))
+        helper.ask("pids", pid_files=(str(here), str(empty)))
+    answer, (pidfd,) = helper.ask("pids", pid_files=(str(here),))
     os.close(pidfd)
     assert answer["pids"] == [os.getpid()]
 
@@ -84,5 +84,5 @@ def test_after_an_interrupted_request_no_answer_is_taken_for_anothers(
         patched.setattr("benchmarks.sandboxes.external.client.wire.receive", interrupted)
         with pytest.raises(KeyboardInterrupt):
             helper.ask("put", files={})
-    with pytest.raises(MeasurementError, match="the helper for other runtimes is gone"):
+    with pytest.raises(MeasurementError, match="the helper for external runtimes is gone"):
         helper.ask("put", files={})

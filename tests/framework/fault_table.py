@@ -1,4 +1,4 @@
-"""The table of faults in docs/vmdriver.md: what a test brings about must be told as it says."""
+"""Table of faults in docs/vmdriver.md, and a check that an error is reported as it says."""
 
 import re
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ import pytest
 import vmdriver
 from vmdriver import VmError
 
-PAGE = Path(__file__).parents[3] / "docs" / "vmdriver.md"
+PAGE = Path(__file__).parents[2] / "docs" / "vmdriver.md"
 _ROW = re.compile(r"\| (?P<fault>[^|]+) \| `(?P<error>\w+)` \| (?P<message>[^|]+) \|")
 _ANY = re.compile(r"…|\d+(?:\.\d+)?")
 

@@ -1,22 +1,18 @@
-"""The start of a container by this runtime, bubblewrap, crun and runc; see `rivals`."""
-
-from __future__ import annotations
+"""Start of a container by tare's runtime, bubblewrap, crun and runc; see `runtimes`."""
 
 import json
 import subprocess
 import sys
-from typing import TYPE_CHECKING
 
 import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
 
 from benchmarks import image
-from benchmarks.suites import rivals
+from benchmarks.suites import runtimes
 from benchmarks.suites.clock import stamped_clock
 
-if TYPE_CHECKING:
-    from pytest_benchmark.fixture import BenchmarkFixture
+Measured = dict[str, list[tuple[int, int]]]
 
-    Measured = dict[str, list[tuple[int, int]]]
 
 ROUNDS = 20
 SEED = 1
@@ -25,15 +21,15 @@ SEED = 1
 @pytest.fixture(scope="module")
 def measured() -> Measured:
     built = image.build(progress=print)
-    program = [sys.executable, "-m", rivals.__name__, str(built.root), str(ROUNDS), str(SEED)]
+    program = [sys.executable, "-m", runtimes.__name__, str(built.root), str(ROUNDS), str(SEED)]
     done = subprocess.run(["unshare", "-m", *program], check=True, stdout=subprocess.PIPE)
     found: Measured = json.loads(done.stdout)
     return found
 
 
 @pytest.mark.benchmark(group="start: asked to first byte of output", timer=stamped_clock)
-@pytest.mark.parametrize("name", rivals.NAMES)
-def test_start_beside_others(benchmark: BenchmarkFixture, measured: Measured, name: str) -> None:
+@pytest.mark.parametrize("name", runtimes.NAMES)
+def test_start_beside_external(benchmark: BenchmarkFixture, measured: Measured, name: str) -> None:
     if name not in measured:
         pytest.skip(f"{name} is not installed")
     stamps = iter(measured[name])

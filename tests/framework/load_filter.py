@@ -1,6 +1,6 @@
-"""Runs by itself: chroot, load a filter, execute a program. What an engine does, and no more.
+"""Program that changes its root, loads a filter and executes a program, and nothing else.
 
-python -I -S loading.py ROOT FILTER FLAGS PROGRAM [ARGUMENT...]
+python -I -S load_filter.py ROOT FILTER FLAGS PROGRAM [ARGUMENT...]
 """
 
 from __future__ import annotations
