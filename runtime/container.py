@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 from runtime import cgroups, events
 from runtime.cgroups import accounting, oom, usage
 from runtime.errors import ContainerError, StateError
-from runtime.process import ContainerProcess, SpawnedProcess
+from runtime.process import ContainerProcess, SpawnedProcess, await_init
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -298,7 +298,8 @@ class Container(SpawnedProcess):
             return self._status
         self.stamps.setdefault("stop_asked", time.monotonic_ns())
         if self.spec.process.init and not self._prepared:
-            self._await_init()
+            await_init(self.pid)
+            self._prepared = True
         self.send_signal(signal.SIGTERM)
         if not self._ended(grace_s):
             self.forced = True
@@ -322,25 +323,6 @@ class Container(SpawnedProcess):
             time.sleep(0.001)
             seen = time.monotonic_ns()
         return seen
-
-    def _await_init(self) -> None:
-        """Wait until the init takes signals, at most a tenth of a second after its exec.
-
-        The kernel drops a signal for a PID 1 that neither handles nor blocks it (signal(7),
-        pid_namespaces(7)); an init blocks all of them first, to read them from a descriptor.
-        """
-        for _ in range(100):
-            status = Path(f"/proc/{self.pid}/status")
-            try:
-                blocked = next(
-                    line for line in status.read_text().splitlines() if line.startswith("SigBlk")
-                )
-            except (OSError, StopIteration):
-                return
-            if int(blocked.split()[1], 16):
-                break
-            time.sleep(0.001)
-        self._prepared = True
 
     def kill(self) -> None:
         """SIGKILL every process in it."""

@@ -9,6 +9,8 @@ import select
 import signal
 import struct
 import termios
+import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from runtime.errors import SetupError, StateError
@@ -134,6 +136,23 @@ class SpawnedProcess:
         self.terminal = self.listener = None
         if self._status is None:
             self._status = statuses.get(self.id)
+
+
+def await_init(pid: int) -> None:
+    """Wait until an init takes signals, at most a tenth of a second after its exec.
+
+    The kernel drops a signal for a PID 1 that neither handles nor blocks it (signal(7),
+    pid_namespaces(7)); an init blocks all of them first, to read them from a descriptor.
+    """
+    for _ in range(100):
+        try:
+            lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+            blocked = next(line for line in lines if line.startswith("SigBlk"))
+        except (OSError, StopIteration):
+            return
+        if int(blocked.split()[1], 16):
+            return
+        time.sleep(0.001)
 
 
 class ContainerProcess(SpawnedProcess):
