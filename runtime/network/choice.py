@@ -4,17 +4,12 @@ A bridge (`Engine.run(attach=True)`) needs none: the container has a network nam
 and an interface is put into it.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
-from runtime.spec import Namespace
+from runtime.spec import Namespace, Spec
 from runtime.spec.ablation import without
-
-if TYPE_CHECKING:
-    from runtime.spec import Spec
 
 
 class Running(Protocol):

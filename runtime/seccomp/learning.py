@@ -4,24 +4,17 @@ The container runs as it would, but its filter reports every call that the profi
 asked for makes a profile of its own (`runtime.seccomp.learned`), which allows no more.
 """
 
-from __future__ import annotations
-
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import Protocol, Self
 
 from runtime import seccomp
 from runtime.errors import SpecError
-from runtime.seccomp.learn import Supervisor, notifier
+from runtime.seccomp import Filter, Profile
+from runtime.seccomp.learn import Observed, Supervisor, notifier
 from runtime.seccomp.learned import learned_profile
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from runtime.seccomp import Filter, Profile
-    from runtime.seccomp.learn import Observed
-    from runtime.spec import Spec
-
+from runtime.spec import Spec
 
 _END_S = 5.0
 
