@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from runtime.recovery.processes import start_time
     from runtime.spawner import wire
     from runtime.spawner.init import CANDIDATES
-    from runtime.spawner.rootfs import Mapping, Territory, enter
+    from runtime.spawner.rootfs import ImageMounts, Mapping, enter
     from runtime.spec.masks import expand
 
 _HOME = {
@@ -35,7 +35,7 @@ _HOME = {
     "Manager": "cgroups",
     "Mapping": "spawner.rootfs",
     "PERIOD_US": "cgroups.v1",
-    "Territory": "spawner.rootfs",
+    "ImageMounts": "spawner.rootfs",
     "compiled": "executor",
     "enter": "spawner.rootfs",
     "expand": "spec.masks",
@@ -60,9 +60,9 @@ __all__ = [
     "PERIOD_US",
     "CgroupMemory",
     "Group",
+    "ImageMounts",
     "Manager",
     "Mapping",
-    "Territory",
     "cgroups",
     "compiled",
     "enter",

@@ -13,7 +13,7 @@ from runtime.spawner.executor import TIMED, UNDUMPABLE, Executor, GoneError, Rol
 from runtime.spawner.init import open_init, sealed_copy
 from runtime.spawner.instance import Instance
 from runtime.spawner.namespace_owners import NamespaceOwners
-from runtime.spawner.rootfs import Mapping, Territory
+from runtime.spawner.rootfs import ImageMounts, Mapping
 
 if TYPE_CHECKING:
     from runtime.cgroups import Group, Manager
@@ -24,7 +24,7 @@ class Launcher:
     """What all starts of one spawner share.
 
     Args:
-        territory: images, mounted.
+        mounts: images, mounted.
         manager: maker of control groups, where the host gives any.
         marker: source name of our mounts; tells ours from others' in /proc/PID/mountinfo.
         program: path of the executor.
@@ -33,13 +33,13 @@ class Launcher:
 
     def __init__(
         self,
-        territory: Territory,
+        mounts: ImageMounts,
         manager: Manager | None,
         marker: str,
         program: str,
         no_groups: str = "",
     ) -> None:
-        self.territory = territory
+        self.mounts = mounts
         self.manager = manager
         self._no_groups = no_groups
         self._marker = marker
@@ -84,9 +84,9 @@ class Launcher:
         if grouped and self._early_migration:
             self._early_migration.call()
         if request["shared_root"]:
-            lower = self.territory.native(request["image"])
+            lower = self.mounts.native(request["image"])
         elif request["image"]:
-            lower = self.territory.lower(request["image"], Mapping(*request["mapping"]))
+            lower = self.mounts.lower(request["image"], Mapping(*request["mapping"]))
         else:
             lower = ""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -157,7 +157,7 @@ class Launcher:
         Raises:
             OSError: the kernel refused.
         """
-        lower = self.territory.native(request["image"]) if request["shared_root"] else ""
+        lower = self.mounts.native(request["image"]) if request["shared_root"] else ""
         group = target.group
         inside = group.into_fd() if group else -1
         if group and inside < 0 and self._early_migration:
