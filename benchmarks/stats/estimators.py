@@ -13,7 +13,7 @@ choices run through the module:
   of the two medians keeps it (docs/statistics.md shows both). Its p-values
   come from the exact sign test on the same ratios: n blocks can never argue for less than 2**-n.
 
-``python -m benchmarks.stats.simulation`` simulates how well each keeps its promise.
+``python -m benchmarks.simulation`` simulates how well each keeps its promise.
 
 Sources: ``benchmarks.stats.order_statistics`` for the interval; Conover, Practical Nonparametric
 Statistics, 3rd ed., 3.4 (sign test); Efron and Tibshirani, An Introduction to the Bootstrap,

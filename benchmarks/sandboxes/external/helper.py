@@ -19,7 +19,7 @@ import socket
 import time
 from typing import Any
 
-from runtime.harness import Mapping, Territory, enter, files, syscalls, wire
+from runtime.harness import ImageMounts, Mapping, enter, files, syscalls, wire
 
 _HIGH = 100
 """Descriptors are moved above this, so that none lies where a command expects another."""
@@ -59,7 +59,7 @@ class Helper:
         if settings["affinity"]:
             os.sched_setaffinity(0, settings["affinity"])
         self._marker: str = settings["marker"]
-        self._territory = Territory(f"{settings['folder']}/territory", self._marker)
+        self._territory = ImageMounts(f"{settings['folder']}/territory", self._marker)
         self._undo: dict[str, tuple[str, ...]] = {}
         self._statuses: dict[int, int | None] = {}
         self._wake, wakeup = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)

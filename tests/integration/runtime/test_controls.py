@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from runtime import Engine
-from runtime.oci.linux import expand
 from runtime.spec import masks, profiles
+from runtime.spec.masks import expand
 from tests.framework import inside_container
 from tests.integration.runtime.conftest import output
 

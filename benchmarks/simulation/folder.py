@@ -1,6 +1,6 @@
 """Measure how run folders and campaigns scale with the number of samples.
 
-``python -m benchmarks.stats.simulation.folder [--samples N]``
+``python -m benchmarks.simulation.folder [--samples N]``
 
 Writes a run folder of made-up samples, has ``tare report`` load, summarise and report it in a
 process of its own, and says what that took; then says what a sample costs a campaign of the fake
@@ -216,7 +216,7 @@ def cost_after(folder: Path, taken: int, visits: int = 400) -> float:
 
 def main() -> int:
     """Write, report, and print what it took."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.stats.simulation.folder")
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.simulation.folder")
     parser.add_argument("--samples", type=int, default=1_000_000)
     parser.add_argument("--seed", type=int, default=20140721)
     options = parser.parse_args()

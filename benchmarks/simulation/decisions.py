@@ -6,9 +6,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.simulation import rules
+from benchmarks.simulation.noise import Noise
 from benchmarks.stats import estimators
-from benchmarks.stats.simulation import rules
-from benchmarks.stats.simulation.noise import Noise
 
 SHIFT = 1.05
 """The true shift to be found: 5 %."""

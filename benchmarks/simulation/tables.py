@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from benchmarks.stats.simulation.coverage import Coverage
-from benchmarks.stats.simulation.decisions import Alarms, Power
-from benchmarks.stats.simulation.stopping import Stopping
+from benchmarks.simulation.coverage import Coverage
+from benchmarks.simulation.decisions import Alarms, Power
+from benchmarks.simulation.stopping import Stopping
 
 _LOWEST, _HIGHEST = 0.93, 0.97
 _ALARMS = 0.01

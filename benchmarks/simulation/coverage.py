@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import bdtr
 
+from benchmarks.simulation.noise import Noise
 from benchmarks.stats import estimators
-from benchmarks.stats.simulation.noise import Noise
 
 SIZES = (6, 10, 20, 50)
 _RESAMPLES = 999

@@ -12,13 +12,13 @@ import pytest
 import reports
 from benchmarks.errors import RunFolderError
 from benchmarks.results import runfolder
-from benchmarks.stats.simulation import __main__ as program
-from benchmarks.stats.simulation import rules
-from benchmarks.stats.simulation.coverage import coverage
-from benchmarks.stats.simulation.decisions import alarms, power
-from benchmarks.stats.simulation.noise import Noise, assumed, from_blocks, shapes
-from benchmarks.stats.simulation.observed import observe
-from benchmarks.stats.simulation.stopping import stopping
+from benchmarks.simulation import __main__ as program
+from benchmarks.simulation import rules
+from benchmarks.simulation.coverage import coverage
+from benchmarks.simulation.decisions import alarms, power
+from benchmarks.simulation.noise import Noise, assumed, from_blocks, shapes
+from benchmarks.simulation.observed import observe
+from benchmarks.simulation.stopping import stopping
 from reports.comparison.changes import Effect
 
 if TYPE_CHECKING:

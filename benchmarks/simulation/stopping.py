@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from benchmarks.campaign.config import Campaign
 from benchmarks.campaign.schedule import enough
+from benchmarks.simulation.noise import Noise
 from benchmarks.stats import estimators
-from benchmarks.stats.simulation.noise import Noise
 
 FIXED = 100
 """Repetitions of the fixed design it is compared with."""

@@ -1,6 +1,6 @@
 """Print the tables of docs/statistics.md.
 
-``python -m benchmarks.stats.simulation [--noise RUN]``
+``python -m benchmarks.simulation [--noise RUN]``
 """
 
 import argparse
@@ -9,12 +9,12 @@ import time
 from pathlib import Path
 
 from benchmarks.errors import BenchmarkError
-from benchmarks.stats.simulation import tables
-from benchmarks.stats.simulation.coverage import coverage
-from benchmarks.stats.simulation.decisions import SIZES, alarms, power
-from benchmarks.stats.simulation.noise import assumed, shapes, steady
-from benchmarks.stats.simulation.observed import Observed, observe
-from benchmarks.stats.simulation.stopping import stopping
+from benchmarks.simulation import tables
+from benchmarks.simulation.coverage import coverage
+from benchmarks.simulation.decisions import SIZES, alarms, power
+from benchmarks.simulation.noise import assumed, shapes, steady
+from benchmarks.simulation.observed import Observed, observe
+from benchmarks.simulation.stopping import stopping
 
 _TABLES = ("coverage", "alarms", "power", "stopping")
 _SEED = 20140721
@@ -40,9 +40,7 @@ def main() -> int:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.stats.simulation", description=__doc__
-    )
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.simulation", description=__doc__)
     parser.add_argument("tables", nargs="*", metavar="TABLE", help=f"of {', '.join(_TABLES)}; all")
     parser.add_argument("--noise", type=Path, metavar="RUN", help="take the noise from this run")
     parser.add_argument("--campaigns", type=int, default=2000, help="simulated campaigns a row")

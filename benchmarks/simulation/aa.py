@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import batched
 
+from benchmarks.simulation import rules
 from benchmarks.stats import estimators
 from benchmarks.stats.order_statistics import dependence
-from benchmarks.stats.simulation import rules
 from benchmarks.stats.warmup import warm_up
 
 

@@ -1,4 +1,4 @@
-"""From a bundle, or its copy, to the specification, with what only this host can add."""
+"""The specification of a container, from its bundle or its copy, as this host can have it."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def parse(text: bytes, folder: str, *, checked: bool = False) -> Spec:
 
 
 def with_mappings(document: dict[str, Any]) -> dict[str, Any]:
-    """The document; a new user namespace without mappings gets those that its maker can give.
+    """The document; a new user namespace without mappings gets those that its launcher can give.
 
     For root these are all ids, each as itself, as crun has it.
     """
@@ -178,7 +178,7 @@ def handed_over() -> int:
     return int(count) if pid in (None, "", str(os.getpid())) else 0
 
 
-def check_further(process: Process, spec: Spec) -> None:
+def check_exec_process(process: Process, spec: Spec) -> None:
     """Refuse a further process that cannot be right.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Making a container's first process, or a further one, by an executor of this command's own.
+"""The launch of a container's first process, or a further one, by a command's own executor.
 
 The process is this command's child. When the command has ended it belongs to the nearest subreaper
 above, which is what conmon and containerd's shim expect; so no parent's death ends it.
@@ -33,7 +33,7 @@ MOST_KEPT = 200
 _FIRST_PASSED = 3
 
 
-class Maker:
+class Launcher:
     """The executor, for one command; a context manager."""
 
     def __enter__(self) -> Self:
@@ -73,7 +73,7 @@ class Maker:
 
 
 @dataclass
-class Wanted:
+class ProcessOptions:
     """What goes along with a process.
 
     Attributes:
@@ -173,7 +173,7 @@ def write_file(path: str, data: bytes, mode: int = 0o600) -> None:
         file.write(data)
 
 
-def settle(group: Group | None, made: Made, talk: Conversation) -> None:
+def enter_group(group: Group | None, made: Made, talk: Conversation) -> None:
     """Move the process into its group, where it was not born there, and let it go on.
 
     Raises:
@@ -193,7 +193,7 @@ def converse(plan: Sequence[Operation]) -> Conversation:
     return Conversation(lambda: plan)
 
 
-def listen(path: str) -> socket.socket:
+def listen_for_start(path: str) -> socket.socket:
     """The socket at which a created container waits.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Starts the wait of cgroup v1 early.
+"""A helper process of cgroup v1 that starts the kernel's wait for migrations early.
 
 The first move into a v1 group makes every processor's fork path notice the writer, which takes an
 RCU grace period (6 to 29 ms); moves that follow within it are cheap. What is moved does not matter:
@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 
 
-class Herald:
+class EarlyMigration:
     """The helper process; it does nothing between calls, and ends when its pipe closes.
 
     Args:

@@ -1,11 +1,11 @@
-"""What `exec` is to run: as a file has it, or as the container's own with other arguments."""
+"""The process that `exec` runs: a file's, or the container's own with other arguments."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from runtime.cli import preparing
+from runtime.cli import specification
 from runtime.cli.home import with_home
 from runtime.cli.options import UsageError
 from runtime.spec import CapabilitySets, User, capabilities
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _MOST_ID = 2**32 - 2
 
 
-def further_process(entry: Entry, spec: Spec, options: Options, command: list[str]) -> Process:
+def exec_process(entry: Entry, spec: Spec, options: Options, command: list[str]) -> Process:
     """The process, checked and complete.
 
     Args:
@@ -31,10 +31,10 @@ def further_process(entry: Entry, spec: Spec, options: Options, command: list[st
         UsageError: an option is wrong. SpecError: naming a field of the file.
     """
     name = options.get("process")
-    process = preparing.read_process(name) if name else _changed(spec.process, options, command)
-    preparing.check_further(process, spec)
+    process = specification.read_process(name) if name else _changed(spec.process, options, command)
+    specification.check_exec_process(process, spec)
     mapped = spec.linux.namespace("user") is not None
-    process, _ = preparing.grantable(process, mapped=mapped)
+    process, _ = specification.grantable(process, mapped=mapped)
     root = f"/proc/{entry.record.pid}/root"
     return replace(process, env=with_home(process, root), init=False)
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.oci import mount_options
-from runtime.oci.mount_options import MountOptions, parse
+from runtime.spec import mount_options
+from runtime.spec.mount_options import MountOptions, parse
 
 REC = 1 << 14
 

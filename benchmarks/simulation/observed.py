@@ -7,7 +7,7 @@ import numpy as np
 
 from benchmarks.errors import RunFolderError
 from benchmarks.results import metrics, runfolder
-from benchmarks.stats.simulation.noise import Noise, from_blocks
+from benchmarks.simulation.noise import Noise, from_blocks
 
 _METRICS = ("startup_main_s", "throughput_per_s", "host_cpu_s_per_event", "pss_bytes")
 _PAIR = ("container", "native")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from runtime.spawner.owners import COUNT, FIRST, Owners
+from runtime.spawner.namespace_owners import COUNT, FIRST, NamespaceOwners
 from runtime.spec import DEFAULT_HOST_ID, DEFAULT_ID_COUNT
 
 
 def test_each_is_another_and_none_is_a_container_s() -> None:
-    owners = Owners("tare-0123456789ff")
+    owners = NamespaceOwners("tare-0123456789ff")
     owners._usable = True
     taken = [owners.take() for _ in range(100)]
     assert len(set(taken)) == 100
@@ -16,12 +16,12 @@ def test_each_is_another_and_none_is_a_container_s() -> None:
 
 
 def test_they_go_round() -> None:
-    owners = Owners("tare-000000ffffff")
+    owners = NamespaceOwners("tare-000000ffffff")
     owners._usable = True
     assert owners.take() == FIRST
 
 
 def test_where_they_do_not_exist_there_are_none() -> None:
-    owners = Owners("tare-0123456789ff")
+    owners = NamespaceOwners("tare-0123456789ff")
     owners._usable = False
     assert owners.take() == 0

@@ -1,4 +1,4 @@
-"""Ending a container and removing what was made for it, finished or not."""
+"""The end of a container, and the removal of what was made for it, finished or not."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 _AT_ONCE_S, _DEATH_S = 0.5, 10.0
 
 
-def undo(entry: Entry, warn: Callable[[str], None]) -> None:
+def delete_unfinished(entry: Entry, warn: Callable[[str], None]) -> None:
     """Remove a container that could not be made or started; what resists is only told."""
     try:
-        destroy(entry)
+        delete_container(entry)
     except (OSError, ContainerError) as error:
         warn(f"something is left of {entry.record.id}: {error}; try delete --force")
 
 
-def destroy(entry: Entry) -> None:
+def delete_container(entry: Entry) -> None:
     """End all its processes, then remove its control group and its directory.
 
     Raises:
@@ -39,7 +39,7 @@ def destroy(entry: Entry) -> None:
     group = entry.group()
     try:
         if entry.alive:
-            end(entry, group)
+            kill_all(entry, group)
         elif group:
             group.kill()
         if group:
@@ -66,7 +66,7 @@ def run_poststop(hooks: Sequence[Hook], found: Record, warn: Callable[[str], Non
             warn(str(error))
 
 
-def end(entry: Entry, group: Group | None) -> None:
+def kill_all(entry: Entry, group: Group | None) -> None:
     """SIGKILL everything and wait for the first process.
 
     Raises:

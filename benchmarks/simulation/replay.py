@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from itertools import batched
 from statistics import fmean, median
 
+from benchmarks.simulation.stopping import FIXED
 from benchmarks.stats.estimators import relative_half_width
-from benchmarks.stats.simulation.stopping import FIXED
 
 PRECISION = 0.02
 """Relative half-width of the median's interval that is asked for."""

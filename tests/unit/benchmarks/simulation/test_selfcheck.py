@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from benchmarks.stats.simulation import aa
-from benchmarks.stats.simulation.replay import replay
+from benchmarks.simulation import aa
+from benchmarks.simulation.replay import replay
 from benchmarks.stats.warmup import warm_up
 from tare import cli
 

@@ -1,4 +1,4 @@
-"""What each mount option of the OCI runtime-spec means to the kernel's mount calls.
+"""Mount options of the OCI runtime-spec, and what each means to the mount calls.
 
 Sources: config.md, "Linux mount options"; mount(8); mount_setattr(2); include/uapi/linux/mount.h
 and fs/fs_context.c (kernel 6.18).

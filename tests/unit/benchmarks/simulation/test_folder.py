@@ -9,7 +9,7 @@ import reports
 from benchmarks.campaign.config import Campaign
 from benchmarks.campaign.schedule import enough
 from benchmarks.results import reader, runfolder
-from benchmarks.stats.simulation.folder import cost_after, write
+from benchmarks.simulation.folder import cost_after, write
 
 if TYPE_CHECKING:
     from pathlib import Path

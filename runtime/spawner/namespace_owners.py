@@ -1,4 +1,4 @@
-"""Who user namespaces belong to: an id for each, that nothing else on the host has.
+"""Owners of user namespaces: an id for each, that nothing else on the host has.
 
 Inotify instances and watches, bytes of POSIX message queues, pending signals and locked memory are
 counted for each user, and what is used in a user namespace counts for its owner as well, who is
@@ -13,7 +13,7 @@ FIRST = 0x7100_0000
 COUNT = 1 << 24
 
 
-class Owners:
+class NamespaceOwners:
     """Ids one after the other, from a place on that differs from engine to engine.
 
     Args:
