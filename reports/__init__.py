@@ -106,7 +106,8 @@ def write(run: Run, fmt: str, out: Path | None) -> str | Path:
     Args:
         run: The run to report on.
         fmt: One of ``FORMATS``.
-        out: The file to write, beside its place and renamed in; None for no file.
+        out: The file to write, renamed into its place; what is no regular file, such as a device
+            or a FIFO, is written into. None for no file.
 
     Returns:
         The text, or the path it was written to.
@@ -114,20 +115,18 @@ def write(run: Run, fmt: str, out: Path | None) -> str | Path:
     Raises:
         UnknownFormatError: There is no such format.
         EmptyRunError: The run holds no finished measurement.
-        ReportWriteError: The file cannot be written.
+        ReportWriteError: The file cannot be written, or belongs to the measurements of a run.
     """
     text = render(run, fmt)
     if out is None:
         return text
-    from benchmarks.errors import RunFolderError
-    from benchmarks.results.runfolder import write_atomically
+    from benchmarks.errors import OutputError
+    from benchmarks.results import output
 
     try:
-        write_atomically(out, text.encode("utf-8", "replace"))
-    except (RunFolderError, OSError) as error:
-        raise ReportWriteError(
-            f"{error}; give a file in a folder that exists and can be written"
-        ) from error
+        output.write(out, text.encode("utf-8", "replace"))
+    except OutputError as error:
+        raise ReportWriteError(str(error)) from error
     return out
 
 

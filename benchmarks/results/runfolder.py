@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from benchmarks.errors import RunFolderError, RunLockedError
-from benchmarks.results import journal
+from benchmarks.results import journal, output
 from benchmarks.results.records import SCHEMA_VERSION, RunInfo
 
 if TYPE_CHECKING:
@@ -107,15 +107,9 @@ def write_atomically(path: Path, data: bytes) -> None:
     Raises:
         RunFolderError: The file cannot be written.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with partial.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
+        output.replace(path, data)
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise RunFolderError(f"cannot write {path}: {error.strerror}") from error
 
 
