@@ -15,7 +15,7 @@ import msgspec
 
 from benchmarks.errors import RunFolderError, RunLockedError
 from benchmarks.results import journal, output
-from benchmarks.results.records import SCHEMA_VERSION, RunInfo
+from benchmarks.results.records import SCHEMA_VERSION, RunInfo, said
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
     from benchmarks.results.journal import Visit
     from benchmarks.results.records import Sample
+
+
+class _Version(msgspec.Struct):
+    schema: int
 
 
 class Run(NamedTuple):
@@ -90,15 +94,15 @@ def load_info(path: Path) -> RunInfo:
     except OSError as error:
         raise RunFolderError(f"cannot read {file}: {error.strerror}") from error
     try:
-        schema = msgspec.json.decode(data, type=dict)["schema"]
+        schema = msgspec.json.decode(data, type=_Version).schema
         if schema != SCHEMA_VERSION:
             raise RunFolderError(
                 f"{file} has schema {schema}, this tare reads schema {SCHEMA_VERSION}; "
                 "use the version of tare that wrote it",
             )
         return msgspec.json.decode(data, type=RunInfo)
-    except (msgspec.DecodeError, KeyError) as error:
-        raise RunFolderError(f"{file} is not a run description: {error}") from error
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise RunFolderError(f"{file} is not a run description: {said(error)}") from error
 
 
 def write_atomically(path: Path, data: bytes) -> None:
