@@ -1,4 +1,4 @@
-"""Records of a comparison of two runs, frozen."""
+"""Record what a comparison of two runs found, frozen."""
 
 from enum import StrEnum
 from typing import Self

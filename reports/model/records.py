@@ -1,4 +1,4 @@
-"""Records of a report: numbers, words, judgements and failures, in base units and frozen.
+"""Record what a report counts and judges, in base units and frozen.
 
 ``reports.renderers.units`` converts when formatting.
 """

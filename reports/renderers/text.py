@@ -1,4 +1,4 @@
-"""Render sections as plain text of at most 80 columns, and the summary that ends a run."""
+"""Render sections as plain text of at most 80 columns; what is folded is named only."""
 
 import io
 import textwrap

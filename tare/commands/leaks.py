@@ -12,13 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from benchmarks import sandboxes
 from benchmarks.campaign import config as campaigns
-from benchmarks.results import metrics, runfolder
+from benchmarks.results import metrics
 from benchmarks.results.records import Status
-from tare import __version__
 from tare.errors import ExitCode
-from tare.settings import state_folder
+from tare.measure import measure_run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -100,7 +98,7 @@ def command(
             out = (
                 Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tare-leaks-"))) / "run"
             )
-        run = _measure(chosen, out)
+        run = _measured(chosen, out)
         readings = reports.readings(run, workloads)
         rows = [_row(one) for one in readings]
         if as_json:
@@ -134,22 +132,11 @@ def _explained(what: str, known: Mapping[str, str]) -> str | None:
     return next((said for name, said in known.items() if name == "/" == what[:1]), None)
 
 
-def _measure(campaign: Campaign, folder: Path) -> Run:
-    from benchmarks import image
-    from benchmarks.session import runner
+def _measured(campaign: Campaign, folder: Path) -> Run:
     from tare.progress import CampaignProgress
 
-    fake = sandboxes.simulated(campaign.sandboxes)
     with CampaignProgress(campaign, once=True) as progress:
-        runner.run(
-            campaign,
-            folder,
-            image=None if fake else image.build(progress=progress.note),
-            state=state_folder(),
-            tare_version=__version__,
-            observer=progress,
-        )
-    return runfolder.load(folder)
+        return measure_run(campaign, folder, progress)
 
 
 def _row(reading: Reading) -> dict[str, Any]:

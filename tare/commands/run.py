@@ -11,9 +11,9 @@ from benchmarks import sandboxes
 from benchmarks.campaign import config as campaigns
 from benchmarks.errors import BenchmarkError, CampaignError
 from benchmarks.results.records import Status
-from tare import __version__
 from tare.errors import ExitCode
-from tare.settings import new_run_folder, state_folder
+from tare.measure import measure_run
+from tare.settings import new_run_folder
 
 if TYPE_CHECKING:
     from benchmarks.campaign.config import Campaign
@@ -77,8 +77,7 @@ def command(
     if dry_run:
         _print_plan(chosen, folder)
         return ExitCode.OK
-    _measure(chosen, folder, resume=resume is not None)
-    return _conclude(folder, report=report)
+    return _conclude(_measured(chosen, folder, resume=resume is not None), report=report)
 
 
 def _campaign_of(folder: Path) -> Campaign:
@@ -95,36 +94,24 @@ def _campaign_of(folder: Path) -> Campaign:
         ) from error
 
 
-def _measure(campaign: Campaign, folder: Path, *, resume: bool) -> None:
-    from benchmarks import image
-    from benchmarks.session import runner
+def _measured(campaign: Campaign, folder: Path, *, resume: bool) -> Run:
     from tare.progress import CampaignProgress
 
-    needs_image = not _only_fake(campaign)
     with CampaignProgress(campaign) as progress:
         try:
-            runner.run(
-                campaign,
-                folder,
-                image=image.build(progress=progress.note) if needs_image else None,
-                state=state_folder(),
-                tare_version=__version__,
-                observer=progress,
-                resume=resume,
-            )
+            return measure_run(campaign, folder, progress, resume=resume)
         except KeyboardInterrupt as error:
             raise KeyboardInterrupt(
                 f"stopped; continue with `tare run --resume {folder}`",
             ) from error
 
 
-def _conclude(folder: Path, *, report: bool) -> int:
+def _conclude(run: Run, *, report: bool) -> int:
     from rich.console import Console
 
     import reports
-    from benchmarks.results import runfolder
 
-    run = runfolder.load(folder)
+    folder = run.path
     console = Console()
     console.print(reports.summary_table(run))
     if report:
@@ -150,7 +137,7 @@ def _judge(run: Run) -> int:
 
 def _print_plan(campaign: Campaign, folder: Path) -> None:
     from benchmarks.campaign.schedule import order
-    from benchmarks.session.opening import choose_resources
+    from benchmarks.session.resources import choose_resources
 
     resources = choose_resources(campaign)
     cpus = ", ".join(map(str, resources.cpuset))
@@ -162,15 +149,16 @@ def _print_plan(campaign: Campaign, folder: Path) -> None:
         f"stops      at ±{campaign.precision:.0%} on the median start or after "
         f"{campaign.budget_s:g} s, with {campaign.blocks_min} to {campaign.blocks_max} blocks",
     )
-    for line in _estimated(campaign):
+    real = not sandboxes.simulated(campaign.sandboxes)
+    for line in _estimated(campaign, real=real):
         click.echo(line)
     for block in range(campaign.blocks_min):
         names = order(campaign.seed, block, campaign.sandboxes)
         click.echo(f"block {block + 1:<4} {' → '.join(names)}")
-    click.echo(f"image      {'not needed' if _only_fake(campaign) else 'built when missing'}")
+    click.echo(f"image      {'built when missing' if real else 'not needed'}")
 
 
-def _estimated(campaign: Campaign) -> list[str]:
+def _estimated(campaign: Campaign, *, real: bool) -> list[str]:
     """Say how long it will take, in words that do not promise more than is known."""
     from benchmarks.campaign.estimate import estimate
 
@@ -179,10 +167,6 @@ def _estimated(campaign: Campaign) -> list[str]:
     lines = [f"estimate   {whole}; less where the precision is reached before"]
     if found.once:
         lines.append(f"           and what is looked at once: {', '.join(found.once)}")
-    if not _only_fake(campaign):
+    if real:
         lines.append("           and opening the sandboxes; a VM counts as tuned and emulated")
     return lines
-
-
-def _only_fake(campaign: Campaign) -> bool:
-    return sandboxes.simulated(campaign.sandboxes)

@@ -10,13 +10,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from benchmarks import sandboxes
 from benchmarks.campaign import config as campaigns
 from benchmarks.errors import UnsuitableHostError
-from benchmarks.results import metrics, runfolder
-from tare import __version__
+from benchmarks.results import metrics
 from tare.errors import ExitCode
-from tare.settings import state_folder
+from tare.measure import measure_run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -74,7 +72,7 @@ def command(*, sandbox: str, seconds: float, starts: int | None, blocks: int, as
         precision=_NEVER,
         settle_s=0.0,
     )
-    taken = _measure(chosen)
+    taken = _measured(chosen)
     found, stopped = aa.judge(taken, blocks, chosen.seed), replay(taken)
     if not found.interval.of:
         raise UnsuitableHostError(
@@ -103,26 +101,13 @@ class _Quiet:
     def stopped(self, stop: Stop) -> None:
         pass
 
-    def note(self, text: str) -> None:
-        click.echo(text, err=True)
+    def note(self, line: str) -> None:
+        click.echo(line, err=True)
 
 
-def _measure(campaign: Campaign) -> list[float]:
-    from benchmarks import image
-    from benchmarks.session import runner
-
-    quiet = _Quiet()
-    fake = sandboxes.simulated(campaign.sandboxes)
+def _measured(campaign: Campaign) -> list[float]:
     with tempfile.TemporaryDirectory(prefix="tare-selfcheck-") as folder:
-        runner.run(
-            campaign,
-            Path(folder) / "run",
-            image=None if fake else image.build(progress=quiet.note),
-            state=state_folder(),
-            tare_version=__version__,
-            observer=quiet,
-        )
-        samples = runfolder.load(Path(folder) / "run").samples
+        samples = measure_run(campaign, Path(folder) / "run", _Quiet()).samples
     return [s.value for s in samples if s.metric == "startup_main_s" and s.value is not None]
 
 
