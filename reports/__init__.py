@@ -8,7 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from reports.errors import EmptyRunError, ReportError, ReportWriteError, UnknownFormatError
+from benchmarks.results.printable import visible
+from reports.errors import (
+    EmptyRunError,
+    ReportError,
+    ReportWriteError,
+    UnknownFormatError,
+    UnusableRunError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Container
@@ -28,6 +35,7 @@ __all__ = [
     "ReportError",
     "ReportWriteError",
     "UnknownFormatError",
+    "UnusableRunError",
     "compare",
     "document",
     "explanations",
@@ -47,6 +55,7 @@ _RENDERERS = {
     "json": ("export", "json"),
     "csv": ("export", "csv"),
 }
+_FOR_PROGRAMS = ("json", "csv")
 FORMATS = tuple(_RENDERERS)
 """Names of the formats that ``render`` and ``write`` know."""
 
@@ -64,8 +73,9 @@ def document(run: Run) -> Document:
         EmptyRunError: The run holds no finished measurement.
     """
     from reports.assembly import report
+    from reports.model.presentable import presentable
 
-    return report(run).document
+    return report(presentable(run)).document
 
 
 def schema() -> dict[str, Any]:
@@ -93,11 +103,13 @@ def render(run: Run, fmt: str) -> str:
     from importlib import import_module
 
     from reports.assembly import report
+    from reports.model.presentable import presentable
 
     module, name = _RENDERERS[fmt]
     renderer = getattr(import_module(f"reports.renderers.{module}"), name)
+    run = presentable(run)
     shown: str = renderer(run if fmt == "csv" else report(run))
-    return shown
+    return shown if fmt in _FOR_PROGRAMS else visible(shown)
 
 
 def write(run: Run, fmt: str, out: Path | None) -> str | Path:
@@ -137,9 +149,10 @@ def summary_table(run: Run) -> Table:
         EmptyRunError: The run holds no finished measurement.
     """
     from reports.assembly import report
+    from reports.model.presentable import presentable
     from reports.renderers.summary import summary_table as build
 
-    return build(report(run))
+    return build(report(presentable(run)))
 
 
 def render_looks(run: Run, workloads: Container[str]) -> str:
@@ -149,10 +162,12 @@ def render_looks(run: Run, workloads: Container[str]) -> str:
         EmptyRunError: The run holds no finished measurement.
     """
     from reports import sections
+    from reports.model.presentable import presentable
     from reports.model.rundata import RunData
     from reports.renderers import text
 
-    return "\n\n".join(text.sections(sections.shown(RunData(run), workloads)))
+    data = RunData(presentable(run))
+    return visible("\n\n".join(text.sections(sections.shown(data, workloads))))
 
 
 def readings(run: Run, workloads: Container[str]) -> list[Reading]:
@@ -176,8 +191,9 @@ def explanations(workloads: Container[str]) -> dict[str, str]:
 def compare(base: Run, new: Run, threshold: float = DEFAULT_THRESHOLD) -> Comparison:
     """Judge whether ``new`` is worse or better than ``base``; see ``comparison.compare``."""
     from reports.comparison.compare import compare as judge
+    from reports.model.presentable import presentable
 
-    return judge(base, new, threshold)
+    return judge(presentable(base), presentable(new), threshold)
 
 
 def render_comparison(comparison: Comparison, fmt: str) -> str:
