@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import os
 import signal
 import sys
 from typing import TYPE_CHECKING, Any
@@ -17,7 +16,7 @@ from benchmarks.errors import (
     UnsuitableHostError,
     WorkloadError,
 )
-from tare import __version__
+from tare import __version__, terminal
 from tare.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -84,8 +83,10 @@ def cli() -> None:
 def main(args: list[str] | None = None) -> None:
     """Run the command and leave the process with its exit code."""
     signal.signal(signal.SIGTERM, _interrupt)
+    terminal.prepare()
     try:
         code: Any = cli.main(args, prog_name="tare", standalone_mode=False)
+        sys.stdout.flush()
     except click.exceptions.Abort as error:
         # click's own wrapping of a KeyboardInterrupt, whose message says how to go on
         sys.exit(_say(str(error.__cause__ or "") or "stopped", ExitCode.INTERRUPTED))
@@ -97,15 +98,15 @@ def main(args: list[str] | None = None) -> None:
     except UnsuitableHostError as error:
         sys.exit(_say(str(error), ExitCode.UNSUITABLE))
     except BrokenPipeError:
-        # The reader of our output has gone; point stdout elsewhere so that exit does not flush
-        # into the closed pipe (Python documentation, "Note on SIGPIPE").
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        terminal.drop_output()  # its reader has gone, and knows it
         sys.exit(ExitCode.ERROR)
     except MemoryError:
         said = "tare ran out of memory; end other programs, or raise its limit, and run it again"
         sys.exit(_say(f"{said}: a run folder keeps what was measured (--resume)", ExitCode.ERROR))
     except _own_errors() as error:
         sys.exit(_say(str(error), _code(error)))
+    except OSError as error:
+        sys.exit(_say(terminal.explained(error), ExitCode.ERROR))
     sys.exit(code if isinstance(code, int) else ExitCode.OK)
 
 
@@ -134,8 +135,7 @@ def _code(error: Exception) -> ExitCode:
 
 
 def _say(message: str, code: ExitCode) -> ExitCode:
-    # A path that is no text stands in a message as surrogates, which no terminal can be sent.
-    click.echo(f"tare: {message.encode(errors='backslashreplace').decode()}", err=True)
+    terminal.say(f"tare: {message}")
     return code
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
 from rich.console import Console
@@ -102,7 +103,8 @@ class CampaignProgress:
         self._print(f"done: {_REASONS.get(stop.reason, stop.reason)} (median start: {reached})")
 
     def _print(self, line: str) -> None:
-        self._console.print(visible(line), markup=False, soft_wrap=True)
+        with suppress(OSError):  # who cannot be told is no reason to stop measuring
+            self._console.print(visible(line), markup=False, soft_wrap=True)
 
     def __enter__(self) -> Self:
         self._progress.start()

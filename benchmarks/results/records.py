@@ -177,7 +177,7 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
     created_at: Moment
     tare_version: str
     campaign: dict[str, Any]
-    seed: int
+    seed: Annotated[int, msgspec.Meta(ge=0)]
     host: dict[str, Any]
     image: dict[str, Any] | None
     resources: Resources

@@ -1,17 +1,41 @@
-"""Where in a TOML file a wrong key or value stands, for errors that a user can act on."""
+"""Reads TOML files, and says where in one a wrong key or value stands, for who has to mend it."""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+import tomllib
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    import tomllib
+    from collections.abc import Callable
     from pathlib import Path
 
 _AT = re.compile(r"(.*) \(at (?:line (\d+), column \d+|end of document)\)", re.DOTALL)
 _KEY = re.compile(r"\w+")
 _QUOTED = re.compile(r"'([^']+)'")
+
+
+def read(path: Path, kind: str, refuse: Callable[[str], Exception]) -> tuple[str, dict[str, Any]]:
+    """Return a file's text and what it holds.
+
+    Args:
+        path: The file.
+        kind: What it should be, for sentences.
+        refuse: Makes the error of a sentence that says why the file cannot be used.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        return text, tomllib.loads(text)
+    except OSError as error:
+        raise refuse(f"cannot read the {kind} {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise refuse(f"{path} is not TOML: it is not UTF-8") from error
+    except tomllib.TOMLDecodeError as error:
+        raise refuse(of_syntax(path, text, error)) from error
+    except RecursionError as error:
+        raise refuse(f"{path}: it is nested too deeply for a {kind}") from error
+    except ValueError as error:
+        raise refuse(f"cannot read the {kind} {str(path)!r}: {error}") from error
 
 
 def of_key(path: Path, text: str, key: str) -> str:

@@ -10,10 +10,10 @@ import click
 from benchmarks import sandboxes
 from benchmarks.campaign import config as campaigns
 from benchmarks.errors import BenchmarkError, CampaignError
-from benchmarks.results.records import Status
+from tare.completeness import judge
 from tare.errors import ExitCode
 from tare.measure import measure_run
-from tare.settings import new_run_folder
+from tare.settings import folder_asked_for, new_run_folder
 
 if TYPE_CHECKING:
     from benchmarks.campaign.config import Campaign
@@ -29,7 +29,12 @@ if TYPE_CHECKING:
 @click.option("--blocks", type=int, help="Measure exactly this many blocks.")
 @click.option("--seed", type=int, help="Seed of the order and of all resampling.")
 @click.option("--libvirt-uri", metavar="URI", help="Start VMs there; by default in this process.")
-@click.option("--out", type=click.Path(path_type=Path), help="Run folder; new by default.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    callback=folder_asked_for,
+    help="Run folder; new by default.",
+)
 @click.option(
     "--resume",
     type=click.Path(path_type=Path, file_okay=False),
@@ -37,6 +42,11 @@ if TYPE_CHECKING:
     help="Continue a run that was ended; measures only what is missing.",
 )
 @click.option("--dry-run", is_flag=True, help="Print the plan and measure nothing.")
+@click.option(
+    "--allow-missing",
+    is_flag=True,
+    help="End with 0 also where a sandbox or a workload gave nothing.",
+)
 @click.option("--report/--no-report", default=True, help="Write report.html into the run folder.")
 def command(
     campaign: str,
@@ -51,9 +61,14 @@ def command(
     out: Path | None,
     resume: Path | None,
     dry_run: bool,
+    allow_missing: bool,
     report: bool,
 ) -> int:
-    """Measure a campaign: a preset (quick by default) or a TOML file."""
+    """Measure a campaign: a preset (quick by default) or a TOML file.
+
+    Ends with 4 where a sandbox could not be had here, and with 1 where one never started, where a
+    workload gave nothing in a sandbox, or where nothing was measured at all.
+    """
     overrides = {
         "sandboxes": sandbox or None,
         "workloads": workload or None,
@@ -77,7 +92,9 @@ def command(
     if dry_run:
         _print_plan(chosen, folder)
         return ExitCode.OK
-    return _conclude(_measured(chosen, folder, resume=resume is not None), report=report)
+    run = _measured(chosen, folder, resume=resume is not None)
+    _show(run, report=report)
+    return judge(run, allow_missing=allow_missing)
 
 
 def _campaign_of(folder: Path) -> Campaign:
@@ -106,7 +123,7 @@ def _measured(campaign: Campaign, folder: Path, *, resume: bool) -> Run:
             ) from error
 
 
-def _conclude(run: Run, *, report: bool) -> int:
+def _show(run: Run, *, report: bool) -> None:
     from rich.console import Console
 
     import reports
@@ -120,19 +137,6 @@ def _conclude(run: Run, *, report: bool) -> int:
         click.echo(f"report: {click.format_filename(path)}")
     else:
         click.echo(f"run: {click.format_filename(folder)}")
-    return _judge(run)
-
-
-def _judge(run: Run) -> int:
-    """Tell a run that measured nothing from one that did, whole or in part."""
-    measured = {sample.sandbox for sample in run.samples if sample.status is Status.OK}
-    silent = [box.name for box in run.info.sandboxes if box.name not in measured]
-    if not measured:
-        click.echo("tare: nothing could be measured; the failures are in the report", err=True)
-        return ExitCode.ERROR
-    for name in silent:
-        click.echo(f"tare: {name} could not be measured; see the report", err=True)
-    return ExitCode.OK
 
 
 def _print_plan(campaign: Campaign, folder: Path) -> None:
