@@ -8,12 +8,12 @@ unexport PYTHONDONTWRITEBYTECODE
 # Of tests, also where there are more CPUs: the tests look at the whole host. 0: only pytest itself.
 PROCESSES := 2
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint unit integration hosts hosts-all setup setup-test clean
+.PHONY: help demo test lint unit integration hosts hosts-all setup setup-peers setup-test clean
 # Whether `make test` boots an ordinary host as well: HOSTS=0 leaves that out.
 HOSTS := 1
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 
 demo: setup ## weigh native, container and VM on this host, and write the report
 	@$(BIN)/tare run quick --allow-missing
@@ -40,6 +40,9 @@ hosts-all: setup-test ## the same on every host that can be booted, one after an
 
 setup: ## what a run needs: system packages and .venv
 	@scripts/setup run
+
+setup-peers: ## the same, and the runtimes that `tare run peers` compares with
+	@scripts/setup peers
 
 setup-test: ## what the checks need
 	@scripts/setup test

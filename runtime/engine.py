@@ -74,8 +74,8 @@ class Engine:
         self._count = 0
         self._scope = ""
         self._network: Network | None = None
-        #: What an ordinary user may map; None for root, who may map anything.
-        self.rootless = None if os.geteuid() == 0 else mappings.for_user()
+        #: What may be mapped where the profiles' own ids do not exist; None where they do.
+        self.rootless = mappings.for_namespace() if os.geteuid() == 0 else mappings.for_user()
         executor = build()
         try:
             (self.folder / "territory").mkdir(parents=True)
@@ -92,7 +92,7 @@ class Engine:
                     "affinity": tuple(affinity or ()),
                     "memory_limit_bytes": memory_limit_bytes,
                     "executor": str(executor),
-                    "rootless": self.rootless is not None,
+                    "rootless": os.geteuid() != 0,
                 },
                 self.rootless,
             )
@@ -249,8 +249,9 @@ class Engine:
         return container
 
     def _shift(self, spec: Spec) -> tuple[str, str]:
-        """By what the owners of the image's files are shifted; an ordinary user owns them as is."""
-        return ("", "") if self.rootless else builder.mapping(spec)
+        """By what the owners of the image's files are shifted; as they are where ids are few."""
+        as_is = self.rootless and not rootless.chooses(spec)
+        return ("", "") if as_is else builder.mapping(spec)
 
     def report(
         self,
@@ -309,7 +310,7 @@ class Engine:
         elif not _ID.fullmatch(name):
             raise StateError(f"{name!r} cannot be an id: use letters, digits, _ + - and .")
         if isinstance(spec.root.upper, Path):
-            _make_layer(spec.root.upper, builder.mapping(spec)[0] if not self.rootless else "")
+            _make_layer(spec.root.upper, self._shift(spec)[0])
         operations, encoded = self._program(spec, paused=paused, reporting=reporting)
         message = {
             "verb": "run",

@@ -2,8 +2,9 @@
 
 A harness starts other runtimes under the same conditions and charges every sandbox alike: it needs
 control groups and what they were charged, roots as a container has them, records that `clean`
-finds, the init programs, and a container as an OCI bundle. Nothing else of the package's insides is
-meant for others. Names are looked up when first used: one process of the harness must stay small.
+finds, the init programs, the compiler of small static programs, and a container as an OCI bundle.
+Nothing else of the package's insides is meant for others. Names are looked up when first used: one
+process of the harness must stay small.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from runtime.cgroups import Group, Manager, files, layout, oom, usage
     from runtime.cgroups.usage import CgroupMemory
     from runtime.cgroups.v1 import PERIOD_US
+    from runtime.executor import compiled
     from runtime.oci import process as oci_process
     from runtime.oci import writer as oci_writer
     from runtime.oci.linux import expand
@@ -34,6 +36,7 @@ _HOME = {
     "Mapping": "spawner.rootfs",
     "PERIOD_US": "cgroups.v1",
     "Territory": "spawner.rootfs",
+    "compiled": "executor",
     "enter": "spawner.rootfs",
     "expand": "oci.linux",
     "portable": "oci.mounts",
@@ -61,6 +64,7 @@ __all__ = [
     "Mapping",
     "Territory",
     "cgroups",
+    "compiled",
     "enter",
     "expand",
     "files",

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import os
 import signal
+import subprocess
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -24,7 +27,7 @@ if TYPE_CHECKING:
 
 _COMMANDS = {
     "doctor": "what this host can measure, and what would spoil it",
-    "image": "build, list and remove images",
+    "image": "build, import, export, list and remove images",
     "run": "measure a campaign",
     "report": "make a report of a run",
     "compare": "tell whether a run is worse than another",
@@ -91,7 +94,8 @@ def main(args: list[str] | None = None) -> None:
         # click's own wrapping of a KeyboardInterrupt, whose message says how to go on
         sys.exit(_say(str(error.__cause__ or "") or "stopped", ExitCode.INTERRUPTED))
     except click.ClickException as error:
-        error.show()
+        with suppress(OSError):
+            error.show()
         sys.exit(ExitCode.USAGE if isinstance(error, click.UsageError) else ExitCode.ERROR)
     except _USAGE as error:
         sys.exit(_say(str(error), ExitCode.USAGE))
@@ -105,9 +109,27 @@ def main(args: list[str] | None = None) -> None:
         sys.exit(_say(f"{said}: a run folder keeps what was measured (--resume)", ExitCode.ERROR))
     except _own_errors() as error:
         sys.exit(_say(str(error), _code(error)))
-    except OSError as error:
-        sys.exit(_say(terminal.explained(error), ExitCode.ERROR))
+    except (OSError, subprocess.SubprocessError) as error:
+        # what no package expected: a tool too slow, a call the host refuses, a disk that is full
+        if os.environ.get("TARE_DEBUG"):
+            raise
+        known = terminal.explained(error) if isinstance(error, OSError) else None
+        said = known or f"{_plainly(error)}; TARE_DEBUG=1 shows where it happened"
+        sys.exit(_say(said, ExitCode.ERROR))
     sys.exit(code if isinstance(code, int) else ExitCode.OK)
+
+
+def _plainly(error: OSError | subprocess.SubprocessError) -> str:
+    """Say what a program or a call of the system did not do."""
+    if isinstance(error, subprocess.TimeoutExpired | subprocess.CalledProcessError):
+        words = error.cmd if isinstance(error.cmd, str) else " ".join(map(str, error.cmd))
+        if isinstance(error, subprocess.TimeoutExpired):
+            return f"{words} did not end within {error.timeout:g} s"
+        return f"{words} ended with {error.returncode}"
+    if isinstance(error, OSError) and error.strerror:
+        where = f"{os.fsdecode(error.filename)}: " if error.filename else ""
+        return f"{where}{error.strerror}"
+    return str(error)
 
 
 def _own_errors() -> tuple[type[Exception], ...]:
@@ -128,9 +150,9 @@ def _code(error: Exception) -> ExitCode:
     """Tell what this host cannot do from what went wrong on it."""
     if "benchmarks.image.errors" not in sys.modules:
         return ExitCode.ERROR
-    from benchmarks.image.errors import MissingToolError, NotRootError
+    from benchmarks.image.errors import MissingToolError, NoGuestError, NotRootError
 
-    lacking = isinstance(error, NotRootError | MissingToolError)
+    lacking = isinstance(error, NotRootError | MissingToolError | NoGuestError)
     return ExitCode.UNSUITABLE if lacking else ExitCode.ERROR
 
 

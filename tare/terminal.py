@@ -47,17 +47,17 @@ def say(message: str) -> None:
         click.echo(visible(message), err=True)
 
 
-def explained(error: OSError) -> str:
-    """Return what to do where the system refused something that no command expects."""
-    why = error.strerror or str(error)
+def explained(error: OSError) -> str | None:
+    """Return what to do where the caller's own surroundings are to blame; None where not."""
     if error.filename is None and not _writable():
         drop_output()
-        return f"cannot write to standard output: {why}; part of it is lost, so run it again"
+        why = f"cannot write to standard output: {error.strerror}"
+        return f"{why}; part of it is lost, so run it again"
     try:
         os.getcwd()  # noqa: PTH109  # whether there is one
     except OSError:
         return "the working directory was deleted; change to another one and run it again"
-    return why if error.filename is None else f"{error.filename}: {why}"
+    return None
 
 
 def _writable() -> bool:

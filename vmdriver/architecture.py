@@ -4,8 +4,11 @@ The micro-guest of the audit, the kernel's entry and the carrier of output are m
 """
 
 import platform
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
+
+_RHEL_QEMU = "/usr/libexec/qemu-kvm"
 
 
 @dataclass(frozen=True)
@@ -32,8 +35,16 @@ class Architecture:
 
     @property
     def qemu(self) -> str:
-        """QEMU's program for it."""
-        return f"/usr/bin/qemu-system-{self.name}"
+        """QEMU's program for it: on the PATH, or where RHEL and its like keep their host's own."""
+        name = f"qemu-system-{self.name}"
+        own = (_RHEL_QEMU, "qemu-kvm") if self.name == platform.machine() else ()
+        found = (shutil.which(program) for program in (name, *own))
+        return next((program for program in found if program), f"/usr/bin/{name}")
+
+    @property
+    def qemu_remedy(self) -> str:
+        """What to do where there is none, in words."""
+        return f"install {self.package} (Debian, Ubuntu) or qemu-kvm (Fedora, RHEL)"
 
 
 X86_64 = Architecture("x86_64", "amd64", 62, "qemu-system-x86", "ovmf", "q35", "ttyS0")

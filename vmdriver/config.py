@@ -8,8 +8,8 @@ from pathlib import Path
 
 from vmdriver.architecture import of, of_machine, unsupported
 from vmdriver.errors import ConfigError
-from vmdriver.host import uefi
-from vmdriver.host.hugepages import fits_huge_pages
+from vmdriver.host import hugepages, uefi
+from vmdriver.host.cpus import nodes_of
 from vmdriver.network import Network
 from vmdriver.profile import (
     DIRECT,
@@ -27,8 +27,6 @@ ACCELERATORS = ("kvm", "tcg")
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,31}")
 _HOSTNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,62}")
 _SMALLEST_MEMORY_MIB = 32
-_MEMINFO = Path("/proc/meminfo")
-_MOUNTS = Path("/proc/mounts")
 
 SHARED = ("virtiofs", "9p")
 """File systems that show the guest a directory of the host instead of a disk."""
@@ -134,8 +132,8 @@ class VmConfig:
                 ) from None
         if not profile.hugepages:
             return profile
-        meminfo, mounts = _MEMINFO.read_text(), _MOUNTS.read_text()
-        return replace(profile, hugepages=fits_huge_pages(self.memory_mib, meminfo, mounts))
+        nodes = nodes_of(frozenset(self.cpuset)) if profile.pin and self.cpuset else ()
+        return replace(profile, hugepages=hugepages.fit(self.memory_mib, nodes))
 
     @property
     def shared(self) -> bool:

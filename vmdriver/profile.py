@@ -59,10 +59,11 @@ class Profile:
         disk_cache: QEMU's cache mode for the image: ``writeback``, ``none`` (past the host's page
             cache), ``directsync``, ``unsafe``, ``writethrough``, or ``""`` for its default.
         disk_io: ``threads``, ``native`` (needs ``none`` or ``directsync``), ``io_uring`` or ``""``.
-        pin: each vCPU on a CPU of its own where there are enough, and guest RAM on the NUMA nodes
-            of these CPUs. Off: all threads share all CPUs of the VM.
-        hugepages: guest RAM on the host's reserved huge pages, where enough of them are free
-            (`vmdriver.host.hugepages`).
+        pin: each vCPU on a CPU of its own where there are enough, of the fastest kind and of
+            different cores first (`vmdriver.host.cpus`), and guest RAM on the NUMA nodes of these
+            CPUs. Off: all threads share all CPUs of the VM.
+        hugepages: guest RAM on the host's huge pages, where enough of them are free on its nodes
+            and claimed by nobody (`vmdriver.host.hugepages`).
         translation_cache_mib: largest size of TCG's translated code; None leaves it to QEMU.
         kernel_parameters: appended to the kernel's command line.
     """

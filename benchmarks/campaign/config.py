@@ -41,7 +41,8 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         budget_s: Wall time in which a new block may still begin, in seconds.
         precision: Wanted relative half-width of the interval of the median start, as a fraction.
         cpus: CPUs of every sandbox.
-        cpuset: Host CPUs to use; empty for the last ``cpus`` of those allowed.
+        cpuset: Host CPUs to use, isolated ones (``isolcpus=``) too; empty for the last ``cpus``
+            distinct cores of the fastest kind that has enough, or threads where cores are too few.
         memory_mib: Memory of every sandbox, in MiB.
         seed: Seed of the order and of every resampling.
         reproduces: Publication that the report lays the figures beside; empty for none.

@@ -14,7 +14,7 @@ import math
 import pkgutil
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import msgspec
 
@@ -99,6 +99,20 @@ class Context:
         return self.started
 
 
+class Need(NamedTuple):
+    """Programs of the image that something of a campaign calls.
+
+    Attributes:
+        asked: Its name in the campaign's ``workloads``.
+        workload: Its name in samples.
+        programs: Their paths.
+    """
+
+    asked: str
+    workload: str
+    programs: tuple[str, ...]
+
+
 @dataclass(frozen=True)
 class Request:
     """What a campaign asks of experiments.
@@ -127,6 +141,7 @@ class Experiment:
             same place stand in the campaign's order.
         asked: What in this campaign's ``workloads`` asks for it.
         options: Its own keys of this campaign.
+        programs: Paths of what it calls inside an instance.
         leaves_cold: Whether it empties the host's caches: then it comes last in a block, and every
             sandbox is started once more, unmeasured, before anything else is measured.
         drawn: Whether its place in a visit is drawn anew each time, behind those that have one.
@@ -137,6 +152,7 @@ class Experiment:
     cadence: ClassVar[Cadence]
     workloads: ClassVar[tuple[str, ...]]
     place: ClassVar[int] = 100
+    programs: ClassVar[tuple[str, ...]] = ()
     leaves_cold: ClassVar[bool] = False
     drawn: ClassVar[bool] = False
 
@@ -210,6 +226,10 @@ class Experiment:
     def details(self, info: SandboxInfo) -> Mapping[str, Any]:
         """Return what a run says of a sandbox because of this experiment."""
         return {}
+
+    def needs(self) -> Iterable[Need]:
+        """Return what it needs of the image; where that is not there it is not done."""
+        return [Need(name, name, self.programs) for name in self.asked]
 
     def commands(self, resources: Resources) -> Iterable[Sequence[str]]:
         """Return what it runs in every visit's instance, for sandboxes that prepare for it."""

@@ -11,16 +11,16 @@ import random
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.errors import MeasurementError, NotSupportedError, UnsuitableHostError
-from benchmarks.experiments.base import Cadence, Context, Experiment, Request
+from benchmarks.experiments.base import Cadence, Context, Experiment, Need, Request
 from benchmarks.experiments.leftovers import left_for_good
 from benchmarks.experiments.network_server import serving
-from benchmarks.experiments.tools import accounts, record_results, run_workload
+from benchmarks.experiments.tools import accounts, programs, record_results, run_workload
 from benchmarks.results import metrics
 from benchmarks.sandboxes import find, make_testbed
 from benchmarks.sandboxes.base import Networked
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager, ExitStack
 
     from benchmarks.results.records import MetricInfo, SandboxInfo
@@ -56,6 +56,10 @@ class Network(Experiment):
     def estimate(self, start_s: float) -> float:
         peers = any(_where(workload) == "peer" for workload in self._workloads)
         return sum(workload.seconds for workload in self._workloads) + start_s * (1 + peers)
+
+    def needs(self) -> Iterable[Need]:
+        both = zip(self.asked, self._workloads, strict=True)
+        return [Need(name, workload.name, programs(workload)) for name, workload in both]
 
     def details(self, info: SandboxInfo) -> Mapping[str, Any]:
         how = find(info.name).network

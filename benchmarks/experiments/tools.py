@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from benchmarks.errors import MeasurementError
-from benchmarks.experiments.base import Cadence, Context, Experiment, Request
+from benchmarks.experiments.base import Cadence, Context, Experiment, Need, Request
 from benchmarks.host import fingerprint
 from benchmarks.results.metrics import infos
 from benchmarks.results.records import Direction, MetricInfo, Status, Unit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from benchmarks.results.recorder import Recorder
     from benchmarks.results.records import Resources
@@ -50,6 +50,9 @@ class OfWorkload(Experiment):
     def headlines(self) -> Sequence[MetricInfo]:
         return self.workload.metrics()
 
+    def needs(self) -> Iterable[Need]:
+        return [Need(self.asked[0], self.workload.name, programs(self.workload))]
+
     def commands(self, resources: Resources) -> tuple[list[str]]:
         return (self.workload.args(resources),)
 
@@ -80,6 +83,14 @@ class Tool(OfWorkload):
             context.record.failed(self.workload.metrics(), error)
         else:
             record_results(context.record, self.workload, results)
+
+
+def programs(workload: Workload) -> tuple[str, ...]:
+    """Return the paths of all programs that a workload calls, its other end's too."""
+    others = (workload.server, workload.neighbour)
+    commands = (workload.command, *(one.command for one in others if one is not None))
+    named = (*(command[0] for command in commands), *workload.needs)
+    return tuple(dict.fromkeys(path for path in named if path.startswith("/")))
 
 
 def accounts(workload: Workload) -> tuple[MetricInfo, ...]:

@@ -1,20 +1,30 @@
 """What the host was doing while something was measured, and which of it spoils a number.
 
-A snapshot is a handful of small reads (about 0.3 ms), so one can be taken before and after every
-visit. Two snapshots give flags; a flagged sample is kept, and a report can say what share was
-disturbed. The thresholds are meant to catch what moves a median, not every hiccup.
+A snapshot is a handful of small reads (about 0.3 ms; what it takes on a host is measured there, as
+``host_watch_s``), so one can be taken before and after every visit. Of the CPUs only those of the
+campaign are looked at, so more of them cost no more. Two snapshots give flags; a flagged sample is
+kept, and a report can say what share was disturbed. The thresholds are meant to catch what moves a
+median, not every hiccup.
 """
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
+from benchmarks.host import processors
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 ROOT = Path("/")
+_CPU = "sys/devices/system/cpu/cpu"
 
 STEAL_SHARE = 0.01
 """Share of all CPU time the hypervisor below gave to someone else."""
@@ -46,11 +56,12 @@ class Conditions(msgspec.Struct, frozen=True, kw_only=True):
         mem_available_bytes: MemAvailable.
         mem_total_bytes: MemTotal.
         swap_pages: Pages swapped in and out since boot.
-        throttles: Thermal throttling events since boot, all CPUs.
-        frequency_hz: Mean current frequency of the CPUs.
+        throttles: Thermal throttling events since boot, of the cores and packages looked at.
+        frequency_hz: Mean current frequency of the CPUs looked at.
         idle_ticks: CPU time in which nothing ran, waiting for I/O included, clock ticks.
         ksm_pages: Pages that KSM saves (``pages_sharing``).
-        hot: Whether a thermal zone has reached the trip point from which the kernel throttles.
+        hot: Whether a thermal zone has reached the trip point from which the kernel throttles; None
+            where the kernel throttles by no zone.
     """
 
     at_ns: int
@@ -70,12 +81,15 @@ class Conditions(msgspec.Struct, frozen=True, kw_only=True):
     hot: bool | None = None
 
 
-def conditions(root: Path = ROOT) -> Conditions:
+def conditions(root: Path = ROOT, cpus: Iterable[int] | None = None) -> Conditions:
     """Take a snapshot of the host.
 
     Args:
         root: Where to find ``proc`` and ``sys``; another directory only in tests.
+        cpus: Those whose frequency and throttling matter, the campaign's; None for all, which takes
+            longer the more there are.
     """
+    looked_at = processors.online(root) if cpus is None else frozenset(cpus)
     stat = _read(root / "proc/stat")
     ticks = [int(word) for word in (stat.split("\n", 1)[0].split()[1:] if stat else [])]
     load = _read(root / "proc/loadavg").split()
@@ -94,8 +108,8 @@ def conditions(root: Path = ROOT) -> Conditions:
         mem_available_bytes=_kib(memory.get("MemAvailable")),
         mem_total_bytes=_kib(memory.get("MemTotal")),
         swap_pages=sum(map(int, swapped)) if swapped else None,
-        throttles=_throttles(root),
-        frequency_hz=_frequency(root),
+        throttles=throttles(looked_at, root),
+        frequency_hz=_frequency(looked_at, root),
         idle_ticks=sum(ticks[3:5]) if len(ticks) > 4 else None,  # noqa: PLR2004  # proc_stat(5)
         ksm_pages=_number(root / "sys/kernel/mm/ksm/pages_sharing"),
         hot=_hot(root),
@@ -211,23 +225,46 @@ def _pressure(root: Path) -> dict[str, int]:
     return found
 
 
-def _throttles(root: Path) -> int | None:
-    paths = root.glob("sys/devices/system/cpu/cpu[0-9]*/thermal_throttle/core_throttle_count")
-    counts = [int(text) for path in paths if (text := _read(path).strip()).isdigit()]
+def throttles(cpus: Iterable[int], root: Path = ROOT) -> int | None:
+    """Count the thermal throttling events of these CPUs since boot; None where nobody counts.
+
+    Of their cores and of their packages (Documentation/ABI/testing/sysfs-devices-system-cpu,
+    thermal_throttle), each as often as it has a CPU here: only its growth means something.
+    """
+    counts = [
+        count
+        for cpu in cpus
+        for kind in ("core", "package")
+        if (count := _number(root / f"{_CPU}{cpu}/thermal_throttle/{kind}_throttle_count"))
+        is not None
+    ]
     return sum(counts) if counts else None
 
 
 def _hot(root: Path) -> bool | None:
-    """Tell whether a zone is at its passive trip point (sysfs-class-thermal, millidegrees)."""
-    found = None
-    for zone in root.glob("sys/class/thermal/thermal_zone[0-9]*"):
-        now = _number(zone / "temp")
+    """Tell whether a zone is at a trip point from which the kernel throttles."""
+    states = [now >= limit for path, limit in _limits(root) if (now := _number(path)) is not None]
+    return any(states) if states else None
+
+
+@functools.lru_cache(maxsize=4)
+def _limits(root: Path) -> tuple[tuple[Path, int], ...]:
+    """Find, once, where the temperature is read and from which on the kernel throttles.
+
+    A passive trip point is one only where a cooling device is bound to it: those of x86_pkg_temp
+    are there for programs to be notified by and mostly unset, which reads as -274000 (below the
+    absolute zero, THERMAL_TEMP_INVALID) or 0 (Documentation/ABI/testing/sysfs-class-thermal).
+    """
+    found = []
+    for zone in sorted(root.glob("sys/class/thermal/thermal_zone[0-9]*")):
+        bound = {_number(path) for path in zone.glob("cdev[0-9]*_trip_point")}
         for kind in zone.glob("trip_point_*_type"):
-            if _read(kind).strip() == "passive":
-                limit = _number(kind.with_name(kind.name.replace("_type", "_temp")))
-                if now is not None and limit:
-                    found = bool(found) or now >= limit
-    return found
+            number = kind.name.split("_")[2]
+            limit = _number(zone / f"trip_point_{number}_temp")
+            passive = _read(kind).strip() == "passive"
+            if passive and int(number) in bound and limit is not None and limit > 0:
+                found.append((zone / "temp", limit))
+    return tuple(found)
 
 
 def _number(path: Path) -> int | None:
@@ -235,10 +272,13 @@ def _number(path: Path) -> int | None:
     return int(text) if text.lstrip("-").isdigit() else None
 
 
-def _frequency(root: Path) -> float | None:
+def _frequency(cpus: Iterable[int], root: Path) -> float | None:
     """Average what cpufreq reports; /proc/cpuinfo is not asked, a guest reads a constant there."""
-    paths = root.glob("sys/devices/system/cpu/cpu[0-9]*/cpufreq/scaling_cur_freq")
-    known = [int(text) * 1000 for path in paths if (text := _read(path).strip()).isdigit()]
+    known = [
+        khz * 1000
+        for cpu in cpus
+        if (khz := _number(root / f"{_CPU}{cpu}/cpufreq/scaling_cur_freq")) is not None
+    ]
     return sum(known) / len(known) if known else None
 
 

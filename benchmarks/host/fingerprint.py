@@ -14,9 +14,20 @@ import os
 import platform
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from benchmarks.host.conditions import Conditions, busy_seconds, conditions, flags, meanwhile
+from benchmarks.host import machine, power, processors
+from benchmarks.host.conditions import (
+    Conditions,
+    busy_seconds,
+    conditions,
+    flags,
+    meanwhile,
+    throttles,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 __all__ = [
     "Conditions",
@@ -45,7 +56,7 @@ def fingerprint(root: Path = ROOT) -> dict[str, Any]:
         ``{"identity": {...}, "state": {...}}``, JSON data only; None where the host does not say.
     """
     cpu = _cpuinfo(root)
-    logical = _count(_read(root, f"{_CPU}/online")) or os.cpu_count()
+    cpus = processors.online(root)
     identity: dict[str, Any] = {
         "hostname": _read(root, "proc/sys/kernel/hostname"),
         "kernel_release": _read(root, "proc/sys/kernel/osrelease"),
@@ -54,20 +65,24 @@ def fingerprint(root: Path = ROOT) -> dict[str, Any]:
         "cpu_model": cpu.get("model name") or cpu.get("CPU part"),
         "cpu_vendor": cpu.get("vendor_id") or cpu.get("CPU implementer"),
         "microcode": cpu.get("microcode"),
-        "cpus": logical,
+        "cpus": len(cpus) or os.cpu_count(),
+        **_topology(cpus, root),
         "smt": _flag(_read(root, f"{_CPU}/smt/active")),
         "memory_bytes": meminfo(root).get("MemTotal"),
         "cgroup_mode": cgroup_mode(root),
         "cgroup_controllers": cgroup_controllers(root),
         "governor": _governors(root),
+        "epp": _governors(root, "energy_performance_preference"),
         "turbo": _turbo(root),
+        "platform_profile": _read(root, "sys/firmware/acpi/platform_profile"),
+        "power": power.source(root),
         "thp": _chosen(_read(root, "sys/kernel/mm/transparent_hugepage/enabled")),
         "clocksource": _read(
             root, "sys/devices/system/clocksource/clocksource0/current_clocksource"
         ),
-        "virtualised": "hypervisor" in cpu.get("flags", "").split(),
-        "hypervisor": _hypervisor(root),
-        "product": _product(root),
+        "virtualised": machine.virtualised(cpu.get("flags"), root),
+        "hypervisor": machine.hypervisor(root),
+        "product": machine.product(root),
         "lsm": _read(root, "sys/kernel/security/lsm"),
         "mitigations": _mitigations(root),
     }
@@ -83,6 +98,7 @@ def fingerprint(root: Path = ROOT) -> dict[str, Any]:
         ).split(),
         "lockdown": _chosen(_read(root, "sys/kernel/security/lockdown")),
         "loadavg": _read(root, "proc/loadavg"),
+        "throttles": throttles(cpus, root),
         "python": platform.python_version(),
     }
     return {"identity": identity, "state": state}
@@ -96,13 +112,14 @@ def same_host(a: dict[str, Any], b: dict[str, Any]) -> list[str]:
         b: Fingerprint of the other.
 
     Returns:
-        One sentence a difference, sorted by key; empty where the runs may be compared.
+        One sentence a difference, sorted by key; empty where the runs may be compared. What one of
+        them was not asked, by an older version, is no difference.
     """
     one, two = a.get("identity", {}), b.get("identity", {})
     if not one or not two:
         return ["a run does not say which host it was made on"]
     found = []
-    for key in sorted(one.keys() | two.keys()):
+    for key in sorted(one.keys() & two.keys()):
         left, right = one.get(key), two.get(key)
         if left == right or (key == "memory_bytes" and _near(left, right)):
             continue
@@ -165,8 +182,24 @@ def _cpuinfo(root: Path) -> dict[str, str]:
     return {name.strip(): value.strip() for name, _, value in pairs}
 
 
-def _governors(root: Path) -> str | None:
-    paths = sorted(root.glob(f"{_CPU}/cpu[0-9]*/cpufreq/scaling_governor"))
+def _topology(cpus: Iterable[int], root: Path) -> dict[str, Any]:
+    """Say how many sockets and memory nodes there are, and which CPUs differ from others."""
+    there = processors.processors(cpus, root)
+    kinds: dict[int, int] = {}
+    for one in there:
+        kinds[one.capacity] = kinds.get(one.capacity, 0) + 1
+    nodes = processors.parse_list(_read(root, "sys/devices/system/node/online"))
+    return {
+        "sockets": len({one.package for one in there}) or None,
+        "memory_nodes": len(nodes) or None,
+        # CPUs of each kind, the fastest first; one number where all are alike
+        "cpu_kinds": [kinds[worth] for worth in sorted(kinds, reverse=True)] or None,
+        "isolated": sorted(processors.isolated(root)),
+    }
+
+
+def _governors(root: Path, name: str = "scaling_governor") -> str | None:
+    paths = sorted(root.glob(f"{_CPU}/cpu[0-9]*/cpufreq/{name}"))
     found = {text for path in paths if (text := _read(path)) is not None}
     return ",".join(sorted(found)) or None
 
@@ -175,22 +208,6 @@ def _turbo(root: Path) -> bool | None:
     """Say whether the CPU may exceed its nominal frequency; intel_pstate states it inverted."""
     inverted = _flag(_read(root, f"{_CPU}/intel_pstate/no_turbo"))
     return _flag(_read(root, f"{_CPU}/cpufreq/boost")) if inverted is None else not inverted
-
-
-def _hypervisor(root: Path) -> str | None:
-    """Name the hypervisor below, from the traces it leaves: Xen's directory, KVM's clock."""
-    if kind := _read(root, "sys/hypervisor/type"):
-        return kind
-    clocks = _read(root, "sys/devices/system/clocksource/clocksource0/available_clocksource") or ""
-    for clock, name in (("kvm-clock", "kvm"), ("hyperv", "hyperv"), ("xen", "xen")):
-        if clock in clocks:
-            return name
-    return None
-
-
-def _product(root: Path) -> str | None:
-    names = (_read(root, f"sys/class/dmi/id/{n}") for n in ("sys_vendor", "product_name"))
-    return " ".join(n for n in names if n) or None
 
 
 def _mitigations(root: Path) -> dict[str, str]:
@@ -215,17 +232,6 @@ def _chosen(text: str | None) -> str | None:
     """Pick the bracketed word of the kernel's ``always [madvise] never``."""
     found = re.search(r"\[(\w+)\]", text or "")
     return found[1] if found else None
-
-
-def _count(cpus: str | None) -> int | None:
-    """Count a kernel CPU list such as ``0-3,8``."""
-    if not cpus:
-        return None
-    total = 0
-    for part in cpus.split(","):
-        first, _, last = part.partition("-")
-        total += int(last or first) - int(first) + 1
-    return total
 
 
 def _near(left: object, right: object) -> bool:

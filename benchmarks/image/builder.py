@@ -9,10 +9,10 @@ from pathlib import Path
 
 import msgspec
 
-from benchmarks.image import block, boot, kernel, own_kernel, store, tools, tree
+from benchmarks.image import block, boot, kernels, store, tools, tree
 from benchmarks.image.digest import tree_digest
 from benchmarks.image.errors import DiskFullError, NotRootError, WrongHostError
-from benchmarks.image.model import SCHEMA, Image, Manifest
+from benchmarks.image.model import OWN, SCHEMA, Image, Manifest
 from benchmarks.image.scratch import interruptible, scratch
 from benchmarks.image.sources import Host, Source, read_host, read_sources
 from benchmarks.image.store import Progress
@@ -22,6 +22,7 @@ NEEDED_BYTES = 800 * 2**20
 """What a build takes at its widest: tree, packages on their way into it, block image, kernel."""
 
 _RECIPE_VERSION = 1
+_LOG = "image-build.log"
 """Raised whenever a step changes what comes out, so that caches made before are not reused."""
 
 
@@ -45,31 +46,22 @@ def build(
     """
     host = read_host()
     sources = () if source else read_sources(host)
-    recipe = recipe_of(host, sources, source)
+    asked = _asked(host, sources, source)
     if not (source or refresh):
-        cached = _cached(recipe, cache)
-        if cached and cached.manifest.boot_key == boot.key(cached.manifest.kernel_version):
+        cached = _cached(asked, cache)
+        if cached and not kernels.stale(cached):
             return cached
-    reason = unsupported()
-    if reason is not None:
-        raise WrongHostError(f"an image holds a kernel for VMs as well, and {reason}")
-    if os.geteuid() != 0:
-        raise NotRootError(
-            "building an image needs root (device files and owners); run it with sudo"
-        )
-    tools.require("mkfs.erofs", "apt-get", "dpkg-deb", "depmod", "setpriv", "unshare")
-    if source is None:
-        tools.require("mmdebstrap")
+    check_host()
     try:
         with interruptible(), store.locked(cache, progress) as folder:
-            cached = None if source or refresh else _cached(recipe, cache)
+            cached = None if source or refresh else _cached(asked, cache)
             if cached:
-                return _renew_boot(cached, progress)
+                return _renewed(cached, folder, progress)
             return _build(
                 folder,
                 host=host,
                 sources=sources,
-                recipe=recipe,
+                recipe=_hashed(asked),
                 source=source,
                 progress=progress,
             )
@@ -77,10 +69,80 @@ def build(
         raise tools.explain_os_error("working in the image cache", error) from error
 
 
+def get(ref: str, cache: Path | None = None, *, progress: Progress = lambda _: None) -> Image:
+    """Return the image of that name or digest; its kernel follows the host's own.
+
+    Raises:
+        StoreError: there is none.
+        BuildError: its kernel is to be renewed and cannot be.
+    """
+    image = store.find(ref, cache)
+    if not kernels.stale(image) or os.geteuid() != 0:
+        return image
+    try:
+        with interruptible(), store.locked(cache, progress) as folder:
+            return _renewed(store.find(ref, cache), folder, progress)
+    except OSError as error:
+        raise tools.explain_os_error("working in the image cache", error) from error
+
+
+def recorded(
+    digest: str,
+    kernel: str | None,
+    cache: Path | None = None,
+    *,
+    progress: Progress = lambda _: None,
+) -> Image | None:
+    """Return the very image that a run names, with the kernel it had; None where it is gone.
+
+    Raises:
+        BuildError: what its guests boot with is to be made anew and cannot be.
+    """
+    image = store.recorded(digest, kernel, cache)
+    if image is None or image.part is None or os.geteuid() != 0:
+        return image
+    if image.part.manifest.boot_key == boot.key(image.part.manifest.version):
+        return image
+    try:
+        with interruptible(), store.locked(cache, progress):
+            return kernels.boot_renewed(image, progress)
+    except OSError as error:
+        raise tools.explain_os_error("working in the image cache", error) from error
+
+
+def check_host() -> None:
+    """Check that images can be made here, by this caller.
+
+    Raises:
+        WrongHostError: VMs of this architecture are not driven.
+        NotRootError: the caller is not root.
+    """
+    reason = unsupported()
+    if reason is not None:
+        raise WrongHostError(f"an image holds a kernel for VMs as well, and {reason}")
+    if os.geteuid() != 0:
+        raise NotRootError("making an image needs root (device files and owners); run it with sudo")
+
+
+def _renewed(image: Image, folder: Path, progress: Progress) -> Image:
+    with scratch(folder) as work:
+        return kernels.renew(image, work, log=new_log(folder), progress=progress)
+
+
+def new_log(folder: Path) -> Path:
+    """Begin the log of a build, which stays where the build fails."""
+    log = folder.parent / _LOG
+    log.write_text("", encoding="utf-8")
+    return log
+
+
 def recipe_of(host: Host, sources: tuple[Source, ...], source: Path | None = None) -> str:
-    """SHA-256 over all a build is told, in hex: equal recipes need no second build."""
-    own = own_kernel.find()
-    asked = (
+    """SHA-256 over all that a tree is made of, in hex: equal recipes need no second build."""
+    return _hashed(_asked(host, sources, source))
+
+
+def _asked(host: Host, sources: tuple[Source, ...], source: Path | None) -> tuple[object, ...]:
+    return (
         _RECIPE_VERSION,
         host,
         sources,
@@ -89,13 +151,24 @@ def recipe_of(host: Host, sources: tuple[Source, ...], source: Path | None = Non
         tree.LEFT_OUT,
         tree.EPOCH,
         os.uname().machine,
-        None if own is None else (own.release, own.version),
     )
+
+
+def _hashed(asked: tuple[object, ...]) -> str:
     return hashlib.sha256(msgspec.json.encode(asked)).hexdigest()
 
 
-def _cached(recipe: str, cache: Path | None) -> Image | None:
-    return next((i for i in reversed(store.list(cache)) if i.manifest.recipe == recipe), None)
+def _cached(asked: tuple[object, ...], cache: Path | None) -> Image | None:
+    """Find the newest image of that recipe; in that of schema 1 the host's own kernel had a say."""
+    for image in reversed(store.list(cache)):
+        recipe = _hashed(asked)
+        if image.manifest.schema == 1 and image.part is not None:
+            kernel = image.part.manifest
+            own = (kernel.release, kernel.version) if kernel.package == OWN else None
+            recipe = _hashed((*asked, own))
+        if image.manifest.recipe == recipe:
+            return image
+    return None
 
 
 def _build(
@@ -107,6 +180,9 @@ def _build(
     source: Path | None,
     progress: Progress,
 ) -> Image:
+    tools.require("mkfs.erofs", "setpriv", "unshare")
+    if source is None:
+        tools.require("mmdebstrap", "apt-get", "dpkg-deb", "depmod")
     free = shutil.disk_usage(folder).free
     if free < NEEDED_BYTES:
         raise DiskFullError(
@@ -114,72 +190,92 @@ def _build(
             "free; free some or point XDG_CACHE_HOME at a larger disk"
         )
     began, began_wall = time.monotonic(), time.time()
-    log = folder.parent / "image-build.log"
-    log.write_text("", encoding="utf-8")
+    log = new_log(folder)
     with scratch(folder) as work:
-        image, root = work / "image", work / "image" / "tree"
-        image.mkdir()
-        (work / "kernel").mkdir()
+        root = work / "tree"
         if source:
             progress(f"copying the tree from {source}")
             tree.copy(source, root, log=log)
         else:
             progress("making the tree with mmdebstrap (about 20 s and 100 MB of downloads)")
-            tree.bootstrap(work / "tree", host, sources, log=log)
-            tree.clamp_times(work / "tree", newer_than=began_wall)
-            (work / "tree").rename(root)
-        guest = _kernel(work / "kernel", host, log, progress)
-        (work / "kernel").rename(image / "kernel")
+            tree.bootstrap(root, host, sources, log=log)
+            tree.clamp_times(root, newer_than=began_wall)
+        made = kernels.choose(root, work, host, log=log, progress=progress)
         progress("computing the digest")
-        digest = tree_digest(root)
-        progress("writing the block image")
-        block.make(root, image / "image.erofs", digest, log=log)
         manifest = Manifest(
             schema=SCHEMA,
-            digest=digest,
+            digest=tree_digest(root),
             recipe=recipe,
             distribution=host.id,
             suite=host.codename,
             packages=dict(tree.installed(root)),
-            kernel_release=guest.release,
-            kernel_package=guest.package,
-            kernel_version=guest.version,
-            boot_key=boot.key(guest.version),
             tree_bytes=tree.measure(root),
-            block_bytes=(image / "image.erofs").stat().st_size,
+            block_bytes=None,
             built_at=datetime.now(UTC),
             build_s=round(time.monotonic() - began, 1),
         )
-        made = Image(image, manifest)
-        progress("making vmlinux and initramfs")
-        boot.make(image, made.kernel, made.modules, made.busybox)
-        store.write_manifest(image, manifest)
-        final = folder / digest.replace(":", "-")
-        if final.exists():  # the same bytes from another recipe, or with an older kernel
-            final.rename(work / "replaced")
-        image.rename(final)
+        image = place(folder, work, manifest, made, log=log, progress=progress)
     log.unlink(missing_ok=True)
-    return Image(final, manifest)
+    return image
 
 
-def _kernel(folder: Path, host: Host, log: Path, progress: Progress) -> kernel.Kernel:
-    own = own_kernel.find()
-    if own is not None:
-        reason = own_kernel.why_not(own)
-        if reason is None:
-            progress(f"copying the host's own kernel {own.release}")
-            return own_kernel.copy(own, folder, log=log)
-        progress(f"leaving the host's own kernel {own.release} out: {reason}")
-    progress("downloading and unpacking the guest's kernel")
-    return kernel.fetch(folder, host, log=log)
+def place(
+    folder: Path,
+    work: Path,
+    manifest: Manifest,
+    kernel: Path | None,
+    *,
+    log: Path,
+    progress: Progress,
+) -> Image:
+    """Put the tree at `work`/tree into the cache as the image that `manifest` describes.
+
+    Where the cache has the very same tree, made by another recipe or on another day, that one
+    stays, with its kernels, since a sandbox may stand on it.
+
+    Args:
+        folder: of the cache's images.
+        work: where the tree is.
+        manifest: what the image is; its block image is made here.
+        kernel: its kernel's folder, as `kernels.choose` made it.
+        log: see `tools.run`.
+        progress: told each step.
+    """
+    final = folder / manifest.digest.replace(":", "-")
+    there = store.load(final)
+    if there is not None:
+        changed = store.replace_manifest(
+            there,
+            recipe=manifest.recipe or there.manifest.recipe,
+            origin=manifest.origin and there.manifest.origin,
+            built_at=manifest.built_at,
+        )
+        if changed.manifest.block_bytes is None:
+            size = _block(changed.root, changed.block, manifest.digest, log, progress)
+            changed = store.replace_manifest(changed, block_bytes=size)
+        return changed if kernel is None else store.use_kernel(changed, kernel)
+    image = work / "image"
+    image.mkdir()
+    (work / "tree").rename(image / "tree")
+    size = _block(image / "tree", image / "image.erofs", manifest.digest, log, progress)
+    manifest = msgspec.structs.replace(manifest, block_bytes=size)
+    store.write_manifest(image, manifest)
+    if kernel is not None:
+        manifest = store.use_kernel(Image(image, manifest), kernel).manifest
+    if final.exists():  # not readable as an image
+        final.rename(work / "replaced")
+    image.rename(final)
+    return store.opened(final, manifest)
 
 
-def _renew_boot(image: Image, progress: Progress) -> Image:
-    current = boot.key(image.manifest.kernel_version)
-    if image.manifest.boot_key == current:
-        return image
-    progress("making vmlinux and initramfs anew")
-    boot.make(image.folder, image.kernel, image.modules, image.busybox)
-    manifest = msgspec.structs.replace(image.manifest, boot_key=current)
-    store.write_manifest(image.folder, manifest)
-    return Image(image.folder, manifest)
+def _block(root: Path, out: Path, digest: str, log: Path, progress: Progress) -> int | None:
+    """Write the block image; its size, or None where there is no program to write it."""
+    if not shutil.which("mkfs.erofs"):
+        progress("leaving out the block image, and so VMs: mkfs.erofs not found (erofs-utils)")
+        return None
+    progress("writing the block image")
+    fresh = out.with_name(f".{out.name}")
+    fresh.unlink(missing_ok=True)
+    block.make(root, fresh, digest, log=log)
+    fresh.rename(out)
+    return out.stat().st_size

@@ -38,18 +38,19 @@ def discard(folder: Path) -> None:
 def mounted(folder: Path) -> bool:
     """Does any process see a mount inside `folder`, or an overlay made of it?
 
-    Other mount namespaces count too: a container's overlay is visible in its own alone.
+    Other mount namespaces count too: a container's overlay is visible in its own alone. An
+    overlay's options name the folder as it was given, a mount point as it is behind its links.
     """
-    needle = os.fsencode(folder.resolve())
+    needles = {os.fsencode(folder.absolute()), os.fsencode(folder.resolve())}
     for table in Path("/proc").glob("[0-9]*/mountinfo"):
         try:
             text = table.read_bytes()
         except OSError:  # the process ended meanwhile
             continue
-        if needle in text and any(
-            mentions(line, needle) for line in text.splitlines() if needle in line
-        ):
-            return True
+        for needle in needles:
+            lines = text.splitlines() if needle in text else ()
+            if any(needle in line and mentions(line, needle) for line in lines):
+                return True
     return False
 
 

@@ -18,7 +18,7 @@ import msgspec
 from benchmarks.image import block, store, tools, tree
 from benchmarks.image.builder import NEEDED_BYTES
 from benchmarks.image.digest import tree_digest
-from benchmarks.image.errors import DiskFullError, NotRootError
+from benchmarks.image.errors import DiskFullError, NotRootError, WrongHostError
 from benchmarks.image.model import Image
 from benchmarks.image.scratch import interruptible, scratch
 from benchmarks.image.sources import Host, Source, read_host, read_sources
@@ -41,6 +41,7 @@ class Contents(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         key: SHA-256 over what it was made from.
+        tree_key: the same without the kernel; empty in what was made before it was told.
         digest: content digest of the tree, as `Image.digest`.
         packages: package versions in the tree.
         initrd_bytes: size of the initrd.
@@ -49,6 +50,7 @@ class Contents(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     key: str
+    tree_key: str = ""
     digest: str
     packages: dict[str, str]
     initrd_bytes: int
@@ -82,6 +84,11 @@ def build(image: Image, *, progress: Progress = lambda _: None) -> Distribution:
     Raises:
         BuildError: one of its kinds, each one sentence; the cache is as before.
     """
+    if image.manifest.origin:
+        raise WrongHostError(
+            "a whole distribution is made beside an image of this host's own package sources; this "
+            f"one was imported from {image.manifest.origin}"
+        )
     host = read_host()
     sources = read_sources(host)
     key = _key(image, host, sources)
@@ -90,19 +97,19 @@ def build(image: Image, *, progress: Progress = lambda _: None) -> Distribution:
         return found
     if os.geteuid() != 0:
         raise NotRootError("building a distribution needs root; run it with sudo")
-    tools.require("mkfs.erofs", "mmdebstrap", "apt-get", "chroot", "cp")
+    tools.require("mkfs.erofs", "chroot", "cp")
     try:
         with interruptible(), store.locked(image.folder.parent.parent, progress) as folder:
             found = _load(image, key)
             if found is None:
                 _check_space(folder)
-                found = _build(folder, image, (host, sources), key, progress)
+                found = _build(folder, image, (host, sources), progress)
             return found
     except OSError as error:
         raise tools.explain_os_error("working in the image cache", error) from error
 
 
-def _key(image: Image, host: Host, sources: tuple[Source, ...]) -> str:
+def _key(image: Image, host: Host, sources: tuple[Source, ...], *, kernel: bool = True) -> str:
     asked = (
         _SCHEMA,
         host,
@@ -111,19 +118,21 @@ def _key(image: Image, host: Host, sources: tuple[Source, ...]) -> str:
         SERVICES_OFF,
         (*tree.PACKAGES, *guest.PACKAGES),
         tree.LEFT_OUT,
-        image.manifest.kernel_version,
+        image.boot.manifest.version if kernel else None,
         guest.key(),
     )
     return hashlib.sha256(msgspec.json.encode(asked)).hexdigest()
 
 
-def _load(image: Image, key: str) -> Distribution | None:
+def _load(image: Image, key: str, tree_key: str = "") -> Distribution | None:
+    """Read the one that is there; None where it was made of something else."""
     folder = image.folder / _FOLDER
     try:
         contents = msgspec.json.decode((folder / _MANIFEST).read_bytes(), type=Contents)
     except (OSError, msgspec.DecodeError):
         return None
-    return Distribution(folder, contents) if contents.key == key else None
+    fits = contents.key == key or (tree_key and contents.tree_key == tree_key)
+    return Distribution(folder, contents) if fits else None
 
 
 def _check_space(folder: Path) -> None:
@@ -136,24 +145,22 @@ def _check_space(folder: Path) -> None:
 
 
 def _build(
-    folder: Path,
-    image: Image,
-    origin: tuple[Host, tuple[Source, ...]],
-    key: str,
-    progress: Progress,
+    folder: Path, image: Image, origin: tuple[Host, tuple[Source, ...]], progress: Progress
 ) -> Distribution:
     began = time.monotonic()
     log = folder.parent / "image-build.log"
     log.write_text("", encoding="utf-8")
+    key, tree_key = _key(image, *origin), _key(image, *origin, kernel=False)
     with scratch(folder) as work:
         made, root = work / "made", work / "tree"
         made.mkdir()
-        progress("making a whole distribution with mmdebstrap (about a minute)")
-        tree.bootstrap(root, *origin, log=log, variant=VARIANT, more=guest.PACKAGES)
-        for service in SERVICES_OFF:
-            for link in root.glob(f"etc/systemd/system/*.wants/{service}.service"):
-                link.unlink()
-        guest.prepare(root, image.digest.removeprefix("sha256:")[:32])
+        before = _load(image, key, tree_key)
+        if before is not None and shutil.which("fsck.erofs"):
+            progress("giving the whole distribution its new kernel")
+            _unpack(before, root, log)
+        else:
+            progress("making a whole distribution with mmdebstrap (about a minute)")
+            _bootstrap(root, image, origin, log)
         progress("making its initrd with its own initramfs-tools")
         _initrd(root, image, log)
         (root / "boot" / "initrd").rename(made / "initrd")
@@ -162,6 +169,7 @@ def _build(
         block.make(root, made / "image.erofs", digest, log=log)
         contents = Contents(
             key=key,
+            tree_key=tree_key,
             digest=digest,
             packages=dict(tree.installed(root)),
             initrd_bytes=(made / "initrd").stat().st_size,
@@ -175,6 +183,28 @@ def _build(
         made.rename(final)
     log.unlink(missing_ok=True)
     return Distribution(final, contents)
+
+
+def _bootstrap(
+    root: Path, image: Image, origin: tuple[Host, tuple[Source, ...]], log: Path
+) -> None:
+    """Make the tree, but for its kernel."""
+    tools.require("mmdebstrap", "apt-get")
+    tree.bootstrap(root, *origin, log=log, variant=VARIANT, more=guest.PACKAGES)
+    for service in SERVICES_OFF:
+        for link in root.glob(f"etc/systemd/system/*.wants/{service}.service"):
+            link.unlink()
+    guest.prepare(root, image.digest.removeprefix("sha256:")[:32])
+
+
+def _unpack(before: Distribution, root: Path, log: Path) -> None:
+    """Take the tree out of the block image, and the kernel before out of the tree."""
+    command = ["fsck.erofs", f"--extract={root}", str(before.block)]
+    tools.run("unpacking the distribution", command, log=log)
+    for kernel in (root / "usr" / "lib" / "modules").iterdir():
+        shutil.rmtree(kernel)
+    for config in (root / "boot").glob("config-*"):
+        config.unlink()
 
 
 def _initrd(root: Path, image: Image, log: Path) -> None:

@@ -9,13 +9,16 @@ ImageError
 │   ├── NetworkDownError        a mirror cannot be reached at all
 │   ├── MirrorMissingError      the mirror answers, but lacks what was asked for
 │   ├── DiskFullError           no space left for the tree or what is made of it
+│   ├── BadKernelError          the kernel that was named cannot be a guest's
 │   ├── BuildInterruptedError   SIGTERM or SIGHUP arrived (SIGINT stays KeyboardInterrupt)
 │   └── ToolFailedError         a program failed for a reason not told apart above
 └── StoreError
     ├── UnknownImageError       nothing in the cache matches the reference
     ├── AmbiguousImageError     more than one image matches the reference
     ├── ImageInUseError         something is mounted inside the image's folder
-    └── ImageDamagedError       the manifest is unreadable, or the tree was changed
+    ├── ImageDamagedError       the manifest is unreadable, or the tree was changed
+    ├── NoGuestError            the image has no kernel, or nothing for one to mount
+    └── BadArchiveError         what is to be imported is no image, damaged or unsafe
 """
 
 
@@ -55,6 +58,10 @@ class DiskFullError(BuildError):
     """No space is left where the image is built."""
 
 
+class BadKernelError(BuildError):
+    """The kernel that was named has no modules, or cannot be a guest's."""
+
+
 class BuildInterruptedError(BuildError):
     """A signal asked the build to end."""
 
@@ -81,3 +88,11 @@ class ImageInUseError(StoreError):
 
 class ImageDamagedError(StoreError):
     """The image is not what its manifest says."""
+
+
+class NoGuestError(StoreError):
+    """The image has no kernel or no block image, so no guest can be started from it."""
+
+
+class BadArchiveError(StoreError):
+    """What is to be imported is no image, is damaged, or would write outside of it."""

@@ -7,10 +7,14 @@ An image is a folder of the cache, named after the digest of its tree::
         tree/           the root file system. READ ONLY by contract: sandboxes stack an overlay on
                         it or read the block image made of it; `store.verify` finds a breach
         image.erofs     the very same tree as a read-only block image for the guest
-        kernel/         the distribution's kernel package, unpacked (boot/, lib/modules/)
-        vmlinux         the kernel, uncompressed (for PVH boot)
-        initramfs       loads the block driver and mounts the root
+        kernels/        the kernel is a part of its own, renewed alone: `kernels/<64 hex>/` each
+            kernel.json     what it is; the manifest names the one in use
+            kernel/         the kernel and its modules as a package has them (boot/, lib/modules/)
+            vmlinux         the kernel, uncompressed (for PVH boot)
+            initramfs       loads the block driver and mounts the root
         distribution/   only once `vm:stock` was asked for: see `benchmarks.image.distribution`
+
+An image of schema 1 has the files of its kernel in its own folder, and none but that.
 """
 
 from dataclasses import dataclass
@@ -20,8 +24,13 @@ from typing import Annotated
 
 import msgspec
 
-SCHEMA = 1
-"""Version of `manifest.json`; an image of another version counts as absent and is built anew."""
+from benchmarks.image.errors import NoGuestError
+
+SCHEMA = 2
+"""Version of `manifest.json`; 1 is read as well, another counts as absent."""
+
+OWN = "the host's own"
+"""Stands for the package of a kernel that is the host's own."""
 
 _Digest = Annotated[str, msgspec.Meta(pattern=r"^sha256:[0-9a-f]{64}$")]
 
@@ -37,16 +46,73 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     suite: str
     packages: dict[str, str]
     """Every package in the tree and its version, not only those that were asked for."""
-    kernel_release: str
-    kernel_package: str
-    kernel_version: str
-    boot_key: str
-    """SHA-256 over what vmlinux and initramfs were made with; they are remade when it changes."""
     tree_bytes: int
     """Sum of the sizes of the tree's regular files."""
-    block_bytes: int
+    block_bytes: int | None
+    """None where there is no block image, for want of mkfs.erofs."""
     built_at: datetime
     build_s: float
+    name: str = ""
+    """What the user calls it."""
+    origin: str = ""
+    """Where an imported tree came from; empty for one that was built."""
+    kernel: str = ""
+    """Folder of the kernel in use, relative to the image's; empty where it has none."""
+    no_guest: str = ""
+    """Why it has no kernel, in words."""
+
+
+class Kernel(msgspec.Struct, frozen=True, kw_only=True):
+    """A kernel and what was made of it for the guest; `kernel.json`.
+
+    Attributes:
+        digest: content digest of the kernel and its modules, as that of a tree; None
+            for one of schema 1, for which none was computed.
+        release: what ``uname -r`` says in the guest.
+        package: the package it comes from, or what stands for one.
+        version: the package's version, or what tells builds of one release apart.
+        host: release and version of the host's own kernel when this one was chosen; empty where
+            the host had none to give.
+        pinned: it was named or imported by the user, and never gives way to the host's own.
+        boot_key: SHA-256 over what vmlinux and initramfs were made with; they are remade when it
+            changes.
+    """
+
+    digest: _Digest | None
+    release: str
+    package: str
+    version: str
+    host: str = ""
+    pinned: bool = False
+    boot_key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class KernelPart:
+    """An image's kernel in the cache. Its files must not be written to."""
+
+    folder: Path
+    manifest: Kernel
+
+    @property
+    def image(self) -> Path:
+        """The kernel as packaged (bzImage)."""
+        return self.folder / "kernel" / "boot" / f"vmlinuz-{self.manifest.release}"
+
+    @property
+    def modules(self) -> Path:
+        """The kernel's modules, with `modules.dep`."""
+        return modules_folder(self.folder / "kernel", self.manifest.release)
+
+    @property
+    def vmlinux(self) -> Path:
+        """The kernel, uncompressed."""
+        return self.folder / "vmlinux"
+
+    @property
+    def initramfs(self) -> Path:
+        """The guest's first root."""
+        return self.folder / "initramfs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +121,7 @@ class Image:
 
     folder: Path
     manifest: Manifest
+    part: KernelPart | None = None
 
     @property
     def digest(self) -> str:
@@ -72,29 +139,53 @@ class Image:
         return self.folder / "image.erofs"
 
     @property
+    def boot(self) -> KernelPart:
+        """The kernel and what the guest boots with.
+
+        Raises:
+            NoGuestError: the image has none.
+        """
+        if self.part is None:
+            raise NoGuestError(f"the image has no kernel: {self.manifest.no_guest}")
+        return self.part
+
+    def check_guest(self) -> None:
+        """Check that a guest can be started from it.
+
+        Raises:
+            NoGuestError: it lacks a kernel or the block image, with the reason.
+        """
+        assert self.boot
+        if self.manifest.block_bytes is None:
+            raise NoGuestError(
+                "the image has no block image, since mkfs.erofs was not found; install "
+                "erofs-utils and import it again"
+            )
+
+    @property
     def kernel_release(self) -> str:
         """What `uname -r` says in the guest."""
-        return self.manifest.kernel_release
+        return self.boot.manifest.release
 
     @property
     def kernel(self) -> Path:
         """The kernel as packaged (bzImage)."""
-        return self.folder / "kernel" / "boot" / f"vmlinuz-{self.kernel_release}"
+        return self.boot.image
 
     @property
     def modules(self) -> Path:
         """The kernel's modules, with `modules.dep`."""
-        return modules_folder(self.folder / "kernel", self.kernel_release)
+        return self.boot.modules
 
     @property
     def vmlinux(self) -> Path:
         """The kernel, uncompressed."""
-        return self.folder / "vmlinux"
+        return self.boot.vmlinux
 
     @property
     def initramfs(self) -> Path:
         """The guest's first root."""
-        return self.folder / "initramfs"
+        return self.boot.initramfs
 
     @property
     def busybox(self) -> Path:
@@ -109,7 +200,7 @@ class Image:
     @property
     def size_bytes(self) -> int:
         """What the image's tree and block image weigh together."""
-        return self.manifest.tree_bytes + self.manifest.block_bytes
+        return self.manifest.tree_bytes + (self.manifest.block_bytes or 0)
 
     @property
     def built_at(self) -> datetime:

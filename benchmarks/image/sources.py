@@ -3,8 +3,11 @@
 Reads both formats apt reads (sources.list(5)): one-line `.list` and deb822 `.sources`. Only the
 distribution's own suite, updates and security archives are taken: a third party's archive would
 make the image depend on who built it. Told apart by the key: third parties name their own, the
-distribution names its archive keyring or, in older files, none. Sources on the host's disk
-(`file:`, `cdrom:`, `copy:`) are left out because other hosts do not have them.
+distribution names its archive keyring or, in older files, none. Where no source is signed so, a
+company's mirrors are taken, which sign with a key of their own. A host that follows testing or
+unstable has its suites by those names. Sources on the host's disk (`file:`, `cdrom:`, `copy:`) are
+left out because other hosts do not have them; a list of mirrors (`mirror+file:`) is not on it, only
+its addresses are.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,6 +19,8 @@ from benchmarks.image.errors import NoSourcesError
 _LOCAL = ("file:", "cdrom:", "copy:")
 _COMPONENTS = frozenset({"main", "universe"})
 _POCKETS = ("", "-updates", "-security")
+_ROLLING = (("testing",), ("unstable", "sid"))
+"""Debian's suites without a release, each by all of its names; tried where no other is left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +58,17 @@ class Source:
 
 def read_host(etc: Path = Path("/etc")) -> Host:
     """Read the distribution and its codename; both empty where os-release does not say."""
-    fields: dict[str, str] = {}
     path = etc / "os-release"
-    if path.exists():
-        for line in path.read_text(encoding="utf-8").splitlines():
-            key, mark, value = line.partition("=")
-            if mark:
-                fields[key] = value.strip().strip("\"'")
+    return parse_release(_read(path) if path.exists() else "")
+
+
+def parse_release(text: str) -> Host:
+    """Read what an os-release file says (os-release(5))."""
+    fields: dict[str, str] = {}
+    for line in text.splitlines():
+        key, mark, value = line.partition("=")
+        if mark:
+            fields[key] = value.strip().strip("\"'")
     return Host(id=fields.get("ID", ""), codename=fields.get("VERSION_CODENAME", ""))
 
 
@@ -67,21 +76,34 @@ def read_sources(host: Host, etc: Path = Path("/etc")) -> tuple[Source, ...]:
     """Read the archives of the host's own distribution that a build elsewhere could reach, too.
 
     Raises:
-        NoSourcesError: none are left.
+        NoSourcesError: none are left, or a file of them cannot be read.
     """
     found: list[Source] = []
     for path in _files(etc / "apt"):
-        text = path.read_text(encoding="utf-8", errors="replace")
+        text = _read(path)
         parse = parse_deb822 if path.suffix == ".sources" else parse_one_line
         found += parse(text)
-    own = [kept for kept in (_narrow(source, host) for source in found) if kept is not None]
+    own = _chosen(found, host)
     if not own:
+        if not (etc / "apt").is_dir():
+            raise NoSourcesError(
+                f"{host.id or 'this host'} has no apt to make an image with; bring one from "
+                "another host: tare image export there, tare image import here, then name it with "
+                "--image"
+            )
         raise NoSourcesError(
             f"no apt source under {etc / 'apt'} names a network mirror of "
             f"{host.id or 'this distribution'} {host.codename}; add one to "
             f"{etc / 'apt' / 'sources.list'} and run apt-get update"
         )
     return tuple(dict.fromkeys(own))
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise NoSourcesError(f"cannot read {path}: {error.strerror}; run tare as root") from error
 
 
 def _files(apt: Path) -> Iterator[Path]:
@@ -158,10 +180,27 @@ def _stanzas(lines: Iterable[str]) -> Iterator[Mapping[str, str]]:
             fields[last] = value.strip()
 
 
-def _narrow(source: Source, host: Host) -> Source | None:
-    if source.signed_by and not source.trusted and f"{host.id}-archive-" not in source.signed_by:
-        return None
-    bases = (host.codename, "stable") if host.id == "debian" else (host.codename,)
+def _chosen(found: Iterable[Source], host: Host) -> list[Source]:
+    """Take the sources of the first kind that there are any of; see the module."""
+    usable = [*found]
+    signed = [source for source in usable if _is_distributions(source, host)]
+    suites: list[tuple[str, ...]] = [(host.codename,)]
+    if host.id == "debian":
+        suites = [(host.codename, "stable"), *_ROLLING]
+    for bases in suites:
+        for sources in (signed, usable):
+            own = [kept for source in sources if (kept := _narrow(source, bases)) is not None]
+            if own:
+                return own
+    return []
+
+
+def _is_distributions(source: Source, host: Host) -> bool:
+    """Is it signed by the distribution, as far as the host says who signed it?"""
+    return not source.signed_by or source.trusted or f"{host.id}-archive-" in source.signed_by
+
+
+def _narrow(source: Source, bases: Iterable[str]) -> Source | None:
     wanted = {base + pocket for base in bases if base for pocket in _POCKETS}
     narrowed = Source(
         uris=tuple(uri for uri in source.uris if not uri.startswith(_LOCAL)),

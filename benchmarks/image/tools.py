@@ -32,8 +32,23 @@ PACKAGE_OF = {
 }
 """The Debian package that brings each program."""
 
+_BRING = "bring an image from another host: tare image export there, tare image import here"
+
+_ENCLOSED = (
+    *("setpriv", "--pdeathsig", "KILL", "--"),
+    *("unshare", "--pid", "--mount", "--propagation", "unchanged"),
+    *("--fork", "--kill-child=KILL", "--"),
+    # In a chroot "/" is no mount point and has no propagation to change: unshare(1) would fail.
+    *("sh", "-c", 'mount --make-rslave / 2>/dev/null; exec "$@"', "sh"),
+)
+
 # apt and dpkg speak English under LC_ALL=C; the first pattern that matches anywhere decides.
 _CAUSES: tuple[tuple[type[BuildError], re.Pattern[str], str], ...] = (
+    (
+        ToolFailedError,
+        re.compile(r"unshare failed: operation not permitted", re.IGNORECASE),
+        "this root may make no namespaces, as in most containers; give it CAP_SYS_ADMIN",
+    ),
     (
         DiskFullError,
         re.compile(
@@ -49,7 +64,7 @@ _CAUSES: tuple[tuple[type[BuildError], re.Pattern[str], str], ...] = (
             r"no route to host",
             re.IGNORECASE,
         ),
-        "a package mirror cannot be reached; check the network, the proxy and /etc/apt",
+        f"a package mirror cannot be reached; check network, proxy and /etc/apt, or {_BRING}",
     ),
     (
         MirrorMissingError,
@@ -72,10 +87,10 @@ def require(*programs: str) -> None:
     missing = [program for program in programs if shutil.which(program) is None]
     if missing:
         packages = " ".join(sorted({PACKAGE_OF.get(program, program) for program in missing}))
-        raise MissingToolError(
-            f"cannot build an image: {', '.join(missing)} not found; "
-            f"install it with apt-get install {packages}"
-        )
+        advice = f"install it with apt-get install {packages}"
+        if shutil.which("apt-get") is None:
+            advice = f"install {packages}, or {_BRING}"
+        raise MissingToolError(f"cannot make an image: {', '.join(missing)} not found; {advice}")
 
 
 def run(
@@ -90,7 +105,9 @@ def run(
 
     The command is a child that cannot outlive the caller: it runs in a PID namespace of its own,
     whose init is killed with the caller even by SIGKILL (PR_SET_PDEATHSIG, prctl(2)), and with
-    that init the kernel kills every process in the namespace (pid_namespaces(7)).
+    that init the kernel kills every process in the namespace (pid_namespaces(7)). Its mount
+    namespace is its own as well: mmdebstrap makes every mount private, which would cut the host's
+    services off from mounts to come.
 
     Args:
         step: what is being done, in words that complete "image build failed while …".
@@ -104,10 +121,8 @@ def run(
             ToolFailedError, each one sentence.
     """
     require(command[0], "setpriv", "unshare")
-    enclosed = ["setpriv", "--pdeathsig", "KILL", "--"]
-    enclosed += ["unshare", "--pid", "--fork", "--kill-child=KILL", "--"]
     with subprocess.Popen(
-        [*enclosed, *command],
+        [*_ENCLOSED, *command],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -133,7 +148,8 @@ def explain(step: str, program: str, status: int, said: str, log: Path) -> Build
     """Turn a failed program's words into the error to raise; never raises itself."""
     for error, pattern, advice in _CAUSES:
         if pattern.search(said):
-            return error(f"image build failed while {step}: {advice} (log: {log})")
+            more = _under_sudo() if error is NetworkDownError else ""
+            return error(f"image build failed while {step}: {advice}{more} (log: {log})")
     lines = [line.strip() for line in said.splitlines() if line.strip()] or ["no output"]
     # apt and dpkg mark errors so; the first is the cause, those after it report the report
     told = next((line for line in lines if line.startswith("E: ")), lines[-1])
@@ -141,6 +157,14 @@ def explain(step: str, program: str, status: int, said: str, log: Path) -> Build
         f"image build failed while {step}: {program} ended with status {status}: {told} "
         f"(log: {log})"
     )
+
+
+def _under_sudo() -> str:
+    """How to bring a proxy's address along: sudo drops it (sudoers(5), env_reset)."""
+    told = any(name.lower().endswith("_proxy") for name in os.environ)
+    if "SUDO_USER" not in os.environ or told:
+        return ""
+    return "; where a proxy is needed, sudo --preserve-env=http_proxy,https_proxy keeps it"
 
 
 def explain_os_error(step: str, error: OSError) -> BuildError:

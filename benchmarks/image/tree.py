@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from benchmarks.image import tools
+from benchmarks.image import inside, tools
 from benchmarks.image.errors import ToolFailedError
 from benchmarks.image.sources import Host, Source
 
@@ -53,7 +53,9 @@ EPOCH = 1735689600
 /etc/shadow, for one) are equal on every day."""
 
 _APT_OPTIONS = re.compile(
-    r"^Acquire::(?:https?::Proxy|https?::Verify|Check-Valid-Until|Check-Date|ForceIPv|Retries)"
+    r"^Acquire::(?:https?::(?:Proxy|Verify|CA(?:Info|Path)|Crl|Ssl|Issuer)"
+    r"|Check-Valid-Until|Check-Date|ForceIPv|Retries)",
+    re.IGNORECASE,
 )
 
 _ESSENTIAL_HOOK = "printf 'path-exclude=%s\\n' {patterns} >\"$1/etc/dpkg/dpkg.cfg.d/tare\""
@@ -137,7 +139,7 @@ def bootstrap(
             "--dpkgopt=force-unsafe-io",  # no fsync per file: a torn tree is never renamed in
             *(f"--aptopt={option}" for option in _apt_options(log)),
             f"--essential-hook={_ESSENTIAL_HOOK.format(patterns=patterns)}",
-            host.codename,
+            next((s for source in sources for s in source.suites if "-" not in s), host.codename),
             str(root),
             str(listing),
         ],
@@ -215,11 +217,8 @@ def measure(root: Path) -> int:
 
 def installed(root: Path) -> Mapping[str, str]:
     """Read the tree's packages and versions from dpkg's status file; empty where there is none."""
-    status = root / "var" / "lib" / "dpkg" / "status"
-    if not status.is_file():
-        return {}
     packages: dict[str, str] = {}
-    for stanza in status.read_text(encoding="utf-8", errors="replace").split("\n\n"):
+    for stanza in inside.read(root, "var/lib/dpkg/status").split("\n\n"):
         fields = {
             name: value.strip()
             for name, mark, value in (line.partition(":") for line in stanza.splitlines())

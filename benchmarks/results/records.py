@@ -169,7 +169,7 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
         absent: Sandboxes asked for and not there: name to the reason.
         metrics: Every metric the run may contain.
         harness: What the harness itself adds: clock resolution, null command and so on.
-        tools: Versions of the programs used.
+        tools: Versions of the programs used; None where one could not be read.
     """
 
     schema: int
@@ -185,4 +185,15 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
     absent: dict[str, str] = {}
     metrics: tuple[MetricInfo, ...] = ()
     harness: dict[str, float] = {}
-    tools: dict[str, str] = {}
+    tools: dict[str, str | None] = {}
+
+
+def same_image(one: dict[str, Any] | None, two: dict[str, Any] | None) -> bool:
+    """Tell whether two runs had the same image, its kernel included.
+
+    A run of before the kernel had a digest says its release alone.
+    """
+    left, right = one or {}, two or {}
+    key = "kernel_digest" if left.get("kernel_digest") and right.get("kernel_digest") else None
+    keys = ("digest", key or "kernel_release")
+    return all(left.get(one) == right.get(one) for one in keys)

@@ -10,7 +10,7 @@ import msgspec
 
 from benchmarks.campaign import config
 from benchmarks.errors import RunFolderError
-from benchmarks.results.records import SCHEMA_VERSION, RunInfo, SandboxInfo
+from benchmarks.results.records import SCHEMA_VERSION, RunInfo, SandboxInfo, same_image
 from benchmarks.session import overhead
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def describe(
         sandboxes=tuple(_described(sandbox.info, experiments) for sandbox in opened.values()),
         absent=dict(absent),
         metrics=tuple(info for one in experiments for info in one.metrics()),
-        harness=overhead.perturbation(opened),
+        harness=overhead.perturbation(opened, setting.resources.cpuset),
         tools=overhead.tool_versions(),
     )
 
@@ -77,7 +77,7 @@ def check_same(
             f"{setting.resources.cpuset} would be used; resume it with the same affinity",
         )
     image = overhead.image_summary(setting.image)
-    if (info.image or {}).get("digest") != (image or {}).get("digest"):
+    if not same_image(info.image, image):
         raise RunFolderError(
             f"{out} was measured with another image; build or keep that image, or start a new run",
         )

@@ -10,14 +10,15 @@ from benchmarks.errors import UnsuitableHostError
 from benchmarks.experiments import base as experiments
 from benchmarks.results import runfolder
 from benchmarks.results.journal import JournalWriter
-from benchmarks.sandboxes import open_sandbox, simulated
+from benchmarks.sandboxes import open_sandbox
 from benchmarks.sandboxes.base import Setting
 from benchmarks.session.description import check_same, describe
+from benchmarks.session.lacking import lacking
 from benchmarks.session.resources import choose_resources
 from benchmarks.session.runner import Runner
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -33,6 +34,7 @@ def measure(
     campaign: Campaign,
     out: Path,
     *,
+    image: Image | None,
     state: Path,
     tare_version: str,
     observer: Observer,
@@ -43,6 +45,7 @@ def measure(
     Args:
         campaign: What to measure.
         out: The run folder, new unless ``resume``.
+        image: The image that real sandboxes use.
         state: Folder for what a crash would leave behind, and for the host-wide lock.
         tare_version: Recorded in the run.
         observer: Told how it goes.
@@ -55,16 +58,18 @@ def measure(
         RunLockedError: Another campaign is running on this host.
         UnsuitableHostError: No sandbox of the campaign can be had here.
         RunFolderError: The folder cannot be written, or does not fit what is resumed.
-        ImageError: The image is missing and cannot be built.
     """
-    image = image_for(campaign, observer.note)
     with ExitStack() as stack:
         stack.enter_context(alone(state, f"process {os.getpid()}, run folder {out.absolute()}"))
         previous = runfolder.load(out) if resume else None
         if previous is None:
             runfolder.begin(out)
         asked = experiments.asked(campaign.workloads, campaign.options)
-        setting = setting_of(campaign, out / "logs", state, image, asked)
+        lacks = lacking(asked, image.root if image is not None else None)
+        without = {lack.asked for lack in lacks}
+        there = [name for name in campaign.workloads if name not in without]
+        possible = experiments.asked(there, campaign.options)
+        setting = setting_of(campaign, out / "logs", state, image, possible)
         opened, absent = open_all(stack, campaign, setting)
         observer.opened(list(opened), absent)
         if previous is None:
@@ -81,11 +86,12 @@ def measure(
             info = previous.info
             check_same(info, campaign, setting, opened, out)
         journal = stack.enter_context(JournalWriter(out / "samples.jsonl"))
-        for one in asked:
+        for one in possible:
             one.open(stack, opened, setting)
         return Runner(
             campaign=campaign,
-            experiments=asked,
+            experiments=possible,
+            lacks=lacks,
             info=info,
             opened=opened,
             journal=journal,
@@ -103,23 +109,6 @@ def alone(state: Path, holder: str) -> AbstractContextManager[None]:
         RunFolderError: The lock's file cannot be used.
     """
     return runfolder.campaign_lock(state / "campaign.lock", holder)
-
-
-def image_for(campaign: Campaign, note: Callable[[str], None]) -> Image | None:
-    """Return the image of the campaign's sandboxes, built where it is missing; None for fakes.
-
-    Args:
-        campaign: The campaign.
-        note: Told each step of a build.
-
-    Raises:
-        ImageError: It is missing and cannot be built.
-    """
-    if simulated(campaign.sandboxes):
-        return None
-    from benchmarks import image
-
-    return image.build(progress=note)
 
 
 def setting_of(

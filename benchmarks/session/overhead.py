@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 import shutil
-import subprocess
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,17 +14,18 @@ from benchmarks.errors import MeasurementError
 from benchmarks.experiments import idle
 from benchmarks.experiments.probes import engine
 from benchmarks.experiments.probes.model import UnreadableError
-from benchmarks.host import fingerprint
+from benchmarks.host import fingerprint, programs
 from benchmarks.image import Image
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from benchmarks.sandboxes.base import Instance, Sandbox
 
 _REPEATS = 15
 _CLOCK_STEP_S = 0.1
 """More than a clock that is being slewed (500 ppm, adjtimex(2)) drifts in three minutes."""
+"""On an emulated host mmdebstrap, a Perl program, takes longer than ten seconds to begin."""
 _PACKAGES = ("libvirt-python", "psutil", "pandas", "scipy", "numpy", "pytest-benchmark")
 _PROGRAMS = (f"qemu-system-{platform.machine()}", "mmdebstrap", "mkfs.erofs")
 
@@ -44,17 +44,20 @@ class Watched:
 
 
 @contextmanager
-def watch() -> Iterator[Watched]:
+def watch(cpus: Collection[int] | None = None) -> Iterator[Watched]:
     """Watch the host's conditions around a visit; the flags are set on leaving.
+
+    Args:
+        cpus: CPUs that the visit is measured on; None for all.
 
     ``clock-step`` means that the wall clock was set meanwhile: dates beside the samples jump, and
     no duration does, since all of them are taken on CLOCK_MONOTONIC.
     """
     watched = Watched()
-    before, apart = fingerprint.conditions(), _clocks_apart()
+    before, apart = fingerprint.conditions(cpus=cpus), _clocks_apart()
     yield watched
     stepped = abs(_clocks_apart() - apart) > _CLOCK_STEP_S
-    after = fingerprint.conditions()
+    after = fingerprint.conditions(cpus=cpus)
     flags = fingerprint.flags(before, after)
     watched.meanwhile = fingerprint.meanwhile(before, after)
     watched.flags = (*flags, "clock-step") if stepped else tuple(flags)
@@ -75,14 +78,22 @@ def image_summary(image: object | None) -> dict[str, Any] | None:
         return None
     return {
         "digest": image.digest,
-        "kernel_release": image.kernel_release,
+        "name": image.manifest.name or None,
+        "kernel_release": None if image.part is None else image.part.manifest.release,
+        "kernel_digest": None if image.part is None else image.part.manifest.digest,
         "size_bytes": image.size_bytes,
         "packages": dict(image.packages),
     }
 
 
-def perturbation(opened: Mapping[str, Sandbox]) -> dict[str, float]:
+def perturbation(
+    opened: Mapping[str, Sandbox], cpus: Collection[int] | None = None
+) -> dict[str, float]:
     """Measure what the harness adds, once, before the first block.
+
+    Args:
+        opened: The campaign's sandboxes.
+        cpus: CPUs that it is measured on; None for all.
 
     Returns:
         ``clock_resolution_s``: smallest step seen between readings of CLOCK_MONOTONIC;
@@ -95,7 +106,7 @@ def perturbation(opened: Mapping[str, Sandbox]) -> dict[str, float]:
     """
     found = {
         "clock_resolution_s": _clock_step_s(),
-        "host_watch_s": _median_s(fingerprint.conditions),
+        "host_watch_s": _median_s(lambda: fingerprint.conditions(cpus=cpus)),
     }
     native = opened.get("native")
     if native is None:
@@ -113,21 +124,24 @@ def perturbation(opened: Mapping[str, Sandbox]) -> dict[str, float]:
     return found
 
 
-def tool_versions() -> dict[str, str]:
-    """Return the versions of the libraries and programs a result depends on."""
-    versions = {name: metadata.version(name) for name in _PACKAGES}
+def tool_versions() -> dict[str, str | None]:
+    """Return the versions of the libraries and programs a result depends on.
+
+    None stands for a version that could not be read: no run fails for it.
+    """
+    versions = {name: _of_library(name) for name in _PACKAGES}
     for program in _PROGRAMS:
         path = shutil.which(program)
         if path is not None:
-            done = subprocess.run(
-                [path, "--version"],
-                capture_output=True,
-                text=True,
-                check=False,
-                timeout=10,
-            )
-            versions[program] = (done.stdout or done.stderr).strip().partition("\n")[0]
+            versions[program] = programs.version(path)
     return versions
+
+
+def _of_library(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
 
 
 def _probe(instance: Instance) -> None:

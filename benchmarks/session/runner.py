@@ -17,6 +17,7 @@ from benchmarks.experiments.base import Cadence, Context
 from benchmarks.host import quiesce
 from benchmarks.results.journal import JournalWriter, Visit
 from benchmarks.results.recorder import Recorder
+from benchmarks.results.records import Status
 from benchmarks.sandboxes import find
 from benchmarks.session import overhead
 from benchmarks.session.history import START, History
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from benchmarks.results.records import RunInfo
     from benchmarks.results.runfolder import Run
     from benchmarks.sandboxes.base import Sandbox
+    from benchmarks.session.lacking import Lack
     from benchmarks.session.observer import Observer
 
 
@@ -43,6 +45,7 @@ class Runner:
         *,
         campaign: Campaign,
         experiments: Sequence[Experiment],
+        lacks: Sequence[Lack],
         info: RunInfo,
         opened: Mapping[str, Sandbox],
         journal: JournalWriter,
@@ -53,6 +56,7 @@ class Runner:
         """Take what the campaign consists of; nothing is measured yet."""
         self._campaign = campaign
         self._experiments = experiments
+        self._lacking = {lack.workload: lack.said for lack in lacks}
         self._info = info
         self._opened = opened
         self._journal = journal
@@ -143,6 +147,13 @@ class Runner:
         once = self._of(Cadence.ONCE) if block == 0 else []
         self._watched(lambda: visit(context, repeated, once), context, START)
 
+    def _record_lacking(self, context: Context) -> None:
+        """Say of what the image has no program for why it is not measured, in the first block."""
+        for metric in self._info.metrics if context.block == 0 else ():
+            if metric.workload in self._lacking:
+                said = self._lacking[metric.workload]
+                context.record.nothing([metric], Status.UNSUPPORTED, said)
+
     def _measure_apart(self, one: Experiment, block: int, position: int, name: str) -> bool:
         """Start instances for one experiment: nothing else runs meanwhile."""
         if not self._wants(block, name, one.name):
@@ -157,8 +168,10 @@ class Runner:
         """Measure once the host has come to rest, and flag what disturbed it meanwhile."""
         began = time.monotonic()
         unsettled = self._settle(context.sandbox)
-        with overhead.watch() as watched, self._at_work():
+        with overhead.watch(self._info.resources.cpuset) as watched, self._at_work():
             measure()
+        if part == START:
+            self._record_lacking(context)
         if flags := (*unsettled, *watched.flags):
             context.record.flag(*flags)
         self._close(context, time.monotonic() - began, part, watched.meanwhile)

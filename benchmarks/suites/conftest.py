@@ -11,6 +11,7 @@ import pytest
 from benchmarks import image
 from benchmarks.campaign import config
 from benchmarks.errors import UnsuitableHostError
+from benchmarks.sandboxes import simulated
 from benchmarks.session import measure, overhead
 
 if TYPE_CHECKING:
@@ -41,7 +42,8 @@ def open_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[st
         def get(name: str) -> Sandbox:
             if name not in opened:
                 chosen = config.load("quick", sandboxes=(name,))
-                setting = measure.setting_of(chosen, logs, _STATE, measure.image_for(chosen, print))
+                built = None if simulated([name]) else image.build(progress=print)
+                setting = measure.setting_of(chosen, logs, _STATE, built)
                 opened.update(measure.open_all(stack, chosen, setting)[0])
             return opened[name]
 

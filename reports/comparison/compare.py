@@ -17,7 +17,7 @@ import pandas as pd
 
 from benchmarks.host import fingerprint
 from benchmarks.results import metrics
-from benchmarks.results.records import Direction, MetricInfo, RunInfo, Status, Unit
+from benchmarks.results.records import Direction, MetricInfo, RunInfo, Status, Unit, same_image
 from benchmarks.results.runfolder import Run
 from benchmarks.stats import estimators
 from reports.comparison.changes import Change, Comparison, Effect
@@ -140,8 +140,7 @@ def _notes(base: RunInfo, new: RunInfo) -> list[str]:
     present = {box.name for box in new.sandboxes}
     gone = [box.name for box in base.sandboxes if box.name not in present]
     found += [f"{name} is in the base run only, so nothing of it was judged." for name in gone]
-    digests = [(run.image or {}).get("digest") for run in (base, new)]
-    if digests[0] != digests[1]:
+    if not same_image(base.image, new.image):
         found.append("The runs used different images; a change may come from the image.")
     if base.tare_version != new.tare_version:
         found.append(f"Measured by tare {base.tare_version} and by tare {new.tare_version}.")
@@ -149,7 +148,7 @@ def _notes(base: RunInfo, new: RunInfo) -> list[str]:
     found += [
         f"{tool}: {base.tools[tool]} against {new.tools[tool]}."
         for tool in sorted(tools)
-        if base.tools[tool] != new.tools[tool]
+        if None not in {base.tools[tool], new.tools[tool]} and base.tools[tool] != new.tools[tool]
     ]
     return found
 

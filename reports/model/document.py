@@ -30,7 +30,7 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
         absent: Sandboxes that could not be had, and why.
         campaign: The resolved campaign.
         harness: What the harness itself adds, in seconds.
-        tools: Versions of programs and libraries.
+        tools: Versions of programs and libraries; None where one could not be read.
         warnings: Sentences that must stand before any number.
         caveats: Sentences to know before using the numbers.
         claims: A verdict on every claim.
@@ -55,7 +55,7 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
     absent: dict[str, str]
     campaign: dict[str, Any]
     harness: dict[str, float]
-    tools: dict[str, str]
+    tools: dict[str, str | None]
     warnings: tuple[str, ...]
     caveats: tuple[str, ...]
     claims: tuple[Judgement, ...]

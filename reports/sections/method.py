@@ -88,7 +88,8 @@ def _blocks(data: RunData) -> Iterator[Block]:
             )
         )
     yield Heading("Tools")
-    yield Terms((("tare", info.tare_version), *info.tools.items()))
+    tools = ((name, version or "could not be read") for name, version in info.tools.items())
+    yield Terms((("tare", info.tare_version), *tools))
 
 
 def _resources(data: RunData) -> str:
@@ -120,6 +121,8 @@ def _sandboxes(data: RunData) -> Table:
 
 def _image(image: dict[str, Any]) -> Iterator[Text]:
     yield "The same bytes for all: "
+    if image.get("name"):
+        yield f"{image['name']}, "
     yield Cell(str(image.get("digest")), tone=Tone.CODE)
     if image.get("size_bytes"):
         yield f", {units.quantity(image['size_bytes'], Unit.BYTES)}"

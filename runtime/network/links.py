@@ -53,14 +53,17 @@ def no_link_local() -> dict[str, Any]:
 
 
 def make_bridge(ipr: Any, name: str) -> int:
-    """Make a bridge, down and without an address; its index.
+    """Make a bridge, down and without an IP address; its index.
+
+    The link-layer address it is born with is not the last, but one: an interface that has none is
+    given one by udev, at a time of its own choice (MACAddressPolicy= in systemd.link(5)).
 
     Raises:
         PrivilegeError: it is not for this user.
         NetworkError: the kernel refuses, e.g. since there is an interface of that name.
     """
     with explained(f"make the bridge {name}"):
-        ipr.link("add", kind="bridge", ifname=name)
+        ipr.link("add", kind="bridge", ifname=name, address=names.first_mac(name))
         return socket.if_nametoindex(name)
 
 

@@ -19,6 +19,8 @@ _ENGINE = re.compile(r"tare-([0-9a-f]{12})")
 #: What the kernel takes as the name of an interface (dev_valid_name), less what shells dislike.
 _INTERFACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,14}")
 _VETH_DIGITS = 9
+#: All bridges begin with it.
+PREFIX = "tr"
 #: First byte of link-layer addresses: locally administered, unicast (IEEE 802).
 _INSIDE, _OUTSIDE = 0x02, 0x06
 
@@ -29,7 +31,7 @@ def bridge(engine: str) -> str:
     Raises:
         NetworkError: this is no engine's name.
     """
-    return f"tr{_digits(engine)}"
+    return f"{PREFIX}{_digits(engine)}"
 
 
 def veth(engine: str, number: int) -> str:
@@ -68,6 +70,12 @@ def inside_mac(address: IPv4Address) -> str:
 def outside_mac(address: IPv4Address) -> str:
     """Link-layer address of the host's end of the pair of the container with this address."""
     return _mac(_OUTSIDE, address)
+
+
+def first_mac(bridge: str) -> str:
+    """Link-layer address that a bridge is born with, before it has a subnet."""
+    number = int(bridge[-8:], 16)
+    return ":".join(f"{byte:02x}" for byte in (_OUTSIDE, 0xFF, *number.to_bytes(4)))
 
 
 def check_interface(name: str) -> None:

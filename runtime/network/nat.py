@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from runtime.network import names, nftables
 
@@ -70,15 +70,20 @@ def remove(engine: str) -> bool:
 def obstacles() -> list[str]:
     """What other tables of this host drop unless told otherwise, as sentences.
 
-    An `accept` of ours ends only our own chain: a packet has to pass every table (nft(8)). Rules
-    made by the legacy iptables command are not seen here.
+    An `accept` of ours ends only our own chain: a packet has to pass every table (nft(8)). Others'
+    tables are never written, so this is told, with what root can do; so does libvirt. Rules made by
+    the legacy iptables command are not seen here.
 
     Raises:
         NatError: libnftables is missing, or it or the kernel refuses.
     """
     notes = []
-    for chain in nftables.listed("list chains", "chain"):
-        if chain.get("policy") != "drop" or chain["family"] not in _FAMILIES:
+    chains = nftables.listed("list chains", "chain")
+    known = {(chain["family"], chain["table"], chain["name"]) for chain in chains}
+    for chain in chains:
+        # firewalld's own last rule rejects, whatever the policy of its chains
+        closed = chain.get("policy") == "drop" or chain["table"] == "firewalld"
+        if not closed or "hook" not in chain or chain["family"] not in _FAMILIES:
             continue
         where = f"the nftables table {chain['family']} {chain['table']} of this host"
         if chain["hook"] == "forward":
@@ -87,7 +92,7 @@ def obstacles() -> list[str]:
                 whom += ", or each other"
             notes.append(
                 f"{where} drops what is forwarded: containers may not reach {whom}, until a rule "
-                "there accepts the bridge"
+                f"there accepts the bridge{_remedy(chain, known)}"
             )
         elif chain["hook"] == "input":
             notes.append(
@@ -95,6 +100,19 @@ def obstacles() -> list[str]:
                 "until a rule there accepts the bridge"
             )
     return notes
+
+
+def _remedy(chain: dict[str, Any], known: set[tuple[str, str, str]]) -> str:
+    """What lets our bridges pass, where that is known: by the door that the owner keeps for it."""
+    if chain["table"] == "firewalld":
+        return " (firewall-cmd --zone=trusted --add-interface=BRIDGE)"
+    door = "DOCKER-USER" if (chain["family"], chain["table"], "DOCKER-USER") in known else "FORWARD"
+    if (chain["table"], chain["name"]) != ("filter", "FORWARD"):
+        return ""
+    return (
+        f" (iptables -I {door} -i {names.PREFIX}+ -j ACCEPT; iptables -I {door} -o {names.PREFIX}+ "
+        "-m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT)"
+    )
 
 
 def _sees_bridged() -> bool:

@@ -72,6 +72,32 @@ def clean_up(folder: Path) -> None:
 
 
 def _remove(wreck: _Wreck) -> list[str]:
+    removed = _end(wreck)
+    removed += [f"control group {path}" for path in wreck.cgroups if files.remove(path)]
+    for folder in {Path(path).parent for path in wreck.cgroups}:
+        if folder.name == f"{wreck.name}.scope" and folder.is_dir():
+            from runtime.cgroups import systemd  # where systemd was asked for it
+
+            systemd.await_end(str(folder))
+    if records.has_network(wreck.folder):
+        from runtime import network  # seldom, and slow to import
+
+        removed += network.remove(wreck.name)
+    records.remove(wreck.folder)
+    # rmdir, never a recursive removal: nothing but empty directories can be lost
+    for folder in (wreck.folder / "territory", wreck.folder):
+        if folder.is_dir():
+            folder.rmdir()
+    removed.append(f"state directory {wreck.folder}")
+    return removed
+
+
+def _end(wreck: _Wreck) -> list[str]:
+    """Kill its processes; those that were, in words.
+
+    Raises:
+        OSError: one outlives it.
+    """
     removed = []
     deadline = time.monotonic() + _DEATH_S
     while pids := _processes(wreck):
@@ -90,17 +116,6 @@ def _remove(wreck: _Wreck) -> list[str]:
         for path in wreck.cgroups:
             files.thaw(path)
         time.sleep(0.02)
-    removed += [f"control group {path}" for path in wreck.cgroups if files.remove(path)]
-    if records.has_network(wreck.folder):
-        from runtime import network  # seldom, and slow to import
-
-        removed += network.remove(wreck.name)
-    records.remove(wreck.folder)
-    # rmdir, never a recursive removal: nothing but empty directories can be lost
-    for folder in (wreck.folder / "territory", wreck.folder):
-        if folder.is_dir():
-            folder.rmdir()
-    removed.append(f"state directory {wreck.folder}")
     return removed
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from runtime.errors import SetupError, SpecError, UnsupportedError
 from runtime.spec.filesystem import IdMapping
+from runtime.spec.linux import DEFAULT_HOST_ID, DEFAULT_ID_COUNT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -173,6 +174,33 @@ def held(path: str) -> tuple[IdMapping, ...]:
     with Path(path).open(encoding="ascii") as file:
         lines = [[int(field) for field in line.split()] for line in file]
     return tuple(IdMapping(inside, inside, size) for inside, _, size in lines)
+
+
+def for_namespace() -> Rootless | None:
+    """What root may map in a user namespace of few ids, as Incus, LXC and rootless podman make it.
+
+    None where the containers' own range (`DEFAULT_HOST_ID`) exists, as on every host. Elsewhere it
+    is all that there is, each as itself: no owner of an image has to be shifted then, which only
+    the host's root could have done (mount_setattr(2)).
+
+    Raises:
+        OSError: /proc cannot be read.
+    """
+    uids, gids = (held(f"/proc/self/{name}_map") for name in ("uid", "gid"))
+    last = DEFAULT_HOST_ID + DEFAULT_ID_COUNT - 1
+    if all(_holds(side, DEFAULT_HOST_ID) and _holds(side, last) for side in (uids, gids)):
+        return None
+    count = sum(entry.size for entry in uids)
+    note = (
+        f"this user namespace has {count} ids and none that nobody else uses, so the ids of a "
+        "container are its own: root in a container is root here, with no more rights than files "
+        "of its own give"
+    )
+    return Rootless(uids, gids, (note,))
+
+
+def _holds(side: Iterable[IdMapping], number: int) -> bool:
+    return to_host(side, number) is not None
 
 
 def is_own(mappings: Sequence[IdMapping], own_id: int) -> bool:

@@ -1,7 +1,8 @@
-"""Containers of ordinary users: what they get, and what is told of what they do not.
+"""Containers where the profiles' ids do not exist: what they get, and what is told of it.
 
-The spawner enters a user namespace in which the user is root, and containers get the ids that it
-has: the user's own as 0, and above it those of /etc/subuid and /etc/subgid.
+An ordinary user's spawner enters a user namespace in which the user is root, and containers get the
+ids that it has: the user's own as 0, and above it those of /etc/subuid and /etc/subgid. Root in a
+user namespace of few ids, as in another's container, gives its containers those.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ def losses(available: Rootless | None, no_groups: str) -> list[str]:
     """Sentences for what a user's containers do without.
 
     Args:
-        available: what the user may map; None for root.
+        available: what may be mapped; None where the profiles' own ids exist.
         no_groups: why there are no control groups, "" where there are.
     """
     found = list(available.notes) if available else []
@@ -61,16 +62,18 @@ def map_ids(pid: int, available: Rootless) -> None:
 
 
 def fit(spec: Spec, available: Rootless) -> Spec:
-    """The specification with ids that the user has, in place of the profiles' own.
+    """The specification with ids that there are, in place of the profiles' own.
 
-    In the spawner's user namespace these begin at 0, so a container gets them one by one.
+    In the spawner's user namespace a user's begin at 0, so a container gets them one by one.
 
     Raises:
-        UnsupportedError: it asks for ids of its own choice.
+        UnsupportedError: an ordinary user asks for ids of its own choice.
     """
     if spec.linux.namespace("user") is None:
         return spec
-    if any(entry.host_id != DEFAULT_HOST_ID for entry in spec.linux.uid_mappings):
+    if chooses(spec):
+        if os.geteuid() == 0:
+            return spec
         raise UnsupportedError(
             "linux.uidMappings: an ordinary user's containers get the ids that /etc/subuid gives; "
             "leave the mappings to the profile, or run as root"
@@ -80,6 +83,11 @@ def fit(spec: Spec, available: Rootless) -> Spec:
     mounts = tuple(_fit_mount(entry, *most) for entry in spec.mounts)
     linux = replace(spec.linux, uid_mappings=uids, gid_mappings=gids)
     return replace(spec, linux=linux, mounts=mounts)
+
+
+def chooses(spec: Spec) -> bool:
+    """Whether a specification names ids of its own choice."""
+    return any(entry.host_id != DEFAULT_HOST_ID for entry in spec.linux.uid_mappings)
 
 
 def _same(available: Sequence[IdMapping]) -> tuple[IdMapping, ...]:

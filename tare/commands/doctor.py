@@ -8,11 +8,19 @@ import click
 @click.command("doctor")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--verbose", "-v", is_flag=True, help="Say of every check how it was found out.")
-def command(*, as_json: bool, verbose: bool) -> int:
-    """Try what a campaign needs and look for what disturbs one.
+@click.option(
+    "--ci",
+    is_flag=True,
+    help="Say in three lines what this runner can gate, and end with 4 if not all.",
+)
+def command(*, as_json: bool, verbose: bool, ci: bool) -> int:
+    """Start what a campaign starts, once, and look for what disturbs one.
 
-    Ends with 4 when no sandbox can be measured here.
+    Ends with 4 when no sandbox can be measured here; with --ci also when start, throughput or
+    isolation can be gated in none.
     """
     from tare.doctor.render import doctor_command
 
-    return doctor_command(json=as_json, verbose=verbose)
+    if ci and as_json:
+        raise click.UsageError("give either --ci or --json")
+    return doctor_command(json=as_json, verbose=verbose, ci=ci)

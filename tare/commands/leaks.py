@@ -16,6 +16,7 @@ from benchmarks.campaign import config as campaigns
 from benchmarks.results import metrics
 from benchmarks.results.printable import cut, visible
 from benchmarks.results.records import Status
+from tare import images
 from tare.errors import ExitCode
 from tare.measure import measure_run
 from tare.settings import folder_asked_for
@@ -58,6 +59,7 @@ _MOST_SAID = 4_000
     metavar="FILE",
     help="Output of an earlier --json to compare with; implies --fail-on new.",
 )
+@images.option
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
@@ -76,6 +78,7 @@ def command(
     explain: str | None,
     fail_on: str | None,
     baseline: Path | None,
+    image: str | None,
     out: Path | None,
 ) -> int:
     """Show what each sandbox lets a process see and do; a guest is booted to judge constants."""
@@ -104,7 +107,7 @@ def command(
             out = (
                 Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tare-leaks-"))) / "run"
             )
-        run = _measured(chosen, out)
+        run = _measured(chosen, out, image)
         readings = reports.readings(run, workloads)
         rows = [_row(one) for one in readings]
         if as_json:
@@ -138,11 +141,11 @@ def _explained(what: str, known: Mapping[str, str]) -> str | None:
     return next((said for name, said in known.items() if name == "/" == what[:1]), None)
 
 
-def _measured(campaign: Campaign, folder: Path) -> Run:
+def _measured(campaign: Campaign, folder: Path, image: str | None) -> Run:
     from tare.progress import CampaignProgress
 
     with CampaignProgress(campaign, once=True) as progress:
-        return measure_run(campaign, folder, progress)
+        return measure_run(campaign, folder, progress, image=image)
 
 
 def _row(reading: Reading) -> dict[str, Any]:

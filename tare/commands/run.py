@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from benchmarks import sandboxes
 from benchmarks.campaign import config as campaigns
 from benchmarks.errors import BenchmarkError, CampaignError
+from tare import images
 from tare.completeness import judge
 from tare.errors import ExitCode
 from tare.measure import measure_run
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 @click.option("--blocks", type=int, help="Measure exactly this many blocks.")
 @click.option("--seed", type=int, help="Seed of the order and of all resampling.")
 @click.option("--libvirt-uri", metavar="URI", help="Start VMs there; by default in this process.")
+@images.option
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
@@ -58,6 +59,7 @@ def command(
     blocks: int | None,
     seed: int | None,
     libvirt_uri: str | None,
+    image: str | None,
     out: Path | None,
     resume: Path | None,
     dry_run: bool,
@@ -82,7 +84,7 @@ def command(
     if resume is not None:
         context = click.get_current_context()
         named = context.get_parameter_source("campaign") is not click.core.ParameterSource.DEFAULT
-        if named or out is not None or any(value is not None for value in overrides.values()):
+        if named or out or image or any(value is not None for value in overrides.values()):
             raise click.UsageError("--resume takes the campaign from the run; give nothing else")
         chosen = _campaign_of(resume)
         folder = resume
@@ -90,9 +92,9 @@ def command(
         chosen = campaigns.load(campaign, **overrides)
         folder = out or new_run_folder(chosen.name)
     if dry_run:
-        _print_plan(chosen, folder)
+        _print_plan(chosen, folder, image)
         return ExitCode.OK
-    run = _measured(chosen, folder, resume=resume is not None)
+    run = _measured(chosen, folder, image, resume=resume is not None)
     _show(run, report=report)
     return judge(run, allow_missing=allow_missing)
 
@@ -111,12 +113,12 @@ def _campaign_of(folder: Path) -> Campaign:
         ) from error
 
 
-def _measured(campaign: Campaign, folder: Path, *, resume: bool) -> Run:
+def _measured(campaign: Campaign, folder: Path, image: str | None, *, resume: bool) -> Run:
     from tare.progress import CampaignProgress
 
     with CampaignProgress(campaign) as progress:
         try:
-            return measure_run(campaign, folder, progress, resume=resume)
+            return measure_run(campaign, folder, progress, image=image, resume=resume)
         except KeyboardInterrupt as error:
             raise KeyboardInterrupt(
                 f"stopped; continue with `tare run --resume {folder}`",
@@ -139,7 +141,7 @@ def _show(run: Run, *, report: bool) -> None:
         click.echo(f"run: {click.format_filename(folder)}")
 
 
-def _print_plan(campaign: Campaign, folder: Path) -> None:
+def _print_plan(campaign: Campaign, folder: Path, image: str | None) -> None:
     from benchmarks.campaign.schedule import order
     from benchmarks.session.resources import choose_resources
 
@@ -153,13 +155,13 @@ def _print_plan(campaign: Campaign, folder: Path) -> None:
         f"stops      at ±{campaign.precision:.0%} on the median start or after "
         f"{campaign.budget_s:g} s, with {campaign.blocks_min} to {campaign.blocks_max} blocks",
     )
-    real = not sandboxes.simulated(campaign.sandboxes)
+    real = not images.only_fake(campaign)
     for line in _estimated(campaign, real=real):
         click.echo(line)
     for block in range(campaign.blocks_min):
         names = order(campaign.seed, block, campaign.sandboxes)
         click.echo(f"block {block + 1:<4} {' → '.join(names)}")
-    click.echo(f"image      {'built when missing' if real else 'not needed'}")
+    click.echo(f"image      {(image or 'built when missing') if real else 'not needed'}")
 
 
 def _estimated(campaign: Campaign, *, real: bool) -> list[str]:

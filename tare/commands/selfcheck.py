@@ -13,6 +13,7 @@ import click
 from benchmarks.campaign import config as campaigns
 from benchmarks.errors import UnsuitableHostError
 from benchmarks.results import metrics
+from tare import images
 from tare.errors import ExitCode
 from tare.measure import measure_run
 
@@ -51,8 +52,17 @@ _SAID = {
     show_default=True,
     help="Blocks of one A/A campaign.",
 )
+@images.option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(*, sandbox: str, seconds: float, starts: int | None, blocks: int, as_json: bool) -> int:
+def command(
+    *,
+    sandbox: str,
+    seconds: float,
+    starts: int | None,
+    blocks: int,
+    image: str | None,
+    as_json: bool,
+) -> int:
     """Compare a sandbox with itself and count how often a difference is seen.
 
     The sandbox is started over and over, its starts are cut into small A/A campaigns, and the
@@ -72,7 +82,7 @@ def command(*, sandbox: str, seconds: float, starts: int | None, blocks: int, as
         precision=_NEVER,
         settle_s=0.0,
     )
-    taken = _measured(chosen)
+    taken = _measured(chosen, image)
     found, stopped = aa.judge(taken, blocks, chosen.seed), replay(taken)
     if not found.interval.of:
         raise UnsuitableHostError(
@@ -105,9 +115,9 @@ class _Quiet:
         click.echo(line, err=True)
 
 
-def _measured(campaign: Campaign) -> list[float]:
+def _measured(campaign: Campaign, image: str | None) -> list[float]:
     with tempfile.TemporaryDirectory(prefix="tare-selfcheck-") as folder:
-        samples = measure_run(campaign, Path(folder) / "run", _Quiet()).samples
+        samples = measure_run(campaign, Path(folder) / "run", _Quiet(), image=image).samples
     return [s.value for s in samples if s.metric == "startup_main_s" and s.value is not None]
 
 

@@ -5,23 +5,24 @@ from __future__ import annotations
 import ctypes.util
 import os
 import platform
-import secrets
 import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from benchmarks.host import fingerprint
+from benchmarks.host import fingerprint, programs
+from tare.doctor.accelerators import SETUP
 from tare.doctor.model import Check, State
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from benchmarks.session.trial import Trial
+
 CHILD = Path(__file__).with_name("child.py")
-CHILD_SECONDS = 20
+CHILD_SECONDS = 60
 NEEDED_NAMESPACES = ("pid", "uts", "mount", "ipc", "network", "cgroup")
-NEEDED_CONTROLLERS = ("memory", "cpu", "pids")
 BUILD_BYTES = 3 << 30
 """Free space in the cache that building an image takes, its packages included."""
 RUN_BYTES = 200 << 20
@@ -31,22 +32,24 @@ _DRIVERS = (
     "/usr/lib64/libvirt/connection-driver/libvirt_driver_qemu.so",
     "/usr/lib/libvirt/connection-driver/libvirt_driver_qemu.so",
 )
-_SETUP = "install the packages with `make setup`, or see the README"
 
 
-def checks() -> tuple[Check, ...]:
-    """Make every check of abilities."""
+def checks(trials: Mapping[str, Trial]) -> tuple[Check, ...]:
+    """Make every check of abilities but that of the accelerator.
+
+    Args:
+        trials: What came of starting each sandbox; empty where none was started.
+    """
     tried = try_in_child()
     picture = find_image()
     return (
         root(os.geteuid()),
         namespaces(tried),
-        cgroups(),
+        cgroups(trials),
         overlay(tried),
         seccomp(tried, ctypes.util.find_library("seccomp")),
         qemu(shutil.which(_qemu())),
         libvirt(),
-        accelerator(),
         picture,
         disk(has_image=picture.state is State.OK),
     )
@@ -105,51 +108,35 @@ def namespaces(tried: Mapping[str, str]) -> Check:
     )
 
 
-def cgroups() -> Check:
-    """Check the limits' controllers by making a group below our own and removing it."""
+def cgroups(trials: Mapping[str, Trial]) -> Check:
+    """Check the limits by where the kernel says that a container with limits was."""
     mode = fingerprint.cgroup_mode()
-    how = "made a group below our own with every controller, and removed it"
     title, identifier = "control groups", "cgroups"
+    how = "started a container with a campaign's limits and read its /proc/PID/cgroup"
     if mode is None:
         return Check(
             id=identifier, title=title, state=State.WARN, found="not mounted",
             how="/proc/self/mounts", advice="mount cgroup2 at /sys/fs/cgroup to have limits",
         )  # fmt: skip
-    try:
-        usable = _make_group()
-    except Exception as failed:  # noqa: BLE001  # whatever the runtime meets is the finding
-        error = failed.strerror if isinstance(failed, OSError) else failed
-        return Check(
-            id=identifier, title=title, state=State.WARN, found=f"{mode}, but: {error}", how=how,
-            advice="run tare where it may make control groups (root, or a delegated group)",
-        )  # fmt: skip
-    missing = [name for name in NEEDED_CONTROLLERS if name not in usable]
-    found = f"{mode}; usable: {' '.join(usable) or 'none'}"
+    trial = trials.get("container")
+    if trial is None or not trial.started:
+        said = "no container was started" if trial is None else "the container did not start"
+        return Check(id=identifier, title=title, state=State.INFO, found=f"{mode}; {said}", how=how)
+    places = [line.split(":", 2) for line in trial.groups]
+    own = [path for _, _, path in places if "/tare-" in path]
+    limited = ",".join(name or "unified" for _, name, path in places if "/tare-" in path)
+    where = f"a container was in {own[-1]} ({limited})" if own else "a container had no group"
     return Check(
         id=identifier,
         title=title,
-        state=State.WARN if missing else State.OK,
-        found=f"{found}; missing: {' '.join(missing)}" if missing else found,
+        state=State.WARN if trial.caveats or not own else State.OK,
+        found="; ".join([f"{mode}; {where}", *trial.caveats]),
         how=how,
-        advice="containers would run without these limits" if missing else None,
+        advice="run tare where it may make control groups: as root, or in a delegated group "
+        "(systemd-run --scope -p Delegate=yes)"
+        if trial.caveats or not own
+        else None,
     )
-
-
-def _make_group() -> list[str]:
-    """Make and remove a group; return the controllers that took part."""
-    from runtime import harness
-
-    where = harness.layout.current()
-    groups = harness.cgroups.manager(f"tare-doctor-{os.getpid()}-{secrets.token_hex(2)}", where)
-    if groups is None:
-        return []
-    try:
-        groups.create("trial").remove()
-    finally:
-        groups.close()
-    if where.v2:
-        return sorted(harness.layout.V2_CONTROLLERS & fingerprint.cgroup_controllers().keys())
-    return sorted(where.v1)
 
 
 def overlay(tried: Mapping[str, str]) -> Check:
@@ -176,7 +163,7 @@ def seccomp(tried: Mapping[str, str], library: str | None) -> Check:
         state=State.OK if working else State.FAIL,
         found=f"{kernel}; {library or 'libseccomp is missing'}",
         how="seccomp(2) asked for the errno action; searched for the library",
-        advice=None if working else _SETUP,
+        advice=None if working else SETUP,
     )
 
 
@@ -190,19 +177,19 @@ def qemu(path: str | None) -> Check:
     if reason is not None:  # installing it would help nobody
         return Check(id="qemu", title="QEMU", state=State.FAIL, found=reason, how="uname(2)")
     if path is None:
-        return _missing("qemu", "QEMU", f"{program} is not installed", how)
-    try:
-        done = subprocess.run(
-            [path, "--version"], capture_output=True, text=True, timeout=CHILD_SECONDS, check=True
-        )
-    except (OSError, subprocess.SubprocessError) as error:
-        return _missing("qemu", "QEMU", f"{path} does not run: {error}", how)
-    version = done.stdout.splitlines()[0].removeprefix("QEMU emulator version ")
-    return Check(id="qemu", title="QEMU", state=State.OK, found=version, how=how)
+        return _missing("qemu", "QEMU", f"{Path(program).name} is not installed", how)
+    version = programs.said(path)
+    if version.startswith("unknown"):
+        why = version.removeprefix("unknown (").removesuffix(")")
+        return _missing("qemu", "QEMU", f"{path} does not run: {why}", how)
+    found = version.removeprefix("QEMU emulator version ")
+    return Check(id="qemu", title="QEMU", state=State.OK, found=found, how=how)
 
 
 def _qemu() -> str:
-    return f"qemu-system-{platform.machine()}"
+    from vmdriver.harness import of
+
+    return of(platform.machine()).qemu
 
 
 def libvirt() -> Check:
@@ -222,45 +209,6 @@ def libvirt() -> Check:
     )
 
 
-def accelerator() -> Check:
-    """Check what runs a guest's instructions, by measuring."""
-    how = "a tiny guest counted a loop under each, against the same loop natively"
-    import vmdriver
-
-    if vmdriver.unsupported() is None and shutil.which(_qemu()) is None:
-        return _missing("accelerator", "accelerator", "not measured: no QEMU", how)
-    try:
-        audited: list[Any] = vmdriver.audit()
-    except Exception as error:  # noqa: BLE001  # whatever the audit meets is the finding
-        return _missing("accelerator", "accelerator", f"cannot be measured: {error}", how)
-    return judge_accelerators(audited, how)
-
-
-def judge_accelerators(audited: list[Any], how: str) -> Check:
-    """Say what the audit means for a campaign."""
-    words = [
-        f"{a.name} {a.verdict}: {a.reason}"
-        if a.verdict == "unusable"
-        else f"{a.name} {a.verdict}{f' ({a.ratio:.2g} of native speed)' if a.ratio else ''}"
-        for a in audited
-    ]
-    fast = any(a.verdict == "accelerates" for a in audited)
-    usable = fast or any(a.verdict == "emulates" and a.name == "tcg" for a in audited)
-    state = State.OK if fast else State.WARN if usable else State.FAIL
-    return Check(
-        id="accelerator",
-        title="accelerator",
-        state=state,
-        found="; ".join(words),
-        how=how,
-        advice={
-            State.WARN: "guests run on an emulated CPU, so their speeds are never ranked; "
-            "use a host with working KVM for that",
-            State.FAIL: _SETUP,
-        }.get(state),
-    )
-
-
 def find_image() -> Check:
     """Check that there is an image, or what it takes to build one."""
     from benchmarks.image import store
@@ -271,7 +219,8 @@ def find_image() -> Check:
     except Exception as error:  # noqa: BLE001  # an unreadable cache is the finding
         return _missing("image", "image", f"the cache cannot be read: {error}", how)
     if image is not None:
-        found = f"{image.digest[:19]}…, kernel {image.kernel_release}"
+        kernel = "no kernel" if image.part is None else f"kernel {image.part.manifest.release}"
+        found = f"{image.digest[:19]}…, {kernel}"
         return Check(id="image", title="image", state=State.OK, found=found, how=how)
     builder = shutil.which("mmdebstrap")
     return Check(
@@ -280,7 +229,9 @@ def find_image() -> Check:
         state=State.WARN if builder else State.FAIL,
         found="none yet" if builder else "none, and mmdebstrap is not installed",
         how=how,
-        advice="`tare run` builds one first; or run `tare image build`" if builder else _SETUP,
+        advice="`tare run` builds one first; or run `tare image build`"
+        if builder
+        else f"{SETUP}; or bring an image from another host with `tare image import`",
     )
 
 
@@ -305,4 +256,4 @@ def disk(*, has_image: bool) -> Check:
 
 
 def _missing(identifier: str, title: str, found: str, how: str) -> Check:
-    return Check(id=identifier, title=title, state=State.FAIL, found=found, how=how, advice=_SETUP)
+    return Check(id=identifier, title=title, state=State.FAIL, found=found, how=how, advice=SETUP)

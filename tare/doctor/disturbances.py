@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.host import fingerprint
 from benchmarks.host.conditions import STEAL_SHARE
-from tare.doctor.model import Check, State
+from tare.doctor import cpu
+from tare.doctor.model import WATCH_SECONDS, Check, State, disturbance
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-WATCH_SECONDS = 0.3
 CLOCK_STEP_NS = 1000
 """Steps of the clock above this are a visible part of the shortest interval measured (1 ms)."""
 BUSY_SHARE = 0.25
@@ -27,11 +27,14 @@ def checks() -> tuple[Check, ...]:
     found = fingerprint.fingerprint()
     identity, state = found["identity"], found["state"]
     return (
-        processors(identity),
-        virtualised(identity),
-        governor(identity),
-        turbo(identity),
-        smt(identity),
+        cpu.processors(identity),
+        cpu.virtualised(identity),
+        cpu.governor(identity),
+        cpu.preference(identity),
+        cpu.turbo(identity),
+        cpu.supply(identity),
+        cpu.throttling(before, after),
+        cpu.smt(identity),
         ksm(state),
         thp(identity),
         swap(state),
@@ -44,76 +47,10 @@ def checks() -> tuple[Check, ...]:
     )
 
 
-def processors(identity: Mapping[str, Any]) -> Check:
-    """Check that there is a CPU beside the measured one."""
-    count = identity["cpus"] or 0
-    return _check(
-        "cpus",
-        "processors",
-        State.OK if count > 1 else State.WARN,
-        f"{count} x {identity['cpu_model'] or 'unknown model'}",
-        "/sys/devices/system/cpu/online, /proc/cpuinfo",
-        "the harness shares the only CPU with what it measures; use a host with two or more",
-    )
-
-
-def virtualised(identity: Mapping[str, Any]) -> Check:
-    """Check whether the host is itself a guest: its neighbours are invisible."""
-    inside = identity["virtualised"]
-    name = " ".join(n for n in (identity["hypervisor"], identity["product"]) if n)
-    return _check(
-        "virtualised",
-        "virtualised",
-        State.WARN if inside else State.OK,
-        f"yes{f' ({name})' if name else ''}" if inside else "no",
-        "CPUID's hypervisor bit, clock sources, DMI",
-        "neighbours can disturb without being seen; nested guests are slower than on bare metal",
-    )
-
-
-def governor(identity: Mapping[str, Any]) -> Check:
-    """Check that the CPU's frequency does not follow the load."""
-    found = identity["governor"]
-    return _check(
-        "governor",
-        "frequency governor",
-        State.INFO if found is None else State.OK if found == "performance" else State.WARN,
-        found or "not visible here",
-        "cpufreq/scaling_governor of every CPU",
-        "cpupower frequency-set -g performance" if found else None,
-    )
-
-
-def turbo(identity: Mapping[str, Any]) -> Check:
-    """Check that the frequency does not depend on temperature and neighbours."""
-    found = identity["turbo"]
-    return _check(
-        "turbo",
-        "turbo",
-        State.INFO if found is None else State.WARN if found else State.OK,
-        {None: "not visible here", True: "on", False: "off"}[found],
-        "intel_pstate/no_turbo, cpufreq/boost",
-        "switch it off for repeatable numbers" if found else None,
-    )
-
-
-def smt(identity: Mapping[str, Any]) -> Check:
-    """Check whether two logical CPUs share a core."""
-    found = identity["smt"]
-    return _check(
-        "smt",
-        "hyper-threads",
-        State.INFO if found is None else State.WARN if found else State.OK,
-        {None: "not visible here", True: "on", False: "off"}[found],
-        "/sys/devices/system/cpu/smt/active",
-        "a busy sibling halves a CPU: echo off > /sys/devices/system/cpu/smt/control",
-    )
-
-
 def ksm(state: Mapping[str, Any]) -> Check:
     """Check that the kernel does not merge equal pages of guests."""
     found = state["ksm"]
-    return _check(
+    return disturbance(
         "ksm",
         "page merging (KSM)",
         State.INFO if found is None else State.WARN if found else State.OK,
@@ -126,7 +63,7 @@ def ksm(state: Mapping[str, Any]) -> Check:
 def thp(identity: Mapping[str, Any]) -> Check:
     """Check how large pages are given: it changes both speed and resident memory."""
     found = identity["thp"]
-    return _check(
+    return disturbance(
         "thp",
         "huge pages",
         State.WARN if found == "always" else State.INFO if found is None else State.OK,
@@ -140,7 +77,7 @@ def swap(state: Mapping[str, Any]) -> Check:
     """Check that memory cannot move to a disk while it is measured."""
     total, free = state["swap_total_bytes"] or 0, state["swap_free_bytes"] or 0
     used = (total - free) >> 20
-    return _check(
+    return disturbance(
         "swap",
         "swap",
         State.WARN if used else State.OK,
@@ -154,7 +91,7 @@ def clocksource(identity: Mapping[str, Any], state: Mapping[str, Any]) -> Check:
     """Check what the kernel tells time by."""
     found = identity["clocksource"]
     slow = found in {"hpet", "acpi_pm", "jiffies", "refined-jiffies"}
-    return _check(
+    return disturbance(
         "clocksource",
         "clock source",
         State.WARN if slow else State.OK,
@@ -173,7 +110,7 @@ def clock() -> Check:
         if second > first:
             steps.append(second - first)
     step = min(steps, default=0)
-    return _check(
+    return disturbance(
         "clock",
         "clock resolution",
         State.OK if 0 < step <= CLOCK_STEP_NS else State.WARN,
@@ -186,11 +123,13 @@ def clock() -> Check:
 def steal(before: fingerprint.Conditions, after: fingerprint.Conditions) -> Check:
     """Measure the time the hypervisor below gave to others, now and since the boot."""
     if after.steal_ticks is None or not after.cpu_ticks:
-        return _check("steal", "stolen time", State.INFO, "not visible here", "/proc/stat", None)
+        return disturbance(
+            "steal", "stolen time", State.INFO, "not visible here", "/proc/stat", None
+        )
     ticks = after.cpu_ticks - (before.cpu_ticks or 0)
     now = (after.steal_ticks - (before.steal_ticks or 0)) / ticks if ticks > 0 else 0.0
     ever = after.steal_ticks / after.cpu_ticks
-    return _check(
+    return disturbance(
         "steal",
         "stolen time",
         State.WARN if max(now, ever) > STEAL_SHARE else State.OK,
@@ -203,7 +142,7 @@ def steal(before: fingerprint.Conditions, after: fingerprint.Conditions) -> Chec
 def load(now: fingerprint.Conditions) -> Check:
     """Check whether others keep the CPUs busy."""
     share = (now.load1 or 0.0) / now.cpus
-    return _check(
+    return disturbance(
         "load",
         "load",
         State.WARN if share > BUSY_SHARE else State.OK,
@@ -217,13 +156,13 @@ def pressure(before: fingerprint.Conditions, after: fingerprint.Conditions) -> C
     """Measure how long tasks waited for something while we watched."""
     if not after.psi_us:
         found = "the kernel does not tell (psi=1)"
-        return _check("psi", "pressure", State.INFO, found, "/proc/pressure", None)
+        return disturbance("psi", "pressure", State.INFO, found, "/proc/pressure", None)
     took_us = (after.at_ns - before.at_ns) / 1000
     shares = {
         name: (total - before.psi_us.get(name, total)) / took_us
         for name, total in after.psi_us.items()
     }
-    return _check(
+    return disturbance(
         "psi",
         "pressure",
         State.WARN if max(shares.values()) > PRESSURE_SHARE else State.OK,
@@ -237,26 +176,11 @@ def memory(now: fingerprint.Conditions) -> Check:
     """Check that instances fit beside what already runs."""
     free, total = now.mem_available_bytes or 0, now.mem_total_bytes or 0
     gib = 1 << 30
-    return _check(
+    return disturbance(
         "memory",
         "memory",
         State.OK if free >= gib else State.WARN,
         f"{free / gib:.1f} of {total / gib:.1f} GiB available",
         "MemAvailable of /proc/meminfo",
         "a campaign needs about 1 GiB; free some, or lower its memory",
-    )
-
-
-def _check(  # noqa: PLR0917  # the six columns of one row
-    identifier: str, title: str, state: State, found: str, how: str, advice: str | None
-) -> Check:
-    """Make a check; advice is given only where something is amiss."""
-    return Check(
-        id=identifier,
-        title=title,
-        state=state,
-        found=found,
-        how=how,
-        advice=advice if state in {State.WARN, State.FAIL} else None,
-        group="disturbances",
     )

@@ -6,6 +6,9 @@ from enum import StrEnum
 
 import msgspec
 
+WATCH_SECONDS = 0.3
+"""How long the host is watched for what others do on it."""
+
 
 class State(StrEnum):
     """How a finding bears on a campaign."""
@@ -38,6 +41,21 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     group: str = "abilities"
 
 
+def disturbance(  # noqa: PLR0917  # the six columns of one row
+    identifier: str, title: str, state: State, found: str, how: str, advice: str | None
+) -> Check:
+    """Make a check of what would spoil a number; advice only where something is amiss."""
+    return Check(
+        id=identifier,
+        title=title,
+        state=state,
+        found=found,
+        how=how,
+        advice=advice if state in {State.WARN, State.FAIL} else None,
+        group="disturbances",
+    )
+
+
 class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
     """All checks, and what follows from them.
 
@@ -45,8 +63,14 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
         checks: In the order of display.
         can_run: Sandbox to True, or to the reason why it cannot be had here.
         ok: Whether a campaign can run at all: at least one real sandbox can be had.
+        accelerator: What runs a guest's instructions in a run here; None where nothing can.
+        accelerates: Whether it does so at the host's speed.
+        tried: How each sandbox was tried, in words.
     """
 
     checks: tuple[Check, ...]
     can_run: dict[str, bool | str]
     ok: bool
+    accelerator: str | None = None
+    accelerates: bool = False
+    tried: dict[str, str] = {}

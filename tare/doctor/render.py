@@ -44,12 +44,17 @@ def render(diagnosis: Diagnosis, *, verbose: bool = False) -> RenderableType:
     return Group(*parts, "", *_closing(diagnosis, verbose=verbose))
 
 
-def doctor_command(*, json: bool, verbose: bool = False) -> int:
+def doctor_command(*, json: bool, verbose: bool = False, ci: bool = False) -> int:
     """Diagnose and print to standard output; return the exit code."""
     from tare.doctor import diagnose
+    from tare.doctor.gates import gates
 
     diagnosis = diagnose()
     console = Console()
+    if ci:
+        lines, each = gates(diagnosis)
+        console.file.write("".join(f"{line}\n" for line in lines))
+        return ExitCode.OK if each else ExitCode.UNSUITABLE
     if json:
         text = msgspec.json.format(msgspec.json.encode(diagnosis), indent=2).decode()
         console.file.write(text + "\n")
@@ -66,6 +71,8 @@ def _verdicts(diagnosis: Diagnosis) -> RenderableType:
         word = Text("can run", _STYLES[State.OK])
         if answer is not True:
             word = Text(f"cannot run: {answer}", _STYLES[State.FAIL])
+        if sandbox in diagnosis.tried:
+            word.append(f"\n{diagnosis.tried[sandbox]}", style="dim")
         table.add_row(Text(sandbox, style="bold"), word)
     return Group(Text("Sandboxes on this host", style="bold"), Padding(table, (0, 0, 0, 1)))
 

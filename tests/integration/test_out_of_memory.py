@@ -54,7 +54,7 @@ sys.stdin.readline()
 out, state, resume = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:] == ["resume"]
 observer = Silent() if resume else Greedy()
 plan = fake_campaign()
-measure(plan, out, state=state, tare_version="0", observer=observer, resume=resume)
+measure(plan, out, image=None, state=state, tare_version="0", observer=observer, resume=resume)
 """
 
 

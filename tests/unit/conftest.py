@@ -70,6 +70,7 @@ def measure(tmp_path: Path) -> Measure:
         measure_campaign(
             campaign or fake_campaign(),
             out,
+            image=None,
             state=tmp_path / "state",
             tare_version="test",
             observer=observer,
@@ -86,6 +87,7 @@ def measured_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     measure_campaign(
         fake_campaign(),
         folder / "run",
+        image=None,
         state=folder / "state",
         tare_version="test",
         observer=Silent(),

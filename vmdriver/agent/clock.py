@@ -10,7 +10,7 @@ import re
 import time
 from dataclasses import dataclass
 
-from vmdriver.agent.files import Runs
+from vmdriver.agent.files import RunScript
 from vmdriver.errors import VmError
 
 _ASK = 5
@@ -33,12 +33,12 @@ class ClockOffset:
     uncertainty_ns: int
 
 
-def offset(run: Runs, timeout_s: float) -> ClockOffset:
+def offset(run: RunScript, timeout_s: float) -> ClockOffset:
     """Ask the guest for its time. Raises VmError."""
     return min((_ask(run, timeout_s) for _ in range(_ASK)), key=lambda found: found.uncertainty_ns)
 
 
-def synchronize(run: Runs, timeout_s: float) -> ClockOffset:
+def synchronize(run: RunScript, timeout_s: float) -> ClockOffset:
     """Set the guest's clock to the host's; what is left of the offset. Raises VmError.
 
     A guest sets whole seconds, so the request is sent when one is about to begin here.
@@ -53,15 +53,17 @@ def synchronize(run: Runs, timeout_s: float) -> ClockOffset:
     return offset(run, timeout_s)
 
 
-def _ask(run: Runs, timeout_s: float) -> ClockOffset:
+def _ask(run: RunScript, timeout_s: float) -> ClockOffset:
     # Both readings of the host are its wall clock: a step of it between them would show in neither.
     before = time.time_ns()
     done = run("adjtimex", timeout_s=timeout_s)
     after = time.time_ns()
-    return ClockOffset(told(done.stdout) - (before + after) // 2, (after - before + 1) // 2)
+    return ClockOffset(
+        parse_adjtimex(done.stdout) - (before + after) // 2, (after - before + 1) // 2
+    )
 
 
-def told(adjtimex: bytes) -> int:
+def parse_adjtimex(adjtimex: bytes) -> int:
     """Nanoseconds since the epoch in what busybox's ``adjtimex`` prints, its one exact clock.
 
     Its fraction is in nanoseconds where the status says so (``STA_NANO``, adjtimex(2)).

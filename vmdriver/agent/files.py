@@ -15,7 +15,7 @@ from vmdriver.errors import VmError
 _PERMISSIONS = 0o7777
 
 
-class Runs(Protocol):
+class RunScript(Protocol):
     """What runs one line of shell in the guest."""
 
     def __call__(
@@ -37,7 +37,7 @@ class GuestFile:
     mode: int
 
 
-def put(run: Runs, path: str, content: bytes, mode: int, timeout_s: float | None) -> None:
+def put(run: RunScript, path: str, content: bytes, mode: int, timeout_s: float | None) -> None:
     """Write ``path`` in the guest; what stood there is replaced.
 
     Raises:
@@ -55,7 +55,7 @@ def put(run: Runs, path: str, content: bytes, mode: int, timeout_s: float | None
     _compare(f"{path} put into the guest", content, done.stdout)
 
 
-def get(run: Runs, path: str, timeout_s: float | None) -> GuestFile:
+def get(run: RunScript, path: str, timeout_s: float | None) -> GuestFile:
     """Read ``path`` in the guest, links followed.
 
     Raises:

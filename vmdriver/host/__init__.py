@@ -1,1 +1,1 @@
-"""Read of this host what a VM's configuration depends on: CPUs, memory, firmware, clock."""
+"""Read of this host what a VM's configuration depends on: CPUs, memory, firmware, KVM."""

@@ -9,7 +9,7 @@ import os
 import platform
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from xml.etree import ElementTree as ET
 from vmdriver.architecture import of
 from vmdriver.errors import ConnectError, RefusedError, VmError
 from vmdriver.libvirt.domain import Domain
-from vmdriver.libvirt.embedded import embed, library
+from vmdriver.libvirt.embedded import embed, library, without_system_bus
 
 KEEPALIVE = (5, 5)
 """Seconds between questions to a daemon, and how many may stay unanswered: 30 s in all."""
@@ -112,6 +112,7 @@ class Connection:
         number = int(self._connection.getLibVersion())
         self.version = f"{number // 1_000_000}.{number // 1000 % 1000}.{number % 1000}"
         self.lost: str | None = None
+        self._registers_nowhere = False
         self._watched: dict[str, Watch] = {}
         self._lifecycle = self._connection.domainEventRegisterAny(
             None, self._libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, self._on_event, None
@@ -135,7 +136,7 @@ class Connection:
         try:
             self._capabilities(architecture)
         except self._libvirt.libvirtError as error:
-            what = f"a guest of {architecture} (install {of(architecture).package}?)"
+            what = f"a guest of {architecture} ({of(architecture).qemu_remedy}?)"
             raise self._refused(what, error) from error
         self.probing_s += time.monotonic() - began
         self._learned.add(architecture)
@@ -180,7 +181,8 @@ class Connection:
             ConnectError: the connection is lost.
         """
         try:
-            created = self._once_forgotten(lambda: self._connection.createXML(xml, 0))
+            with self._unregistered():
+                created = self._once_forgotten(lambda: self._connection.createXML(xml, 0))
             return Domain(self._libvirt, created)
         except self._libvirt.libvirtError as error:
             raise self._refused(what, error) from error
@@ -188,10 +190,21 @@ class Connection:
     def restore(self, path: Path, name: str) -> Domain:
         """Resume a saved domain from ``path``. Raises RefusedError, ConnectError."""
         try:
-            self._once_forgotten(lambda: self._connection.restoreFlags(str(path), None, 0))
+            with self._unregistered():
+                self._once_forgotten(lambda: self._connection.restoreFlags(str(path), None, 0))
             return Domain(self._libvirt, self._connection.lookupByName(name))
         except self._libvirt.libvirtError as error:
             raise self._refused(f"the saved VM {path}", error) from error
+
+    @contextlib.contextmanager
+    def _unregistered(self) -> Iterator[None]:
+        """Keep an embedded libvirt, which looks for a register once, from registering a VM."""
+        if not self.embedded or self._registers_nowhere:
+            yield
+            return
+        with without_system_bus():
+            yield
+        self._registers_nowhere = True
 
     def _once_forgotten(self, call: Callable[[], Any]) -> Any:
         """Make a call, and again while a domain of the same name is being dropped.

@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET
 from vmdriver.architecture import AARCH64
 from vmdriver.config import VmConfig
 from vmdriver.host import uefi
-from vmdriver.host.numa import nodes_of
+from vmdriver.host.cpus import as_list, nodes_of, spread
 from vmdriver.libvirt.devices_xml import add_devices
 from vmdriver.libvirt.kernel_command_line import kernel_command_line
 from vmdriver.profile import DIRECT, MICROVM, SEABIOS, UEFI, Profile
@@ -74,7 +74,7 @@ def _memory(domain: ET.Element, config: VmConfig, profile: Profile) -> None:
         ET.SubElement(backing, "source", type="memfd")
         if shared:
             ET.SubElement(backing, "access", mode="shared")
-    nodes = nodes_of(config.cpuset) if profile.pin and config.cpuset else ()
+    nodes = nodes_of(frozenset(config.cpuset)) if profile.pin and config.cpuset else ()
     if nodes:
         tune = ET.SubElement(domain, "numatune")
         ET.SubElement(tune, "memory", mode="strict", nodeset=",".join(map(str, nodes)))
@@ -86,13 +86,13 @@ def _cpus(domain: ET.Element, config: VmConfig, profile: Profile) -> None:
     if config.cpuset is None:
         _text(domain, "vcpu", str(config.vcpus))
         return
-    ordered = sorted(config.cpuset)
-    cpus = ",".join(map(str, ordered))
+    cpus = as_list(config.cpuset)
+    # One CPU each where there are enough; else all share, as a container's threads would.
+    one_each = profile.pin and config.vcpus <= len(config.cpuset)
+    ordered = spread(frozenset(config.cpuset)) if one_each else ()
     _text(domain, "vcpu", str(config.vcpus), placement="static", cpuset=cpus)
     tune = ET.SubElement(domain, "cputune")
     for vcpu in range(config.vcpus):
-        # One CPU each where there are enough; else all share, as a container's threads would.
-        one_each = profile.pin and config.vcpus <= len(ordered)
         own = str(ordered[vcpu]) if one_each else cpus
         ET.SubElement(tune, "vcpupin", vcpu=str(vcpu), cpuset=own)
     ET.SubElement(tune, "emulatorpin", cpuset=cpus)

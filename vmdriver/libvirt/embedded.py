@@ -9,6 +9,7 @@ was closed.
 import contextlib
 import os
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -40,9 +41,12 @@ def settings() -> dict[str, str]:
 
 
 _loop_lock = threading.Lock()
+_bus_lock = threading.Lock()
+_addresses: list[str | None] = []
 _loop_runs = False
 _embedded_root: Path | None = None
 
+_SYSTEM_BUS = "DBUS_SYSTEM_BUS_ADDRESS"
 _DIRECTORIES = ("etc", "lib/qemu", "run/qemu", "log/qemu", "cache/qemu")
 
 
@@ -82,6 +86,29 @@ def embed(root: Path) -> Path:
             (root / directory).mkdir(parents=True, exist_ok=True)
         (root / "etc" / "qemu.conf").write_text(QEMU_CONF)
     return root
+
+
+@contextlib.contextmanager
+def without_system_bus() -> Iterator[None]:
+    """Let libvirt, which asks for D-Bus's system bus once in its life, find none.
+
+    On a host with systemd it would register every VM with systemd-machined, whatever `QEMU_CONF`
+    says of cgroups: a service started for it, a scope of its own for QEMU in ``machine.slice``, of
+    which QEMU is taken out again at once, and a slice that stays. That is the host's to have of
+    VMs that are to be seen; these belong to the harness alone.
+    """
+    with _bus_lock:
+        _addresses.append(os.environ.get(_SYSTEM_BUS))
+        os.environ[_SYSTEM_BUS] = "unix:path=/nonexistent"
+    try:
+        yield
+    finally:
+        with _bus_lock:
+            before = _addresses.pop()  # that of the first to come is left to the last to go
+            if not _addresses:
+                del os.environ[_SYSTEM_BUS]
+                if before is not None:
+                    os.environ[_SYSTEM_BUS] = before
 
 
 def _run_loop(libvirt: Any) -> None:

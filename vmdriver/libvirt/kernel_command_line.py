@@ -2,8 +2,8 @@
 
 from vmdriver.architecture import AARCH64, of
 from vmdriver.config import VmConfig
-from vmdriver.host.tsc import host_khz
 from vmdriver.libvirt.devices_xml import DISK, SHARE
+from vmdriver.microguest.tsc import host_khz
 from vmdriver.profile import MICROVM, Profile
 
 _KERNEL_PARAMETERS = (
@@ -40,7 +40,7 @@ def kernel_command_line(config: VmConfig) -> str:
             f"tare.load={','.join(_drivers(config, profile))}",
             f"hostname={config.hostname}",
             *((config.network.parameter,) if config.network is not None else ()),
-            *_told(config, profile),
+            *_tsc_frequency(config, profile),
             *profile.kernel_parameters,
             *config.kernel_parameters,
         )
@@ -53,7 +53,7 @@ def _early_console(config: VmConfig, profile: Profile) -> str:
     return _EARLY_CONSOLE.get(profile.kernel, _EARLY_CONSOLE["vmlinux"])
 
 
-def _told(config: VmConfig, profile: Profile) -> tuple[str, ...]:
+def _tsc_frequency(config: VmConfig, profile: Profile) -> tuple[str, ...]:
     blind = profile.machine.startswith(MICROVM) and config.accelerator == "tcg"
     return (f"tsc_early_khz={host_khz()}",) if blind else ()
 

@@ -1,35 +1,43 @@
-"""Measure how fast this CPU's time stamp counter counts; print kHz.
+"""Measure the host's time stamp counter, for guests that have nothing to measure it by.
 
-A process of its own (``python -I -S tsc.py HEX SECONDS``) for the same reason as `native`.
+A microvm with ACPI has no PIT, HPET or PM timer. KVM tells its guest the speed; under TCG the
+guest's counter is the host's, and Linux waits for ever for a tick unless it is told
+(``tsc_early_khz``, Linux ``admin-guide/kernel-parameters.txt``).
 """
 
-import ctypes
-import mmap
+import functools
+import platform
+import subprocess
 import sys
-import time
+
+from vmdriver.errors import ConfigError
+from vmdriver.microguest import programs, tsc_counter
+
+_SECONDS = 0.05
+_LIMIT_S = 5.0
 
 
-def main(code: bytes, seconds: float) -> None:
-    """Read counter and clock, and both again ``seconds`` later."""
-    page = mmap.mmap(-1, mmap.PAGESIZE, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
-    page.write(code)
-    address = ctypes.addressof(ctypes.c_char.from_buffer(page))
-    read = ctypes.CFUNCTYPE(ctypes.c_uint64)(address)
+@functools.cache
+def host_khz() -> int:
+    """Ticks a millisecond, measured once in a process; takes 0.1 s.
 
-    def both() -> tuple[int, int]:
-        """The pair whose two readings of the clock lie closest together."""
-        tries = []
-        for _ in range(16):
-            before, ticks, after = time.monotonic_ns(), read(), time.monotonic_ns()
-            tries.append((after - before, ticks, (before + after) // 2))
-        return min(tries)[1:]
-
-    both()
-    ticks, began = both()
-    time.sleep(seconds)
-    later, ended = both()
-    sys.stdout.write(f"{round((later - ticks) * 1_000_000 / (ended - began))}\n")
-
-
-if __name__ == "__main__":
-    main(bytes.fromhex(sys.argv[1]), float(sys.argv[2]))
+    Raises:
+        ConfigError: this is no x86-64, or it refuses executable memory.
+    """
+    if platform.machine() != "x86_64":
+        raise ConfigError(f"there is no time stamp counter on {platform.machine()}")
+    code = programs.READ_TSC.hex()
+    try:
+        done = subprocess.run(
+            [sys.executable, "-I", "-S", tsc_counter.__file__, code, str(_SECONDS)],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=_LIMIT_S,
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        raise ConfigError(
+            f"the speed of this host's time stamp counter cannot be measured ({error}); "
+            "a microvm under TCG needs it, use another machine type"
+        ) from error
+    return int(done.stdout)

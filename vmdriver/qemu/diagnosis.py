@@ -1,6 +1,5 @@
 """Say why a VM does not go on, by what can be seen of QEMU from outside. Only for messages."""
 
-import contextlib
 import re
 import threading
 import time
@@ -8,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from vmdriver.errors import VmGoneError
-from vmdriver.qemu.process import Process
+from vmdriver.qemu.process import Process, queued_s
 
 _WATCH_S = 0.25
 _BUSY = 0.5
@@ -39,23 +38,14 @@ def why(process: Process | None) -> str:
 
 
 def _by_its_cpu_time(process: Process) -> str:
-    began, used, queued = time.monotonic(), process.cpu_time_s(), _queued_s(process.pid)
+    began, used, queued = time.monotonic(), process.cpu_time_s(), queued_s(process.pid)
     time.sleep(_WATCH_S)
     took = time.monotonic() - began
     share = (process.cpu_time_s() - used) / took
     # On a busy host a thread that would run waits for its turn: one that spins wants all the time.
-    wanted = share + (_queued_s(process.pid) - queued) / took
+    wanted = share + (queued_s(process.pid) - queued) / took
     meaning = "a vCPU is busy" if wanted > _BUSY else "the guest waits, for its disk perhaps"
     return f"QEMU uses {share:.0%} of a CPU: {meaning}"
-
-
-def _queued_s(pid: int) -> float:
-    """Seconds that its threads were runnable and did not run (Linux ``scheduler/sched-stats``)."""
-    queued = 0
-    for path in Path(f"/proc/{pid}/task").glob("*/schedstat"):
-        with contextlib.suppress(OSError):  # ended meanwhile, or a kernel without them
-            queued += int(path.read_text().split()[1])
-    return queued / 1e9
 
 
 def in_firmware(monitor: Callable[[str], str], process: Process | None) -> bool:

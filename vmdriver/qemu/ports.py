@@ -242,7 +242,7 @@ class Ports:
             while self._take(port, stream, now):
                 pass
         assert self.process is not None
-        how = self.process.reap() or self.process.status_of_a_stranger()
+        how = self.process.reap() or self.process.exit_status_of_another_child()
         with self.changed:
             self.stamps.setdefault("stopped", now)
             self.ended = how or "an unknown status"

@@ -56,7 +56,7 @@ class Process:
             return f"exit status {result.si_status}"
         return f"signal {signal.Signals(result.si_status).name}"
 
-    def status_of_a_stranger(self) -> str | None:
+    def exit_status_of_another_child(self) -> str | None:
         """How it ended, in words, where it was another's child; None where the kernel does not say.
 
         A zombie tells in field 52 of proc_pid_stat(5), where the pidfd still names it: its number
@@ -98,6 +98,15 @@ def cpu_time_s(pid: int) -> float:
     10 ms. Its number is made as ``clock_getcpuclockid(3)`` does in glibc.
     """
     return time.clock_gettime_ns(~pid << 3 | _CPUCLOCK_SCHED) / 1e9
+
+
+def queued_s(pid: int) -> float:
+    """Seconds that its threads were runnable and did not run (Linux ``scheduler/sched-stats``)."""
+    queued = 0
+    for path in Path(f"/proc/{pid}/task").glob("*/schedstat"):
+        with contextlib.suppress(OSError):  # ended meanwhile, or a kernel without them
+            queued += int(path.read_text().split()[1])
+    return queued / 1e9
 
 
 def _in_words(status: int) -> str:

@@ -10,6 +10,7 @@ from benchmarks.experiments.base import Cadence, Context, Experiment
 from benchmarks.experiments.covert_channels import transmit
 from benchmarks.experiments.covert_channels.capacity import capacity
 from benchmarks.experiments.covert_channels.model import CHANNELS, Attempt
+from benchmarks.experiments.probes.engine import INTERPRETER
 from benchmarks.results import metrics
 from benchmarks.results.evidence import Evidence
 from benchmarks.results.records import Direction, Status, Unit
@@ -31,6 +32,7 @@ class CovertChannels(Experiment):
     title = "covert channels"
     cadence = Cadence.TOGETHER
     place = 81
+    programs = (INTERPRETER,)
 
     @classmethod
     def rows(cls) -> Iterable[Row]:

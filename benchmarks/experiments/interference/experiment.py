@@ -17,6 +17,7 @@ from benchmarks.experiments.interference.model import (
     Interference,
     Ordeal,
 )
+from benchmarks.experiments.probes.engine import INTERPRETER
 from benchmarks.results import metrics
 from benchmarks.results.evidence import Evidence
 from benchmarks.results.records import Direction, Status, Unit
@@ -47,6 +48,7 @@ class NoisyInstances(Experiment):
     title = "interference"
     cadence = Cadence.TOGETHER
     place = 82
+    programs = (INTERPRETER,)
 
     @classmethod
     def rows(cls) -> Iterable[Row]:

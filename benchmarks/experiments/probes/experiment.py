@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from benchmarks.errors import MeasurementError
 from benchmarks.experiments.base import Cadence, Context, Experiment, guests
 from benchmarks.experiments.probes import engine
+from benchmarks.experiments.probes.engine import INTERPRETER
 from benchmarks.experiments.probes.model import Examination, Reading
 from benchmarks.results import metrics
 from benchmarks.results.evidence import Evidence
@@ -31,6 +32,7 @@ class Probes(Experiment):
     cadence = Cadence.ONCE
     workloads = (metrics.LEAKS, metrics.CONTROLS)
     place = 70
+    programs = (INTERPRETER,)
 
     @classmethod
     def catalogue(cls) -> tuple[MetricInfo, ...]:

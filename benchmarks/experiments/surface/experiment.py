@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from benchmarks.errors import MeasurementError
 from benchmarks.experiments.base import Cadence, Context, Experiment
+from benchmarks.experiments.probes.engine import INTERPRETER
 from benchmarks.experiments.surface import calls, offline
 from benchmarks.experiments.surface.measure import Surface, measure
 from benchmarks.results import metrics
@@ -157,6 +158,7 @@ class AttackSurface(Experiment):
     title = "attack surface"
     cadence = Cadence.ONCE
     place = 72
+    programs = (INTERPRETER,)
 
     @classmethod
     def rows(cls) -> Iterable[Row]:

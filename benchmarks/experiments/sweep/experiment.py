@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.errors import MeasurementError
 from benchmarks.experiments.base import Cadence, Context, Experiment, guests
+from benchmarks.experiments.probes.engine import INTERPRETER
 from benchmarks.experiments.sweep import totals
 from benchmarks.experiments.sweep.collect import collect
 from benchmarks.experiments.sweep.model import FileFinding, Sweep, UnreadableSweepError
@@ -32,6 +33,7 @@ class Swept(Experiment):
     title = "sweep of /proc and /sys"
     cadence = Cadence.ONCE
     place = 71
+    programs = (INTERPRETER,)
 
     @classmethod
     def rows(cls) -> Iterable[Row]:

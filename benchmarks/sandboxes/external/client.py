@@ -284,21 +284,6 @@ def ended(pidfd: int, seconds: float) -> bool:
     return bool(poll.poll(max(seconds, 0) * 1000))
 
 
-def version(program: str) -> str:
-    """Return the first line a program says of its version."""
-    try:
-        done = subprocess.run(
-            [program, "--version"],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=10,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return f"unknown ({error})"
-    return done.stdout.strip().partition("\n")[0]
-
-
 def one_line(output: int) -> str:
     """Return what was written into an anonymous file, its lines joined."""
     return os.pread(output, _OUTPUT, 0).decode(errors="replace").strip().replace("\n", "; ")

@@ -39,13 +39,16 @@ def build(cache: Path | None = None) -> Path:
         built = Path(work) / "floor"
         # a static program has the fewest pages for clone to copy; not every libc offers one
         for static in (("-static",), ()):
-            done = subprocess.run(
-                [compiler, *_OPTIONS, *static, "-o", str(built), str(SOURCE)],
-                capture_output=True,
-                text=True,
-                check=False,
-                timeout=_LIMIT_S,
-            )
+            try:
+                done = subprocess.run(
+                    [compiler, *_OPTIONS, *static, "-o", str(built), str(SOURCE)],
+                    capture_output=True,
+                    text=True,
+                    check=False,
+                    timeout=_LIMIT_S,
+                )
+            except (OSError, subprocess.TimeoutExpired) as error:
+                raise UnsuitableHostError(f"cannot compile {SOURCE}: {error}") from error
             if done.returncode == 0:
                 built.replace(program)
                 return program

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 import runtime
 from benchmarks.errors import UnsuitableHostError
+from benchmarks.host import programs
 from benchmarks.results.records import SandboxInfo
 from benchmarks.sandboxes.base import ENVIRONMENT, PAYLOAD
-from benchmarks.sandboxes.external.client import Helper, version
+from benchmarks.sandboxes.external.client import Helper
 from benchmarks.sandboxes.external.oci_bundle import expand
 from benchmarks.sandboxes.external.sandbox import UNLIMITED, ExternalSandbox, Recipe
 from benchmarks.sandboxes.processes import GROUPED
@@ -52,7 +53,7 @@ class BwrapSandbox(ExternalSandbox):
             profile="default",
             boundaries=("spawned", "main"),
             details={
-                "runtime": version(found),
+                "runtime": programs.said(found),
                 "program": found,
                 "cpuset": list(setting.resources.cpuset),
                 "boundaries": "spawned: the bwrap command runs. There is no `ready`: bubblewrap "

@@ -19,11 +19,12 @@ from typing import TYPE_CHECKING, NoReturn
 import msgspec
 
 from benchmarks.errors import MeasurementError, NotSupportedError, UnsuitableHostError
+from benchmarks.host import programs
 from benchmarks.results.records import SandboxInfo
 from benchmarks.sandboxes import limits
 from benchmarks.sandboxes.base import PAYLOAD, STAMP_DESCRIPTOR
 from benchmarks.sandboxes.capture import FirstByte
-from benchmarks.sandboxes.external.client import SEARCH, Helper, mute, one_line, version
+from benchmarks.sandboxes.external.client import SEARCH, Helper, mute, one_line
 from benchmarks.sandboxes.external.sandbox import Found, Recipe
 from benchmarks.sandboxes.kinds.oci import groups_of
 from benchmarks.sandboxes.managers.docker_daemon import (
@@ -99,7 +100,7 @@ class DockerSandbox(ManagerSandbox):
             profile=self._runtime or "default",
             boundaries=("spawned", "main"),
             details={
-                "manager": version(found),
+                "manager": programs.said(found),
                 "program": found,
                 "cpuset": list(setting.resources.cpuset),
                 "boundaries": "spawned: the docker command runs. There is no `ready`: a detached "

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 
 import runtime
 from benchmarks.errors import UnsuitableHostError
+from benchmarks.host import programs
 from benchmarks.results.records import SandboxInfo
 from benchmarks.sandboxes.base import ENVIRONMENT, PAYLOAD, STAMP_DESCRIPTOR
-from benchmarks.sandboxes.external.client import Helper, version
+from benchmarks.sandboxes.external.client import Helper
 from benchmarks.sandboxes.external.sandbox import UNLIMITED, ExternalSandbox, Recipe
 from benchmarks.sandboxes.processes import GROUPED
 from benchmarks.sandboxes.registry import Kind, register
@@ -56,7 +57,7 @@ class NspawnSandbox(ExternalSandbox):
             profile="default",
             boundaries=("spawned", "main"),
             details={
-                "runtime": version(found),
+                "runtime": programs.said(found),
                 "program": found,
                 "cpuset": list(setting.resources.cpuset),
                 "boundaries": "spawned: the nspawn command runs. There is no `ready`: nspawn "

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Self
 
 import runtime
 from benchmarks.errors import MeasurementError, NotSupportedError, UnsuitableHostError
+from benchmarks.host import programs
 from benchmarks.results.records import SandboxInfo
 from benchmarks.sandboxes import limits
 from benchmarks.sandboxes.base import (
@@ -29,7 +30,7 @@ from benchmarks.sandboxes.base import (
 )
 from benchmarks.sandboxes.capture import Pipes
 from benchmarks.sandboxes.external import oci_bundle
-from benchmarks.sandboxes.external.client import SEARCH, Command, Helper, mute, version
+from benchmarks.sandboxes.external.client import SEARCH, Command, Helper, mute
 from benchmarks.sandboxes.external.sandbox import ExternalSandbox, Found, Recipe
 from benchmarks.sandboxes.registry import NO_CGROUP, Kind, register
 from runtime.harness import CANDIDATES, layout
@@ -113,7 +114,7 @@ class OciSandbox(ExternalSandbox):
             profile=variant or "default",
             boundaries=("spawned", "main"),
             details={
-                "runtime": version(found),
+                "runtime": programs.said(found),
                 "program": found,
                 "cpuset": list(setting.resources.cpuset),
                 "boundaries": "spawned: the runtime's command runs. There is no `ready`: `run "

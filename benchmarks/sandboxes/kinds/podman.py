@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from benchmarks.errors import NotSupportedError, UnsuitableHostError
+from benchmarks.host import programs
 from benchmarks.results.records import SandboxInfo
 from benchmarks.sandboxes.base import PAYLOAD, Endpoint
-from benchmarks.sandboxes.external.client import SEARCH, Helper, version
+from benchmarks.sandboxes.external.client import SEARCH, Helper
 from benchmarks.sandboxes.external.sandbox import Found, Recipe
 from benchmarks.sandboxes.kinds.oci import (
     DIALECTS,
@@ -79,7 +80,7 @@ class PodmanSandbox(ManagerSandbox):
             profile=runtime or "default",
             boundaries=("spawned", "main"),
             details={
-                "manager": version(found),
+                "manager": programs.said(found),
                 "program": found,
                 "cpuset": list(setting.resources.cpuset),
                 "boundaries": "spawned: the podman command runs. There is no `ready`: a detached "

@@ -17,7 +17,7 @@ import msgspec
 import vmdriver
 from benchmarks.errors import MeasurementError, NotSupportedError, UnsuitableHostError
 from benchmarks.host import leftovers as audit
-from benchmarks.image import Image
+from benchmarks.image import Image, NoGuestError
 from benchmarks.results.records import SandboxInfo
 from benchmarks.sandboxes import limits
 from benchmarks.sandboxes.base import PAYLOAD, Endpoint
@@ -55,6 +55,12 @@ class VmSandbox:
                 f"the sandbox {name!r} needs an image with a kernel; "
                 "make one with `tare image build`",
             )
+        try:
+            setting.image.check_guest()
+        except NoGuestError as error:
+            raise UnsuitableHostError(
+                f"the sandbox {name!r} cannot be had with this image: {error}",
+            ) from error
         self._image = setting.image
         self._setting = setting
         self._name = name

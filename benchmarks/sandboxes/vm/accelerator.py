@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -31,25 +32,31 @@ class Choice:
     audit: list[dict[str, object]]
 
 
+@functools.cache
+def audited() -> tuple[vmdriver.Accelerator, ...]:
+    """Measure the accelerators, once a process: every kind of VM gets the same verdict."""
+    return tuple(vmdriver.audit())
+
+
 def choose() -> Choice:
-    """Measure the accelerators and take the best; an emulating KVM is never taken.
+    """Take the best accelerator by measurement; an emulating KVM is never taken.
 
     Raises:
         UnsuitableHostError: None can run a guest.
     """
-    audited = vmdriver.audit()
-    usable = [found for found in audited if found.verdict == "accelerates"] or [
-        found for found in audited if found.verdict == "emulates" and found.name == "tcg"
+    measured = audited()
+    usable = [found for found in measured if found.verdict == "accelerates"] or [
+        found for found in measured if found.verdict == "emulates" and found.name == "tcg"
     ]
     if not usable:
-        reasons = "; ".join(f"{found.name}: {found.reason}" for found in audited)
+        reasons = "; ".join(f"{found.name}: {found.sentence}" for found in measured)
         raise UnsuitableHostError(f"no accelerator of QEMU can run a guest here: {reasons}")
     best = usable[0]
     return Choice(
         name=best.name,
         accelerates=best.verdict == "accelerates",
         cpu_features_off=best.cpu_features_off,
-        caveats=tuple(_caveats(audited, best)),
+        caveats=tuple(_caveats(measured, best)),
         audit=[
             {
                 "name": found.name,
@@ -59,7 +66,7 @@ def choose() -> Choice:
                 "native_loops_per_s": found.native_loops_per_s,
                 "reason": found.reason,
             }
-            for found in audited
+            for found in measured
         ],
     )
 
@@ -69,7 +76,7 @@ def _caveats(
     chosen: vmdriver.Accelerator,
 ) -> list[str]:
     caveats = [
-        f"{found.name} was not used: {found.reason}"
+        f"{found.name} was not used: {found.sentence}"
         for found in audited
         if found.name != chosen.name and found.verdict != "accelerates"
     ]

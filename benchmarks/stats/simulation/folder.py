@@ -194,6 +194,7 @@ def cost_after(folder: Path, taken: int, visits: int = 400) -> float:
             measure(
                 plan,
                 out,
+                image=None,
                 state=folder / "state",
                 tare_version="0",
                 observer=counted,

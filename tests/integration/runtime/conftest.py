@@ -46,11 +46,11 @@ APPLETS = ("sh", "cat", "echo", "grep", "id", "ls", "mkdir", "pwd", "readlink", 
 
 
 @pytest.fixture
-def tiny(tmp_path: Path) -> Path:
+def tiny(tmp_path: Path, image: Image) -> Path:
     """A small image that a test may spoil."""
     folder = tmp_path / "tiny"
     (folder / "bin").mkdir(parents=True)
-    shutil.copy("/bin/busybox", folder / "bin/busybox")
+    shutil.copy(image.busybox, folder / "bin/busybox")
     for name in APPLETS:
         (folder / "bin" / name).hardlink_to(folder / "bin/busybox")
     return folder

@@ -292,9 +292,12 @@ sets = "grep -E 'Cap(Inh|Amb)' /proc/self/status"
 print(Path("/proc/self/status").read_text().split("CapAmb:")[1].split()[0])
 with Engine(Path(sys.argv[1])) as engine:
     spec = profiles.default(rootfs=Path(sys.argv[2]), args=["sh", "-c", sets + "; sleep 9"])
-    with engine.run(spec, stdio=(0, 1, 2)) as container:
+    ours, theirs = os.pipe()
+    with engine.run(spec, stdio=(0, theirs, 2)) as container, open(ours) as pipe:
+        os.close(theirs)
+        print(pipe.readline(), pipe.readline(), sep="", end="", flush=True)  # before it is stopped
         with container.exec(["sh", "-c", sets], stdio=(0, 1, 2)) as process:
-            process.wait(5)
+            process.wait(20)
         container.stop(0.1)
 """
 

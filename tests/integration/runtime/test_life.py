@@ -183,12 +183,14 @@ def test_native_is_limited_once_for_all(state: Path, image: Image) -> None:
         assert f"{engine.name}/spawner" in text
 
 
-def test_an_image_below_a_private_directory_works(engine: Engine, tmp_path: Path) -> None:
+def test_an_image_below_a_private_directory_works(
+    engine: Engine, image: Image, tmp_path: Path
+) -> None:
     hidden = tmp_path / "hidden"
     hidden.mkdir(mode=0o700)
     root = hidden / "root/bin"
     root.mkdir(parents=True)
-    (root / "busybox").write_bytes(Path("/bin/busybox").read_bytes())
+    (root / "busybox").write_bytes(image.busybox.read_bytes())
     (root / "busybox").chmod(0o755)
     private = profiles.default(rootfs=hidden / "root", args=["/bin/busybox", "echo", "fine"])
     assert output(engine, private) == (0, "fine\n")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from runtime.network import AddressError, Namespace, Network
+from runtime.network import AddressError, Namespace, Network, links
 
 OWN = Path("/proc/thread-self/ns/net")
 HOLDER = """
@@ -58,6 +58,34 @@ def test_a_network_in_it_is_not_the_host_s_and_ends_with_it() -> None:
             assert set(place.interfaces()) == {"lo", network.bridge.name}
             assert network.bridge.name not in {name for _, name in socket.if_nameindex()}
         assert place.interfaces() == ["lo"]
+
+
+def test_no_link_layer_address_is_left_for_udev_to_choose(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It changes what the kernel made up (1 in addr_assign_type), and not what was set (3)."""
+    seen = []
+    with Namespace() as place, Namespace() as inside:
+
+        def look() -> None:
+            script = "mount -t sysfs none /sys && cd /sys/class/net && grep . */addr_assign_type"
+            command = ["nsenter", f"--net={place.path}", "unshare", "--mount", "sh", "-c", script]
+            done = subprocess.run(command, capture_output=True, text=True, check=True)
+            lines = (line.split("/addr_assign_type:") for line in done.stdout.splitlines())
+            seen.append({name: kind for name, kind in lines if name != "lo"})
+
+        def made(ipr: object, name: str) -> int:
+            index = make(ipr, name)
+            look()
+            return index
+
+        make = links.make_bridge
+        monkeypatch.setattr(links, "make_bridge", made)
+        with place.entered():
+            network = Network(f"tare-{secrets.token_hex(6)}", nat=False)
+        with network:
+            network.attach(inside.path)
+            look()
+    assert [set(each.values()) for each in seen] == [{"3"}, {"3"}]
+    assert [len(each) for each in seen] == [1, 2]
 
 
 def test_it_is_gone_when_its_owner_was_killed() -> None:

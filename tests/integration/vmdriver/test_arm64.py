@@ -36,7 +36,7 @@ def test_the_entry_of_a_kernel_is_stamped_before_its_first_word(
     rest.write_bytes(b"tare".ljust(512, b"\0"))
     config = VmConfig("arm", kernel, rest, rest, memory_mib=64, architecture="aarch64")
     with start_small(driver, config) as vm:
-        vm.describe()
+        vm.domain.describe()
         assert vm.argv[0] == AARCH64.qemu
         assert vm.stamps["kernel"] <= vm.stamps["init"]
         assert vm.console.read_bytes().startswith(b"\ntare: init")

@@ -93,9 +93,11 @@ def test_a_truncated_initramfs(
         driver.start(configure(initrd=cut(image.initramfs, 1000)))
 
 
-def test_an_init_that_never_speaks(driver: Driver, configure: Configure, tmp_path: Path) -> None:
+def test_an_init_that_never_speaks(
+    driver: Driver, configure: Configure, image: Image, tmp_path: Path
+) -> None:
     initrd = tmp_path / "initrd"
-    busybox = Path("/usr/bin/busybox").read_bytes()
+    busybox = image.busybox.read_bytes()
     initrd.write_bytes(
         cpio.archive(
             [

@@ -313,3 +313,33 @@ def test_no_memory_left_is_one_sentence(
     assert (code, out) == (1, "")
     assert "tare ran out of memory; end other programs" in err
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (
+            subprocess.TimeoutExpired(["mmdebstrap", "--version"], 10.0),
+            "tare: mmdebstrap --version did not end within 10 s; ",
+        ),
+        (subprocess.CalledProcessError(2, ["umount", "/x"]), "tare: umount /x ended with 2; "),
+        (
+            OSError(28, "No space left on device", "/run/x"),
+            "tare: /run/x: No space left on device; ",
+        ),
+    ],
+)
+def test_what_nobody_expected_of_the_host_is_a_sentence(
+    tare: Tare, monkeypatch: pytest.MonkeyPatch, error: Exception, said: str
+) -> None:
+    def fail(**_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("tare.doctor.render.doctor_command", fail)
+    code, out, err = tare("doctor")
+    assert (code, out) == (1, "")
+    assert err.startswith(said)
+    assert err.count("\n") == 1
+    monkeypatch.setenv("TARE_DEBUG", "1")
+    with pytest.raises(type(error)):
+        cli.main(["doctor"])

@@ -10,13 +10,30 @@ import msgspec
 import pytest
 from rich.console import Console
 
+from benchmarks.campaign import config
 from benchmarks.host import fingerprint
+from benchmarks.results import runfolder
+from benchmarks.session import trial
+from benchmarks.session.trial import Trial
 from tare import doctor
-from tare.doctor import Check, Diagnosis, State, abilities, disturbances, render
+from tare.doctor import (
+    Check,
+    Diagnosis,
+    State,
+    abilities,
+    accelerators,
+    cpu,
+    disturbances,
+    render,
+)
+from tare.doctor import diagnosis as diagnosing
+from tare.doctor.gates import gates
 from tare.errors import ExitCode
+from tests.framework.posed_hosts import pose, write
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 
 def check(identifier: str, state: State = State.OK, **more: Any) -> Check:
@@ -29,7 +46,26 @@ ALL_WELL = {name: check(name) for name in NEEDED}
 
 
 def test_where_all_is_well_everything_can_run() -> None:
-    assert doctor.decide(ALL_WELL) == {"native": True, "container": True, "vm": True}
+    assert doctor.decide(ALL_WELL, {}) == {"native": True, "container": True, "vm": True}
+
+
+def test_what_was_started_can_run_whatever_the_checks_say() -> None:
+    started = {name: Trial(started=True) for name in ("native", "container", "vm")}
+    failing = {name: check(name, State.FAIL) for name in ("namespaces", "libvirt", "seccomp")}
+    assert set(doctor.decide(ALL_WELL | failing, started).values()) == {True}
+
+
+def test_what_could_not_be_started_cannot_run_whatever_the_checks_say() -> None:
+    refused = "the sandbox 'container' cannot be had here: the spawner cannot start: pivot_root"
+    found = doctor.decide(ALL_WELL, {"container": Trial(refused=refused)})
+    assert found == {"native": True, "container": refused, "vm": True}
+
+
+def test_without_an_image_and_means_to_build_one_nothing_runs() -> None:
+    started = {"container": Trial(started=True)}
+    lacking = {"image": check("image", State.FAIL, found="none, and no mmdebstrap")}
+    found = doctor.decide(ALL_WELL | lacking, started)
+    assert found["container"] == "IMAGE: none, and no mmdebstrap"
 
 
 @pytest.mark.parametrize(
@@ -43,20 +79,38 @@ def test_where_all_is_well_everything_can_run() -> None:
         ("image", {"native", "container", "vm"}),
     ],
 )
-def test_what_is_missing_stops_what_needs_it(failing: str, stopped: set[str]) -> None:
-    found = doctor.decide(ALL_WELL | {failing: check(failing, State.FAIL, found="gone")})
+def test_where_nothing_could_be_started_the_checks_decide(failing: str, stopped: set[str]) -> None:
+    found = doctor.decide(ALL_WELL | {failing: check(failing, State.FAIL, found="gone")}, {})
     assert {name for name, answer in found.items() if answer is not True} == stopped
     assert {found[name] for name in stopped} == {f"{failing.upper()}: gone"}
 
 
 def test_a_warning_stops_nothing() -> None:
-    found = doctor.decide(ALL_WELL | {"accelerator": check("accelerator", State.WARN)})
+    found = doctor.decide(ALL_WELL | {"accelerator": check("accelerator", State.WARN)}, {})
     assert found["vm"] is True
 
 
 def test_without_root_that_is_the_only_reason_named() -> None:
     failed = {name: check(name, State.FAIL, found="refused") for name in ("root", "namespaces")}
-    assert doctor.decide(ALL_WELL | failed)["native"] == "ROOT: refused"
+    assert doctor.decide(ALL_WELL | failed, {})["native"] == "ROOT: refused"
+
+
+def test_beside_a_campaign_nothing_is_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(diagnosing, "state_folder", lambda: tmp_path)
+    with runfolder.campaign_lock(tmp_path / "campaign.lock", "run folder runs/quick"):
+        trials, untried = diagnosing.try_sandboxes()
+    assert trials == {}
+    assert "another campaign is running (run folder runs/quick)" in untried
+
+
+def test_a_trial_starts_what_a_run_starts(tmp_path: Path) -> None:
+    campaign = config.load("smoke", sandboxes=("fake", "fake:broken"), workloads=("startup",))
+    found = trial.attempt(campaign, None, tmp_path)
+    assert found["fake"].started
+    assert not found["fake:broken"].started
+    assert found["fake:broken"].refused
 
 
 TRIED = dict.fromkeys(
@@ -80,8 +134,10 @@ def test_a_trial_that_did_not_run_is_no_success() -> None:
     assert abilities.seccomp({}, "libseccomp.so.2").state is State.FAIL
 
 
-def accelerator(name: str, verdict: str, ratio: float | None = None) -> SimpleNamespace:
-    return SimpleNamespace(name=name, verdict=verdict, ratio=ratio, reason="because")
+def accelerator(
+    name: str, verdict: str, ratio: float | None = None, remedy: str | None = None
+) -> SimpleNamespace:
+    return SimpleNamespace(name=name, verdict=verdict, ratio=ratio, reason="because", remedy=remedy)
 
 
 @pytest.mark.parametrize(
@@ -93,7 +149,52 @@ def accelerator(name: str, verdict: str, ratio: float | None = None) -> SimpleNa
     ],
 )
 def test_an_accelerator_is_judged_by_its_speed(audited: list[Any], state: State) -> None:
-    assert abilities.judge_accelerators(audited, "counted").state is state
+    assert accelerators.judge(audited).state is state
+
+
+KVM_FAILS: list[Any] = [accelerator("kvm", "unusable"), accelerator("tcg", "emulates", 0.1)]
+KVM_WORKS: list[Any] = [accelerator("kvm", "accelerates", 0.9)]
+
+
+@pytest.mark.parametrize(
+    ("host", "there", "said"),
+    [
+        ("privileged-container", ["dev/kvm", "sys/module/kvm_pvm/x"], "CONFIG_PVM_GUEST"),
+        ("azure-runner", ["dev/kvm", "sys/module/kvm_amd/x"], "nested in hyperv"),
+        ("bare-metal", [], "modprobe kvm_intel"),
+        ("graviton", [], "use a metal instance"),
+    ],
+)
+def test_what_to_do_for_a_kvm_depends_on_the_host(
+    host: str, there: list[str], said: str, tmp_path: Path
+) -> None:
+    root = pose(host, tmp_path)
+    for path in there:
+        write(root, path, "")
+    found = accelerators.judge(KVM_FAILS, root)
+    assert found.state is State.WARN
+    assert said in (found.advice or "")
+
+
+def test_a_guest_without_virtualization_is_told_where_to_ask(tmp_path: Path) -> None:
+    root = pose("azure-runner", tmp_path)
+    cpuinfo = root / "proc/cpuinfo"
+    cpuinfo.write_text(cpuinfo.read_text().replace(" svm", ""))
+    said = accelerators.remedy(root)
+    assert said.startswith("this host is a guest of hyperv that is given no virtualization")
+
+
+def test_a_nested_kvm_that_works_is_named(tmp_path: Path) -> None:
+    inside = accelerators.judge(KVM_WORKS, pose("azure-runner", tmp_path / "inside"))
+    assert "nested: this host is itself a guest of hyperv" in inside.found
+    assert "nested" not in accelerators.judge(KVM_WORKS, pose("laptop", tmp_path / "own")).found
+
+
+def test_the_advice_on_an_accelerator_is_for_its_own_cause() -> None:
+    refused = accelerator("kvm", "unusable", remedy="join the group kvm")
+    for translation in (accelerator("tcg", "emulates", 0.1), accelerator("tcg", "unusable")):
+        found = accelerators.judge([refused, translation])
+        assert "join the group kvm" in (found.advice or "")
 
 
 def test_missing_programs_are_failures_with_advice() -> None:
@@ -104,7 +205,7 @@ def test_missing_programs_are_failures_with_advice() -> None:
 
 def test_an_architecture_without_vms_is_said_to_be_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("platform.machine", lambda: "riscv64")
-    for found in (abilities.qemu(None), abilities.accelerator()):
+    for found in (abilities.qemu(None), accelerators.accelerator()[0]):
         assert found.state is State.FAIL
         assert "VMs are driven on x86-64 and arm64, not on riscv64" in found.found
 
@@ -123,12 +224,18 @@ def test_missing_root_is_a_failure() -> None:
 @pytest.mark.parametrize(
     ("judge", "facts", "state"),
     [
-        (disturbances.governor, {"governor": "performance"}, State.OK),
-        (disturbances.governor, {"governor": "powersave"}, State.WARN),
-        (disturbances.governor, {"governor": None}, State.INFO),
-        (disturbances.turbo, {"turbo": True}, State.WARN),
-        (disturbances.smt, {"smt": True}, State.WARN),
-        (disturbances.smt, {"smt": False}, State.OK),
+        (cpu.governor, {"governor": "performance"}, State.OK),
+        (cpu.governor, {"governor": "powersave"}, State.WARN),
+        (cpu.governor, {"governor": None}, State.INFO),
+        (cpu.preference, {"epp": "power", "platform_profile": None}, State.WARN),
+        (cpu.preference, {"epp": "performance", "platform_profile": None}, State.OK),
+        (cpu.preference, {"epp": None, "platform_profile": "balanced"}, State.WARN),
+        (cpu.preference, {"epp": None, "platform_profile": None}, State.INFO),
+        (cpu.supply, {"power": "battery"}, State.WARN),
+        (cpu.supply, {"power": None}, State.INFO),
+        (cpu.turbo, {"turbo": True}, State.WARN),
+        (cpu.smt, {"smt": True}, State.WARN),
+        (cpu.smt, {"smt": False}, State.OK),
         (disturbances.ksm, {"ksm": True}, State.WARN),
         (disturbances.thp, {"thp": "always"}, State.WARN),
         (disturbances.swap, {"swap_total_bytes": 1 << 30, "swap_free_bytes": 0}, State.WARN),
@@ -158,6 +265,7 @@ QUIET = fingerprint.Conditions(
     frequency_hz=None,
 )
 LATER = msgspec.structs.replace(QUIET, at_ns=300_000_000, cpu_ticks=1060)
+COOL = msgspec.structs.replace(LATER, throttles=0, hot=False)
 
 
 def test_a_quiet_host_is_found_quiet() -> None:
@@ -166,6 +274,7 @@ def test_a_quiet_host_is_found_quiet() -> None:
         disturbances.load(QUIET),
         disturbances.pressure(QUIET, LATER),
         disturbances.memory(LATER),
+        cpu.throttling(msgspec.structs.replace(QUIET, throttles=0), COOL),
     ]
     assert {entry.state for entry in found} == {State.OK}
 
@@ -177,6 +286,15 @@ def test_a_busy_host_is_found_busy() -> None:
     assert disturbances.load(msgspec.structs.replace(QUIET, load1=3.0)).state is State.WARN
     small = msgspec.structs.replace(LATER, mem_available_bytes=200 << 20)
     assert disturbances.memory(small).state is State.WARN
+    for hot in ({"hot": True}, {"throttles": 1}):
+        found = cpu.throttling(COOL, msgspec.structs.replace(COOL, **hot))
+        assert found.state is State.WARN
+
+
+def test_a_laptop_s_processors_are_told_by_kind(tmp_path: Path) -> None:
+    laptop = fingerprint.fingerprint(pose("laptop", tmp_path))["identity"]
+    found = cpu.processors(laptop)
+    assert found.found.endswith("i7-1360P; of 2 kinds: 8 and 8, the fastest first")
 
 
 def shown(diagnosis: Diagnosis, *, width: int = 80, color: bool = False) -> str:
@@ -233,3 +351,43 @@ def test_the_exit_code_says_whether_anything_can_run(
     printed = msgspec.json.decode(capsys.readouterr().out)
     assert printed["can_run"] == {"native": native}
     assert printed["checks"][0]["how"] == "looked"
+
+
+def test_a_runner_with_a_working_kvm_gates_all_three() -> None:
+    found = Diagnosis(
+        checks=(),
+        can_run=dict.fromkeys(("native", "container", "vm"), True),
+        ok=True,
+        accelerator="kvm",
+        accelerates=True,
+    )
+    assert gates(found) == (
+        [
+            "start: yes, native, container, vm (vm under kvm)",
+            "throughput: yes, native, container, vm (vm under kvm)",
+            "isolation: yes, native, container, vm (vm under kvm)",
+        ],
+        True,
+    )
+
+
+def test_an_emulated_guest_gates_no_throughput() -> None:
+    busy = check("load", State.WARN, title="load")
+    found = msgspec.structs.replace(
+        diagnosis(busy, container=True, vm=True), accelerator="tcg", accelerates=False
+    )
+    lines, each = gates(found)
+    assert each
+    assert lines[1].startswith(
+        "throughput: in part, native, container; not vm: its CPU is emulated (tcg)"
+    )
+    assert lines[0].endswith("many comparisons will not decide, for load")
+    assert "load" not in lines[2]
+
+
+def test_a_runner_that_can_start_nothing_is_no_gate() -> None:
+    found = Diagnosis(checks=(), can_run={"native": "not root"}, ok=False)
+    lines, each = gates(found)
+    assert lines[0] == "start: no; not native: not root"
+    assert not each
+    assert len(lines) == 3

@@ -35,9 +35,9 @@ def shell(line: str, cwd: Path, **environment: str) -> subprocess.CompletedProce
         (
             "tare report RUN --format csv >/dev/full",
             1,
-            "No space left on device; part of it is lost",
+            "No space left on device; part of it",
         ),
-        ("tare compare RUN RUN >/dev/full", 1, "No space left on device; part of it is lost"),
+        ("tare compare RUN RUN >/dev/full", 1, "No space left on device; part of it"),
         ("tare list >/dev/full", 1, "cannot write to standard output: No space left on device"),
         ("tare report RUN --format csv >&-", 1, "cannot write to standard output: Bad file descr"),
         ("tare report RUN --format csv | true; exit ${PIPESTATUS[0]}", 1, ""),

@@ -6,13 +6,8 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from vmdriver import MICRO, PROFILES, PROFILES_OF, STOCK, STOCK_UEFI, TUNED, VmConfig, diff
-from vmdriver.host.hugepages import fits_huge_pages
-from vmdriver.host.numa import cpu_list, nodes_of
 from vmdriver.libvirt.devices_xml import PORTS, SERIAL
 from vmdriver.libvirt.domain_xml import domain_xml
-
-MEMINFO = "MemTotal: 1000000 kB\nHugePages_Free:     128\nHugepagesize:       2048 kB\n"
-MOUNTS = "proc /proc proc rw 0 0\nhugetlbfs /dev/hugepages hugetlbfs rw 0 0\n"
 
 
 def parsed(profile: str) -> ET.Element:
@@ -55,36 +50,3 @@ def test_a_host_without_qboot_gets_seabios(monkeypatch: pytest.MonkeyPatch) -> N
     config = VmConfig("one", Path("/k"), Path("/i"), Path("/d"), architecture="x86_64")
     assert config.resolved_profile().firmware == "seabios"
     assert parsed("tuned").find("os/loader") is None
-
-
-@pytest.mark.parametrize(
-    ("memory_mib", "meminfo", "mounts", "fits"),
-    [
-        (256, MEMINFO, MOUNTS, True),
-        (257, MEMINFO, MOUNTS, False),
-        (258, MEMINFO, MOUNTS, False),
-        (255, MEMINFO, MOUNTS, False),
-        (256, MEMINFO, "", False),
-        (256, "MemTotal: 1 kB\n", MOUNTS, False),
-    ],
-)
-def test_huge_pages_are_used_where_enough_are_free(
-    memory_mib: int, meminfo: str, mounts: str, *, fits: bool
-) -> None:
-    assert fits_huge_pages(memory_mib, meminfo, mounts) == fits
-
-
-def test_guest_ram_is_bound_to_the_nodes_of_its_cpus(tmp_path: Path) -> None:
-    for node, cpus in enumerate(("0-3,8", "4-7", "")):
-        (tmp_path / f"node{node}").mkdir()
-        (tmp_path / f"node{node}" / "cpulist").write_text(f"{cpus}\n")
-    (tmp_path / "possible").touch()
-    assert nodes_of({8}, tmp_path) == (0,)
-    assert nodes_of({3, 4}, tmp_path) == (0, 1)
-    assert cpu_list("0-3,8") == [0, 1, 2, 3, 8]
-
-
-def test_one_node_leaves_nothing_to_bind_to(tmp_path: Path) -> None:
-    (tmp_path / "node0").mkdir()
-    (tmp_path / "node0" / "cpulist").write_text("0-1\n")
-    assert nodes_of({0}, tmp_path) == ()

@@ -48,7 +48,13 @@ def container(setting: Setting) -> Iterator[ContainerSandbox]:
         yield box  # type: ignore[misc]
 
 
-@pytest.mark.parametrize("name", ["native", "oci:runc"])
+WITH_RUNC = pytest.mark.skipif(
+    shutil.which("runc", path=f"{os.environ['PATH']}:/usr/sbin") is None,
+    reason="runc is not installed",
+)
+
+
+@pytest.mark.parametrize("name", ["native", pytest.param("oci:runc", marks=WITH_RUNC)])
 def test_four_at_once_all_start_and_leave_nothing(name: str, setting: Setting) -> None:
     with open_sandbox(name, setting) as box:
         found = burst.measure(box, 4)
@@ -88,6 +94,7 @@ def test_memory_goes_down_until_the_kernel_kills(container: ContainerSandbox) ->
     assert container.leftovers() == []
 
 
+@WITH_RUNC
 def test_other_runtimes_take_another_memory_too(setting: Setting) -> None:
     with open_sandbox("oci:runc", setting) as box:
         oci: OciSandbox = box  # type: ignore[assignment]

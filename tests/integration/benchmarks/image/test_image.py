@@ -68,12 +68,20 @@ def test_second_build_takes_the_cached_image(image: Image) -> None:
     assert said == []
 
 
-def test_image_in_use_is_not_removed(image: Image, tmp_path: Path) -> None:
+@pytest.mark.parametrize("linked", [False, True])
+def test_image_in_use_is_not_removed(image: Image, tmp_path: Path, *, linked: bool) -> None:
     """An overlay in a mount namespace of its own, as a container has it."""
+    cache = image.folder.parents[1]
+    if linked:
+        cache = tmp_path / "link"
+        cache.symlink_to(image.folder.parents[1])
+    root = cache / "images" / image.folder.name / "tree"
+    own = tmp_path / "own"
+    own.mkdir()
     script = (
-        f"mount -t tmpfs none {tmp_path} && mkdir {tmp_path}/u {tmp_path}/w {tmp_path}/m && "
-        f"mount -t overlay none {tmp_path}/m "
-        f"-o lowerdir={image.root},upperdir={tmp_path}/u,workdir={tmp_path}/w && echo ready && cat"
+        f"mount -t tmpfs none {own} && mkdir {own}/u {own}/w {own}/m && "
+        f"mount -t overlay none {own}/m "
+        f"-o lowerdir={root},upperdir={own}/u,workdir={own}/w && echo ready && cat"
     )
     with subprocess.Popen(
         [*PRIVATE_MOUNTS, "sh", "-c", script],
@@ -84,7 +92,7 @@ def test_image_in_use_is_not_removed(image: Image, tmp_path: Path) -> None:
         assert user.stdout
         assert user.stdout.readline() == "ready\n"
         with pytest.raises(ImageInUseError, match="is in use"):
-            store.remove(image.digest)
+            store.remove(image.digest, cache)
         assert user.stdin
         user.stdin.close()
     assert store.find(image.digest) == image
@@ -164,6 +172,45 @@ print(sorted(path.name for path in Path("{tmp_path}/images").iterdir()))
     said, left = done.stdout.splitlines()
     assert said.startswith("DiskFullError image build failed while making the tree: the disk is")
     assert left == "['.lock']"
+
+
+def test_a_build_leaves_the_host_s_mounts_as_they_were(tmp_path: Path) -> None:
+    """On a shared root, with an mmdebstrap that does to it what the real one does."""
+    stand_in = tmp_path / "mmdebstrap"
+    stand_in.write_text(
+        '#!/bin/sh\n[ "$1" = --version ] && exit 0\n'
+        f"mount --make-rprivate / && mount -t tmpfs none {tmp_path}\n"
+        "[ $? = 0 ] && echo E: as told >&2\nexit 1\n"
+    )
+    stand_in.chmod(0o755)
+    script = f"""
+import sys
+from pathlib import Path
+from benchmarks.image import tree
+from benchmarks.image.errors import ToolFailedError
+from benchmarks.image.sources import Host, Source
+def table():
+    return [line.split(" - ")[0].split(" ", 3)[3] for line in open("/proc/self/mountinfo")]
+before = table()
+try:
+    tree.bootstrap(Path("{tmp_path}/tree"), Host("debian", "trixie"),
+        (Source(("http://m",), ("trixie",), ("main",), "k"),), log=Path("{tmp_path}/log"))
+except ToolFailedError as error:
+    print(error)
+print(any("shared:" in line for line in before), table() == before)
+"""
+    done = subprocess.run(
+        ["unshare", "--mount", "--propagation", "unchanged", "sh", "-c",
+         'mount --make-rshared / 2>/dev/null || exit 77; exec "$@"', "sh",
+         sys.executable, "-c", script],
+        capture_output=True, text=True, check=False, timeout=60,
+        env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"},
+    )  # fmt: skip
+    if done.returncode == 77:
+        pytest.skip("here / is no mount point, and has no propagation")
+    said, told = done.stdout.splitlines()
+    assert "E: as told" in said, done.stderr
+    assert told == "True True"
 
 
 def _only_mirror(address: str, monkeypatch: pytest.MonkeyPatch) -> None:

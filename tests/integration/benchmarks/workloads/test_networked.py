@@ -36,6 +36,7 @@ RESOURCES = Resources(cpus=1, cpuset=(CPU,), memory_bytes=512 << 20)
 HARNESS = """
 import sys
 from pathlib import Path
+from benchmarks import image
 from benchmarks.campaign import config as campaign
 from benchmarks.session.measure import measure
 
@@ -54,6 +55,7 @@ folder = Path(sys.argv[1])
 measure(
     wanted,
     folder / "run",
+    image=image.build(),
     state=folder / "state",
     tare_version="test",
     observer=Silent(),

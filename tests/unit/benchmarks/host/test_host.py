@@ -177,6 +177,7 @@ def test_heat_and_merged_pages_are_read(tmp_path: Path) -> None:
             f"{zone}/trip_point_0_temp": "100000\n",
             f"{zone}/trip_point_1_type": "passive\n",
             f"{zone}/trip_point_1_temp": "85000\n",
+            f"{zone}/cdev0_trip_point": "1\n",
         },
     )
     found = fingerprint.conditions(tmp_path)

@@ -24,8 +24,9 @@ from benchmarks.image.errors import (
     WrongHostError,
 )
 from benchmarks.image.sources import Host, Source
+from tests.unit.benchmarks.image import stand_ins
+from tests.unit.benchmarks.image.stand_ins import write
 
-FAKES = ("apt-get", "apt-cache", "apt-config", "dpkg-deb", "depmod", "mkfs.erofs", "mmdebstrap")
 SOURCE = Source(("http://mirror.example",), ("trixie",), ("main",), "/debian-archive-keyring")
 
 
@@ -33,21 +34,12 @@ SOURCE = Source(("http://mirror.example",), ("trixie",), ("main",), "/debian-arc
 def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A PATH of programs that succeed at nothing; the enclosure is left out (it needs root)."""
     folder = tmp_path / "bin"
-    folder.mkdir()
-    for name in FAKES:
-        write(folder / name, "exit 0")
-    write(folder / "setpriv", 'while [ "$1" != -- ]; do shift; done; shift; exec "$@"')
-    write(folder / "unshare", 'while [ "$1" != -- ]; do shift; done; shift; exec "$@"')
+    stand_ins.programs(folder)
     monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setattr(builder, "read_host", lambda: Host("debian", "trixie"))
     monkeypatch.setattr(builder, "read_sources", lambda _: (SOURCE,))
     return folder
-
-
-def write(path: Path, script: str) -> None:
-    path.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
-    path.chmod(0o755)
 
 
 def fail_with(folder: Path, program: str, text: str) -> None:
@@ -78,6 +70,11 @@ def left_in(cache: Path) -> list[Path]:
             "a mirror lacks what was asked for",
         ),
         ("E: 404  Not Found [IP: 1.2.3.4 80]", MirrorMissingError, "a mirror lacks"),
+        (
+            "unshare: unshare failed: Operation not permitted",
+            ToolFailedError,
+            "may make no namespaces",
+        ),
         ("E: chroot went up in smoke", ToolFailedError, "with status 25: E: chroot went up"),
     ],
 )
@@ -225,3 +222,31 @@ def test_unknown_os_error_names_the_path() -> None:
     error = tools.explain_os_error("writing", PermissionError(errno.EACCES, "Denied", "/x"))
     assert str(error) == "image build failed while writing on /x: Denied"
     assert store.PARTIAL.startswith(".")
+
+
+def test_a_host_without_apt_hears_of_importing(
+    programs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("mmdebstrap", "apt-get"):
+        (programs / name).unlink()
+    monkeypatch.setenv("PATH", str(programs))
+    with pytest.raises(MissingToolError, match=r"mmdebstrap, apt-get not found; .* tare image imp"):
+        build(tmp_path)
+
+
+def test_under_sudo_an_unreachable_mirror_is_told_with_the_proxy(
+    programs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
+        monkeypatch.delenv(name)
+    fail_with(programs, "mmdebstrap", "E: Could not connect to m:80")
+    with pytest.raises(NetworkDownError) as without:
+        build(tmp_path)
+    assert "preserve-env" not in str(without.value)
+    monkeypatch.setenv("SUDO_USER", "somebody")
+    with pytest.raises(NetworkDownError, match=r"sudo --preserve-env=http_proxy,https_proxy"):
+        build(tmp_path)
+    monkeypatch.setenv("https_proxy", "http://proxy:3128")
+    with pytest.raises(NetworkDownError) as told:
+        build(tmp_path)
+    assert "preserve-env" not in str(told.value)

@@ -1,4 +1,4 @@
-"""The host's own kernel, taken where it can be a guest's."""
+"""Kernels that lie on the host: its own, and one that is named."""
 
 import os
 import shutil
@@ -7,50 +7,35 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.image import builder, own_kernel
-from benchmarks.image.sources import Host
+from benchmarks.image import own_kernel
+from benchmarks.image.errors import BadKernelError
+from tests.unit.benchmarks.image.stand_ins import PVH, elf, plant_kernel, programs
 
 RELEASE = os.uname().release
-
-
-def elf(*, note: bytes) -> bytes:
-    header = bytearray(64)
-    header[:5] = b"\x7fELF\x02"
-    struct.pack_into("<Q", header, 0x20, 64)
-    struct.pack_into("<H", header, 0x38, 2)
-    segments = struct.pack("<IIQQQQQQ", 1, 5, 176, 1 << 24, 1 << 24, 4, 4, 4096)
-    segments += struct.pack("<IIQQQQQQ", 4, 4, 180, 0, 0, len(note), len(note), 4)
-    return bytes(header) + segments + b"text" + note
-
-
-PVH = struct.pack("<III", 4, 4, 18) + b"Xen\0" + struct.pack("<I", 1 << 24)
 
 
 @pytest.fixture
 def host(tmp_path: Path) -> Path:
     """A host that keeps its kernel where Debian does."""
-    root = tmp_path / "host"
-    modules = root / "usr" / "lib" / "modules" / RELEASE
-    modules.mkdir(parents=True)
-    names = ("virtio_pci", "virtio_console", "virtio_blk", "erofs", "overlay")
-    (modules / "modules.builtin").write_text("".join(f"kernel/{name}.ko\n" for name in names))
-    (root / "boot").mkdir()
-    (root / "boot" / f"vmlinuz-{RELEASE}").write_bytes(elf(note=PVH))
-    (root / "boot" / f"config-{RELEASE}").write_text("CONFIG_PVH=y\n")
-    return root
+    plant_kernel(tmp_path / "host", RELEASE)
+    return tmp_path / "host"
 
 
-def test_it_is_found_and_copied_as_a_package_would_lie(host: Path, tmp_path: Path) -> None:
+def test_it_is_found_and_copied_as_a_package_would_lie(
+    host: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    programs(tmp_path / "bin")
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin:/usr/bin:/bin")
     own = own_kernel.find(host)
     assert own is not None
     assert own_kernel.why_not(own) is None
     folder = tmp_path / "kernel"
-    folder.mkdir()
     made = own_kernel.copy(own, folder, log=tmp_path / "log")
     assert (made.package, made.release) == ("the host's own", RELEASE)
     assert (folder / "boot" / f"vmlinuz-{RELEASE}").read_bytes() == elf(note=PVH)
     assert (folder / "boot" / f"config-{RELEASE}").is_file()
     assert (folder / "lib" / "modules" / RELEASE / "modules.builtin").is_file()
+    assert not (folder / "lib" / "modules" / RELEASE / "build").is_symlink()
 
 
 def test_a_host_without_a_file_of_it_has_none(host: Path) -> None:
@@ -67,12 +52,39 @@ def test_one_that_cannot_be_a_guest_s_says_why(host: Path) -> None:
     assert "the kernel module virtio_console is neither" in (own_kernel.why_not(own) or "")
 
 
-def test_another_kernel_of_the_host_makes_another_image(
-    host: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    debian = Host("debian", "trixie")
-    monkeypatch.setattr("benchmarks.image.own_kernel.find", lambda: None)
-    without = builder.recipe_of(debian, ())
-    found = own_kernel.OwnKernel(RELEASE, "#1", host / "boot", host)
-    monkeypatch.setattr("benchmarks.image.own_kernel.find", lambda: found)
-    assert builder.recipe_of(debian, ()) != without
+def test_fedora_and_arch_keep_it_beside_its_modules(host: Path) -> None:
+    modules = host / "usr" / "lib" / "modules" / RELEASE
+    (host / "boot" / f"vmlinuz-{RELEASE}").rename(modules / "vmlinuz")
+    own = own_kernel.find(host)
+    assert own is not None
+    assert own.image == modules / "vmlinuz"
+
+
+def test_one_that_is_named_brings_its_modules_or_finds_them(host: Path, tmp_path: Path) -> None:
+    kernel = host / "boot" / f"vmlinuz-{RELEASE}"
+    modules = host / "usr" / "lib" / "modules" / RELEASE
+    assert own_kernel.given(kernel, modules).release == RELEASE
+    assert own_kernel.given(kernel, root=host).modules == modules
+    with pytest.raises(BadKernelError, match=r"has no modules at .*; name its .* with --modules"):
+        own_kernel.given(kernel, root=tmp_path)
+
+
+def test_one_that_is_named_must_be_a_guest_s(host: Path, tmp_path: Path) -> None:
+    text = tmp_path / "vmlinuz-6.1"
+    text.write_text("no kernel")
+    modules = host / "usr" / "lib" / "modules" / RELEASE
+    with pytest.raises(BadKernelError, match="cannot be a guest's"):
+        own_kernel.given(text, modules)
+    with pytest.raises(BadKernelError, match="cannot read the kernel"):
+        own_kernel.given(tmp_path / "nowhere", modules)
+
+
+def test_a_bzimage_says_its_own_release(host: Path, tmp_path: Path) -> None:
+    image = bytearray(0x400)
+    image[0x202:0x206] = b"HdrS"
+    struct.pack_into("<H", image, 0x20E, 0x100)
+    image[0x300:0x31C] = b"6.1.0-test (me@here) #1 SMP\0"
+    path = tmp_path / "kernel"
+    path.write_bytes(image)
+    with pytest.raises(BadKernelError, match=r"modules at .*/lib/modules/6\.1\.0-test;"):
+        own_kernel.given(path, root=host)

@@ -83,6 +83,52 @@ def test_no_usable_source_is_one_sentence(tmp_path: Path) -> None:
         read_sources(TRIXIE, etc)
 
 
+def test_a_company_s_mirrors_are_taken_with_their_key(tmp_path: Path) -> None:
+    """Both formats; the key goes to mmdebstrap as the source names it."""
+    key = "/etc/apt/keyrings/company.gpg"
+    ours = DEBIAN.replace("/usr/share/keyrings/debian-archive-keyring.gpg", key)
+    line = f"deb [signed-by={key}] http://mirror.company/debian trixie-updates main\n"
+    etc = etc_with(tmp_path, debian__sources=ours, more__list=line)
+    sources = read_sources(TRIXIE, etc)
+    assert len(sources) == 3
+    assert all(f"Signed-By: {key}\n" in source.stanza() for source in sources)
+
+
+def test_a_list_of_mirrors_stays_one(tmp_path: Path) -> None:
+    listed = DEBIAN.replace("http://mirror.example/debian", "mirror+file:/etc/apt/mirrors.list")
+    main, _ = read_sources(TRIXIE, etc_with(tmp_path, debian__sources=listed))
+    assert main.uris == ("mirror+file:/etc/apt/mirrors.list",)
+
+
+@pytest.mark.parametrize(
+    ("suites", "taken"),
+    [("sid", ("sid",)), ("unstable", ("unstable",)), ("testing testing-updates", None)],
+)
+def test_hosts_without_a_release(
+    tmp_path: Path, suites: str, taken: tuple[str, ...] | None
+) -> None:
+    text = DEBIAN.split("\n\n", maxsplit=1)[0].replace(
+        "trixie trixie-updates trixie-backports", suites
+    )
+    (source,) = read_sources(Host("debian", "forky"), etc_with(tmp_path, debian__sources=text))
+    assert source.suites == (taken or tuple(suites.split()))
+
+
+def test_a_release_s_own_suites_go_before_those_without_one(tmp_path: Path) -> None:
+    both = f"{DEBIAN}\n{DEBIAN.replace('trixie', 'sid')}"
+    sources = read_sources(TRIXIE, etc_with(tmp_path, debian__sources=both))
+    assert {suite for source in sources for suite in source.suites} == {
+        "trixie",
+        "trixie-updates",
+        "trixie-security",
+    }
+
+
+def test_a_host_without_apt_hears_of_importing(tmp_path: Path) -> None:
+    with pytest.raises(NoSourcesError, match=r"fedora has no apt .* tare image import here"):
+        read_sources(Host("fedora", ""), tmp_path)
+
+
 def test_host_is_read_from_os_release(tmp_path: Path) -> None:
     (tmp_path / "os-release").write_text('ID=ubuntu\nVERSION_CODENAME="noble"\n', encoding="utf-8")
     assert read_host(tmp_path) == Host("ubuntu", "noble")

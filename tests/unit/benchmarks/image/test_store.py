@@ -12,6 +12,7 @@ from benchmarks.image import Image, Manifest, store
 from benchmarks.image.digest import tree_digest
 from benchmarks.image.disposal import mentions
 from benchmarks.image.errors import AmbiguousImageError, ImageDamagedError, UnknownImageError
+from benchmarks.image.model import SCHEMA
 
 
 def put(cache: Path, content: str, *, year: int = 2026) -> Image:
@@ -19,16 +20,12 @@ def put(cache: Path, content: str, *, year: int = 2026) -> Image:
     root.mkdir(parents=True)
     (root / "file").write_text(content, encoding="utf-8")
     manifest = Manifest(
-        schema=1,
+        schema=SCHEMA,
         digest=tree_digest(root),
         recipe="recipe",
         distribution="debian",
         suite="trixie",
         packages={"sysbench": "1.0"},
-        kernel_release="6.12",
-        kernel_package="linux-image",
-        kernel_version="6.12-1",
-        boot_key="",
         tree_bytes=4,
         block_bytes=4096,
         built_at=datetime(year, 1, 1, tzinfo=UTC),

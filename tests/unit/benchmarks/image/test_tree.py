@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+import pytest
+
 from benchmarks.image import tree
 
 STATUS = """\
@@ -57,3 +59,20 @@ def test_size_counts_a_file_of_two_names_once(tmp_path: Path) -> None:
     (tmp_path / "b").hardlink_to(tmp_path / "a")
     (tmp_path / "c").symlink_to("a")
     assert tree.measure(tmp_path) == 100
+
+
+def test_how_apt_reaches_its_mirrors_is_brought_along(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dump = """\
+Acquire::http::Proxy "http://proxy:3128";
+Acquire::http::Proxy::mirror.company "DIRECT";
+Acquire::https::CAInfo "/etc/ssl/company.pem";
+Acquire::https::SslCert "/etc/ssl/host.pem";
+Acquire::http::Proxy-Auto-Detect "/usr/bin/auto-apt-proxy";
+APT::Install-Recommends "true";
+Acquire::Languages "none";
+"""
+    monkeypatch.setattr("benchmarks.image.tools.run", lambda *_, **__: dump)
+    options = tree._apt_options(tmp_path)
+    assert [line + ";" for line in options if "Dir::" not in line] == dump.splitlines()[:5]

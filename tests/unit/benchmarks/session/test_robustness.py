@@ -35,7 +35,7 @@ def killing(descriptor, data, place):
         os.kill(os.getpid(), signal.SIGKILL)
     return write(descriptor, data, place)
 journal.os.pwrite = killing
-measure(fake_campaign(), out, state=state, tare_version="0", observer=Silent())
+measure(fake_campaign(), out, image=None, state=state, tare_version="0", observer=Silent())
 """
 
 

@@ -13,7 +13,15 @@ from hypothesis import strategies as st
 from runtime.errors import ContainerError
 from runtime.network import AddressError, Bridge, NetworkError, nat, nftables
 from runtime.network.addresses import POOL, Allocator, Taken, candidates, conflict
-from runtime.network.names import bridge, check_interface, claim, inside_mac, outside_mac, veth
+from runtime.network.names import (
+    bridge,
+    check_interface,
+    claim,
+    first_mac,
+    inside_mac,
+    outside_mac,
+    veth,
+)
 from runtime.network.notes import notes, shortfalls
 from runtime.network.survey import Survey, Uplink
 
@@ -189,3 +197,42 @@ def test_nothing_heavy_is_read_before_a_bridge_is_asked_for() -> None:
     code = "import sys, runtime.network as n; n.Network; print('pyroute2' in sys.modules)"
     told = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert told.stdout == "False\n"
+
+
+def chain(family: str, table: str, name: str, **more: str) -> dict[str, str]:
+    return {"family": family, "table": table, "name": name, **more}
+
+
+@pytest.mark.parametrize(
+    ("chains", "said"),
+    [
+        ([], None),
+        ([("ip", "filter", "FORWARD", "accept")], None),
+        ([("ip", "filter", "FORWARD", "drop")], "iptables -I FORWARD -i tr+ -j ACCEPT"),
+        (
+            [("ip", "filter", "FORWARD", "drop"), ("ip", "filter", "DOCKER-USER", "")],
+            "iptables -I DOCKER-USER -i tr+ -j ACCEPT",
+        ),
+        ([("inet", "firewalld", "filter_FORWARD", "accept")], "firewall-cmd --zone=trusted"),
+        ([("inet", "own", "forward", "drop")], "until a rule there accepts the bridge"),
+        ([("ip6", "filter", "FORWARD", "drop")], None),
+    ],
+)
+def test_a_firewall_that_forwards_nothing_for_us_is_told_with_what_helps(
+    chains: list[tuple[str, str, str, str]], said: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed = [
+        chain(*where, **({"type": "filter", "hook": "forward", "policy": policy} if policy else {}))
+        for *where, policy in chains
+    ]
+    monkeypatch.setattr(nftables, "listed", lambda *_: listed)
+    found = nat.obstacles()
+    assert len(found) == (said is not None)
+    assert said is None or said in found[0]
+
+
+@given(engines)
+def test_a_bridge_is_born_with_a_local_unicast_address_of_its_own(engine: str) -> None:
+    mac = first_mac(bridge(engine))
+    assert int(mac[:2], 16) & 3 == 2
+    assert len(mac.split(":")) == 6

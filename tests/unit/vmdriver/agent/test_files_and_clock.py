@@ -69,10 +69,10 @@ def test_our_own_clock_is_ours() -> None:
 
 def test_both_units_of_the_fraction_are_known() -> None:
     said = b"    status:       %d (X)\n    time.tv_sec:  5\n    time.tv_usec: 7\n"
-    assert clock.told(said % 64) == 5_000_007_000
-    assert clock.told(said % (64 | 0x2000)) == 5_000_000_007
+    assert clock.parse_adjtimex(said % 64) == 5_000_007_000
+    assert clock.parse_adjtimex(said % (64 | 0x2000)) == 5_000_000_007
     with pytest.raises(VmError, match="does not tell its time"):
-        clock.told(b"adjtimex: applet not found\n")
+        clock.parse_adjtimex(b"adjtimex: applet not found\n")
 
 
 def test_a_clock_that_cannot_be_set_is_named() -> None:

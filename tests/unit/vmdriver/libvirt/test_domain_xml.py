@@ -63,6 +63,14 @@ def test_a_vcpu_has_a_cpu_of_its_own_where_it_is_pinned_and_there_are_enough(
     assert [pin.get("cpuset") for pin in pins] == cpus
 
 
+def test_vcpus_are_pinned_in_the_order_in_which_cpus_are_given_away(
+    config: VmConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vmdriver.libvirt.domain_xml.spread", lambda _cpus: (4, 0, 8))
+    pins = parsed(replace(config, cpuset={0, 4, 8}, vcpus=2)).findall("cputune/vcpupin")
+    assert [pin.get("cpuset") for pin in pins] == ["4", "0"]
+
+
 def test_a_daemon_s_qemu_keeps_its_user_and_leaves_ours_alone(config: VmConfig) -> None:
     sockets = {port: Path(f"/s/{port}") for port in (SERIAL, *PORTS)}
     label = ET.fromstring(domain_xml(config, sockets, owner=(64055, 106))).find("seclabel")
@@ -153,18 +161,23 @@ def test_uefi_has_its_code_read_only_and_variables_of_its_own(
 
 
 def test_guest_ram_lies_on_huge_pages_and_near_its_cpus_where_there_are_any(
-    config: VmConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    config: VmConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "meminfo").write_text("HugePages_Free: 128\nHugepagesize: 2048 kB\n")
-    (tmp_path / "mounts").write_text("hugetlbfs /dev/hugepages hugetlbfs rw 0 0\n")
-    monkeypatch.setattr("vmdriver.config._MEMINFO", tmp_path / "meminfo")
-    monkeypatch.setattr("vmdriver.config._MOUNTS", tmp_path / "mounts")
-    monkeypatch.setattr("vmdriver.libvirt.domain_xml.nodes_of", lambda _cpus: (0, 1))
+    asked: list[tuple[int, ...]] = []
+
+    def fit(_memory_mib: int, nodes: tuple[int, ...]) -> bool:
+        asked.append(nodes)
+        return True
+
+    monkeypatch.setattr("vmdriver.config.hugepages.fit", fit)
+    for module in ("config", "libvirt.domain_xml"):
+        monkeypatch.setattr(f"vmdriver.{module}.nodes_of", lambda _cpus: (0, 1))
     domain = parsed(config)
     assert domain.find("memoryBacking/hugepages") is not None
     nodes = domain.find("numatune/memory")
     assert nodes is not None
     assert nodes.attrib == {"mode": "strict", "nodeset": "0,1"}
+    assert set(asked) == {(0, 1)}
     plain = parsed(replace(config, profile=replace(TUNED, hugepages=False, pin=False)))
     assert plain.find("memoryBacking") is None
     assert plain.find("numatune") is None

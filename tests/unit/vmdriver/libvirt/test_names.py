@@ -41,6 +41,7 @@ def connection(daemon: Daemon) -> Connection:
     made._connection = daemon
     made.lost = None
     made.owner = None
+    made.embedded = False
     return made
 
 

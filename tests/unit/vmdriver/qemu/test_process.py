@@ -31,10 +31,10 @@ def others_child(program: str, then: str) -> Iterator[Process]:
 )
 def test_how_another_s_child_ended_is_known(program: str, words: str) -> None:
     with others_child(f"sleep 0.1; {program}", "exec sleep 60") as process:
-        assert process.status_of_a_stranger() is None
+        assert process.exit_status_of_another_child() is None
         assert process.ended(5)
         assert process.reap() is None
-        assert process.status_of_a_stranger() == words
+        assert process.exit_status_of_another_child() == words
 
 
 def test_of_a_reaped_process_nothing_wrong_is_said() -> None:
@@ -43,7 +43,7 @@ def test_of_a_reaped_process_nothing_wrong_is_said() -> None:
         while Path(f"/proc/{process.pid}").exists():
             assert time.monotonic() < until
             time.sleep(0.01)
-        assert process.status_of_a_stranger() in {None, "exit status 7"}
+        assert process.exit_status_of_another_child() in {None, "exit status 7"}
 
 
 BUSY = "while True: pass"
@@ -91,5 +91,5 @@ def test_who_waits_for_a_turn_on_a_busy_host_is_busy(monkeypatch: pytest.MonkeyP
     with others_child("exec sleep 60", "wait") as process:
         assert diagnosis.why(process).endswith("the guest waits, for its disk perhaps")
         queued = iter([0.0, 0.2])
-        monkeypatch.setattr(diagnosis, "_queued_s", lambda _pid: next(queued))
+        monkeypatch.setattr(diagnosis, "queued_s", lambda _pid: next(queued))
         assert diagnosis.why(process).endswith("a vCPU is busy")
