@@ -18,7 +18,7 @@ import numpy as np
 
 from benchmarks.errors import RunFolderError
 from benchmarks.results.journal import SampleLine, Visit
-from benchmarks.results.records import Moment, Whole, said
+from benchmarks.results.records import UNREADABLE, Moment, Whole, said
 from benchmarks.results.sample_table import Columns, Kinds, Samples, columns_of
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class _Reader:
         if length == len(piece) and all(zlib.crc32(body) == int(crc) for crc, body in found):
             try:
                 self._take_bodies([body for _, body in found])
-            except (msgspec.DecodeError, RecursionError):
+            except UNREADABLE:
                 self._take_lines(piece)
             else:
                 self._lines += len(found)
@@ -170,7 +170,7 @@ class _Reader:
             self._lines += 1
             try:
                 entry = _decoded(raw)
-            except (msgspec.DecodeError, RecursionError) as error:
+            except UNREADABLE as error:
                 raise RunFolderError(
                     f"{self._path}:{self._lines}: the line is whole, but holds neither a sample "
                     f"nor a visit: {said(error)}; restore the run from a copy, or measure again"

@@ -20,8 +20,14 @@ type Moment = Annotated[float, msgspec.Meta(ge=0, lt=253402300800)]
 type Seconds = Annotated[float, msgspec.Meta(ge=0)]
 
 
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding raises for data that is not what it should be."""
+
+
 def said(error: Exception) -> str:
     """Return why data cannot be used, where msgspec has its own notation for the place."""
+    if isinstance(error, UnicodeDecodeError):
+        return "it is not UTF-8"
     if isinstance(error, RecursionError):
         return "it is nested too deeply"
     match = re.fullmatch(r"(.*) - at `(?:key in )?\$\.?(.+)`", str(error), re.DOTALL)

@@ -15,7 +15,7 @@ import msgspec
 
 from benchmarks.errors import RunFolderError, RunLockedError
 from benchmarks.results import output
-from benchmarks.results.records import SCHEMA_VERSION, RunInfo, said
+from benchmarks.results.records import SCHEMA_VERSION, UNREADABLE, RunInfo, said
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -112,7 +112,7 @@ def load_info(path: Path) -> RunInfo:
                 "use the version of tare that wrote it",
             )
         return msgspec.json.decode(data, type=RunInfo)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise RunFolderError(f"{file} is not a run description: {said(error)}") from error
 
 
