@@ -130,15 +130,13 @@ def _show(run: Run, *, report: bool) -> None:
 
     import reports
 
-    folder = run.path
-    console = Console()
-    console.print(reports.summary_table(run))
-    if report:
-        reports.write(run, "json", folder / "summary.json")
-        path = reports.write(run, "html", folder / "report.html")
-        click.echo(f"report: {click.format_filename(path)}")
-    else:
-        click.echo(f"run: {click.format_filename(folder)}")
+    made = f"run: {click.format_filename(run.path)}"
+    if report:  # first: nothing of it is lost where standard output takes nothing
+        reports.write(run, "json", run.path / "summary.json")
+        path = reports.write(run, "html", run.path / "report.html")
+        made = f"report: {click.format_filename(path)}"
+    Console().print(reports.summary_table(run))
+    click.echo(made)
 
 
 def _print_plan(campaign: Campaign, folder: Path, image: str | None) -> None:

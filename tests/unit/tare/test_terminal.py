@@ -58,6 +58,12 @@ def test_odd_streams_and_folders(tmp_path: Path, line: str, code: int, sentence:
     assert len(said.splitlines()) == bool(sentence)
 
 
+def test_a_campaign_outlives_both_streams_and_writes_its_report(tmp_path: Path) -> None:
+    line = "tare run smoke -s fake -w startup --blocks 6 --out r >/dev/full 2>/dev/full"
+    assert shell(line, tmp_path).returncode == 1
+    assert "<html" in (tmp_path / "r" / "report.html").read_text()
+
+
 @pytest.mark.parametrize("columns", ["0", "-5", "1", "wide"])
 def test_a_width_that_cannot_be_is_not_taken(tmp_path: Path, columns: str) -> None:
     line = "tare run smoke -s fake -w startup --blocks 6 --no-report --out r"
