@@ -77,6 +77,7 @@ class Engine:
         #: What may be mapped where the profiles' own ids do not exist; None where they do.
         self.rootless = mappings.for_namespace() if os.geteuid() == 0 else mappings.for_user()
         executor = build()
+        _clean_before(self.folder.parent)
         try:
             (self.folder / "territory").mkdir(parents=True)
         except OSError as error:
@@ -382,6 +383,15 @@ class Engine:
         from runtime.seccomp import compile_profile  # likewise
 
         return compile_profile(spec.linux.seccomp)
+
+
+def _clean_before(state: Path) -> None:
+    """Remove what engines that were killed have left in the same state directory."""
+    if state.is_dir() and any(entry.name.startswith("tare-") for entry in state.iterdir()):
+        from runtime.recovery.cleanup import clean  # seldom
+
+        with contextlib.suppress(OSError):  # what resists is for `clean` to name
+            clean(state)
 
 
 def _image(spec: Spec) -> str:

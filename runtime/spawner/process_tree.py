@@ -69,7 +69,9 @@ class Family:
         their sessions. One that left both its parent and its session is taken for this instance's
         where no other shares the host's pid namespace; else it stays until the last of them goes.
         """
-        table = processes()
+        return self._population(container, processes())
+
+    def _population(self, container: Instance, table: dict[int, tuple[str, int, int]]) -> list[int]:
         mine = {member.pid for member in self.members(container) if member.status is None}
         known = {i.pid for i in self.instances.values() if i.status is None}
         elsewhere = known - mine | set(self._helpers())
@@ -94,7 +96,8 @@ class Family:
         for member in self.members(container):
             member.signal(signal.SIGKILL)
         if container.loose:
-            _kill(self.population(container))
+            table = processes()
+            _kill(self._population(container, table), table)
 
     def end(self, container: Instance) -> None:
         """SIGKILL everything that belongs to it and reap it.
@@ -136,7 +139,7 @@ class Family:
             # helpers end by themselves, and counting them would tell nothing
             roots = [pid for pid, (_, parent, _) in table.items() if parent == myself]
             left = _living(table, roots)
-            _kill(left)
+            _kill(left, table)
             self.reap()
             if not left or time.monotonic() > deadline:
                 return left
@@ -152,14 +155,22 @@ def processes() -> dict[int, tuple[str, int, int]]:
     for name in os.listdir("/proc"):
         if not name.isdigit():
             continue
-        try:
-            with open(f"/proc/{name}/stat", "rb", buffering=0) as file:
-                fields = file.read(1024).rpartition(b")")[2].split()
-        except OSError:
-            continue
-        if len(fields) > 3:  # noqa: PLR2004  # state, parent, group, session
-            table[int(name)] = (fields[0].decode(), int(fields[1]), int(fields[3]))
+        found = _process(int(name))
+        if found:
+            table[int(name)] = found
     return table
+
+
+def _process(pid: int) -> tuple[str, int, int] | None:
+    """State, parent and session of one; None where it is gone."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:
+            fields = file.read(1024).rpartition(b")")[2].split()
+    except OSError:
+        return None
+    if len(fields) <= 3:  # noqa: PLR2004  # state, parent, group, session
+        return None
+    return fields[0].decode(), int(fields[1]), int(fields[3])
 
 
 def _living(table: dict[int, tuple[str, int, int]], roots: list[int]) -> list[int]:
@@ -180,10 +191,20 @@ def _in_our_pid_namespace(pid: int) -> bool:
         return False
 
 
-def _kill(pids: list[int]) -> None:
+def _kill(pids: list[int], table: dict[int, tuple[str, int, int]]) -> None:
+    """SIGKILL them, but none that has only the number of one in the table.
+
+    One that got another parent meanwhile is for the next look.
+    """
     for pid in pids:
         with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+            pidfd = os.pidfd_open(pid)
+            try:
+                found = _process(pid)
+                if found and found[1:] == table[pid][1:]:
+                    signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+            finally:
+                os.close(pidfd)
 
 
 def _await_death(instances: list[Instance], seconds: float) -> None:
