@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import secrets
 import select
@@ -15,9 +14,10 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
+import runtime
 from benchmarks.errors import MeasurementError, UnsuitableHostError
 from benchmarks.sandboxes.limits import START_TIMEOUT_S
-from runtime.harness import files, start_time, wire
+from runtime.harness import files, record, wire
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -76,6 +76,8 @@ class Helper:
         self.folder = state.resolve() / self.name
         self.groups = [parent / self.name for parent in parents]
         self._lock = threading.Lock()
+        with contextlib.suppress(OSError):  # what resists is for `clean` to name
+            runtime.clean(state)
         (self.folder / "territory").mkdir(parents=True)
         self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._channel.settimeout(_ANSWER_S)
@@ -98,6 +100,7 @@ class Helper:
         }
         try:
             self._exchange(settings, ())
+            self._record()  # once more: it lives in a mount namespace of its own by now
         except MeasurementError as error:
             self.close()
             raise UnsuitableHostError(
@@ -208,14 +211,7 @@ class Helper:
 
     def _record(self) -> None:
         """Write down what ``runtime.clean`` needs, in the engines' own format."""
-        record = {
-            "engine": self.name,
-            "pid": self._process.pid,
-            "started": start_time(self._process.pid),
-            "boot_id": Path("/proc/sys/kernel/random/boot_id").read_text().strip(),
-            "cgroups": {str(group): str(group) for group in self.groups},
-        }
-        (self.folder / "engine.json").write_text(json.dumps(record))
+        record.write(self.folder, self._process.pid, {str(one): str(one) for one in self.groups})
 
     def close(self) -> None:
         """End the helper, which ends everything it made; idempotent."""

@@ -13,6 +13,7 @@ import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+import runtime
 from benchmarks.sandboxes import limits
 from runtime.harness import cgroups, record, usage
 
@@ -65,6 +66,8 @@ class VmGroups:
         return [] if self._manager is None else [Path(p) for p in self._manager.paths.values()]
 
     def __enter__(self) -> Self:
+        with contextlib.suppress(OSError):  # what resists is for `clean` to name
+            runtime.clean(self._folder.parent)
         # The record comes before what it tells of: a name without groups is cleaned as well.
         self._folder.mkdir(parents=True)
         record.write(self._folder, os.getpid(), {})
