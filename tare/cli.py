@@ -32,6 +32,7 @@ _COMMANDS = {
     "compare": "tell whether a run is worse than another",
     "leaks": "try the isolation probes alone",
     "selfcheck": "see how often this host makes equal things look different",
+    "list": "show what a campaign may name",
     "clean": "remove what a crash left behind",
 }
 _USAGE = (CampaignError, UnknownSandboxError, WorkloadError)

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import difflib
+import functools
+import inspect
+import itertools
 import math
 import re
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from benchmarks import published, sandboxes, workloads
-from benchmarks.campaign import toml_places
+from benchmarks import published, sandboxes
 from benchmarks.errors import CampaignError, UnknownSandboxError, WorkloadError
-from benchmarks.results import metrics
+from benchmarks.experiments import base as experiments
+from benchmarks.workloads import toml_places
+
+if TYPE_CHECKING:
+    from benchmarks.experiments.base import Experiment
 
 _PRESETS = Path(__file__).parent / "presets"
-BUILT_IN = metrics.BUILT_IN
 
 DEFAULT_MEMORY_MIB = 512
-_LEAST_DENSITY = 3
 _LEAST_MEMORY_MIB = 64
 """No guest boots with less."""
 
@@ -31,10 +35,7 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     Attributes:
         name: Its name.
         sandboxes: Names of the sandboxes, each visited once in every block.
-        workloads: Names of workloads, or paths of their TOML files; ``startup``, ``memory`` and
-            ``idle`` come with every start; ``density``, ``parallel``, ``cold`` and workloads
-            with a server start instances of their own in every block; the other built-in ones are
-            looked at once.
+        workloads: Names of experiments and workloads, or paths of workloads' TOML files.
         blocks_min: Fewest blocks, whatever the budget.
         blocks_max: Most blocks, whatever the precision.
         budget_s: Wall time in which a new block may still begin, in seconds.
@@ -43,16 +44,12 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         cpuset: Host CPUs to use, isolated ones (``isolcpus=``) too; empty for the last ``cpus``
             distinct cores of the fastest kind that has enough, or threads where cores are too few.
         memory_mib: Memory of every sandbox, in MiB.
-        settle_s: Idle time before memory is read, in seconds.
-        idle_s: How long ``idle`` watches an instance that does nothing, in seconds.
-        density_max: Most instances at once of ``density``.
-        density_available: Share of the host's memory that ``density`` leaves available.
-        parallel_max: Most starts at the same moment of ``parallel``.
-        parallel_available: Share of the host's memory that ``parallel`` leaves available.
         seed: Seed of the order and of every resampling.
         reproduces: Publication that the report lays the figures beside; empty for none.
         libvirt_uri: libvirt's URI for the VMs, such as ``qemu:///system``, of a daemon on this
             host; empty for libvirt's own driver in this process.
+        options: Keys of the experiments, each declared by the experiment that it belongs to; in a
+            file they stand beside the others.
     """
 
     name: str
@@ -65,15 +62,10 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     cpus: int = 1
     cpuset: tuple[int, ...] = ()
     memory_mib: int = DEFAULT_MEMORY_MIB
-    settle_s: float = 0.3
-    idle_s: float = 3.0
-    density_max: int = 16
-    density_available: float = 0.25
-    parallel_max: int = 8
-    parallel_available: float = 0.25
     seed: int = 20140721
     reproduces: str = ""
     libvirt_uri: str = ""
+    options: dict[str, Any] = {}
 
     def __post_init__(self) -> None:
         """Check what types cannot say.
@@ -91,12 +83,6 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             ("blocks_min", 1 <= self.blocks_min <= self.blocks_max, "1 to blocks_max"),
             ("precision", 0 < self.precision < 1, "a fraction between 0 and 1, such as 0.05"),
             ("budget_s", 0 < self.budget_s < math.inf, "a number of seconds above 0"),
-            ("settle_s", 0 <= self.settle_s < math.inf, "a number of seconds, 0 or more"),
-            ("density_max", self.density_max >= _LEAST_DENSITY, f"{_LEAST_DENSITY} or more"),
-            ("density_available", 0 < self.density_available < 1, "a fraction between 0 and 1"),
-            ("idle_s", 0 < self.idle_s < math.inf, "a number of seconds above 0"),
-            ("parallel_max", self.parallel_max >= 1, "1 or more"),
-            ("parallel_available", 0 < self.parallel_available < 1, "a fraction between 0 and 1"),
             ("cpus", self.cpus >= 1, "1 or more"),
             ("memory_mib", self.memory_mib >= _LEAST_MEMORY_MIB, f"{_LEAST_MEMORY_MIB} or more"),
             ("cpuset", len(set(self.cpuset)) in {0, self.cpus}, "as many CPUs as cpus says"),
@@ -110,9 +96,35 @@ def presets() -> list[str]:
     return sorted(path.stem for path in _PRESETS.glob("*.toml"))
 
 
+def about(preset: str) -> str:
+    """Return what a preset is for: the first sentence of its file's comment."""
+    lines = (_PRESETS / f"{preset}.toml").read_text(encoding="utf-8").splitlines()
+    said = itertools.takewhile(lambda line: line.startswith("#"), lines)
+    return " ".join(line.lstrip("# ") for line in said).partition(". ")[0].rstrip(".")
+
+
 def schema() -> dict[str, Any]:
     """Return the JSON Schema of a campaign file."""
-    return msgspec.json.schema(Campaign)
+    return msgspec.json.schema(_written(experiments.known()))
+
+
+@functools.cache
+def _written(known: tuple[type[Experiment], ...]) -> type[msgspec.Struct]:
+    """Return the type of a campaign as a file has it: the experiments' keys beside the others."""
+    own = [field for field in msgspec.structs.fields(Campaign) if field.name != "options"]
+    keyed = dict.fromkeys(kind.Options for kind in known)
+    keys = {field.name: field for kind in keyed for field in msgspec.structs.fields(kind)}
+    fields = [
+        (field.name, field.type) if field.required else (field.name, field.type, field.default)
+        for field in (*own, *keys.values())
+    ]
+    told = [inspect.cleandoc(kind.__doc__ or "") for kind in (Campaign, *keyed)]
+    own_words = told[0].partition("    options:")[0].rstrip()
+    more = (words.partition("Attributes:\n")[2] for words in told[1:])
+    described = {"__doc__": "\n".join((own_words, *filter(None, more)))}
+    return msgspec.defstruct(
+        "Campaign", fields, kw_only=True, forbid_unknown_fields=True, namespace=described
+    )
 
 
 def load(preset_or_path: str, **overrides: Any) -> Campaign:
@@ -158,13 +170,25 @@ def convert(data: dict[str, Any]) -> Campaign:
         WorkloadError: There is no such workload, or its definition is wrong.
         CampaignError: There is no such publication.
     """
-    campaign = msgspec.convert(data, Campaign)
+    known = experiments.known()
+    values = msgspec.structs.asdict(msgspec.convert(data, _written(known)))
+    own = {key: values.pop(key) for key in Campaign.__struct_fields__ if key in values}
+    campaign = msgspec.convert({**own, "options": values}, Campaign)
+    for kind in known:
+        experiments.options(kind, values)
     for name in campaign.sandboxes:
         sandboxes.find(name)
-    workloads.load_all([name for name in campaign.workloads if name not in BUILT_IN])
+    experiments.asked(campaign.workloads, values)
     if campaign.reproduces:
         published.load(campaign.reproduces)
     return campaign
+
+
+def plain(campaign: Campaign) -> dict[str, Any]:
+    """Return a campaign as plain data, as a file has it; ``convert`` takes it back."""
+    own = msgspec.structs.asdict(campaign)
+    options: dict[str, Any] = own.pop("options")
+    return {**own, **options}
 
 
 def _find(preset_or_path: str) -> Path:
@@ -181,7 +205,7 @@ def _find(preset_or_path: str) -> Path:
 
 
 def _refuse_unknown_keys(path: Path, text: str, data: dict[str, Any]) -> None:
-    known = [field.encode_name for field in msgspec.structs.fields(Campaign)]
+    known = _written(experiments.known()).__struct_fields__
     for key in data:
         if key not in known:
             near = difflib.get_close_matches(key, known, n=1)

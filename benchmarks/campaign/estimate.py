@@ -9,25 +9,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from benchmarks import workloads
-from benchmarks.experiments import burst
-from benchmarks.results import metrics
+from benchmarks.experiments import base as experiments
+from benchmarks.experiments.base import Cadence
 from benchmarks.sandboxes import find
 
 if TYPE_CHECKING:
-    from benchmarks.campaign.config import Campaign
+    from collections.abc import Iterable
 
-_EVERY_BLOCK = frozenset(
-    {
-        metrics.STARTUP,
-        metrics.MEMORY,
-        metrics.IDLE,
-        metrics.DENSITY,
-        metrics.PARALLEL,
-        metrics.COLD,
-    }
-)
-_ONCE = frozenset(metrics.BUILT_IN) - _EVERY_BLOCK
+    from benchmarks.campaign.config import Campaign
+    from benchmarks.experiments.base import Experiment
+
+_EVERY_BLOCK = (Cadence.VISIT, Cadence.BLOCK)
 
 
 class Estimate(NamedTuple):
@@ -37,7 +29,7 @@ class Estimate(NamedTuple):
         block_s: Wall time of one block, in seconds.
         blocks: Most blocks that the budget allows, within the campaign's own bounds.
         seconds: Wall time of that many blocks.
-        once: Built-in workloads that are looked at once, whose time is not in it.
+        once: What the campaign names that is done once, whose time is not in it.
     """
 
     block_s: float
@@ -52,35 +44,17 @@ def estimate(campaign: Campaign) -> Estimate:
     Raises:
         WorkloadError: A workload's definition cannot be used.
     """
-    block = sum(_visit_s(campaign, name) for name in campaign.sandboxes)
+    asked = experiments.asked(campaign.workloads, campaign.options)
+    repeated = [one for one in asked if one.cadence in _EVERY_BLOCK]
+    block = sum(_visit_s(repeated, name) for name in campaign.sandboxes)
     affordable = int(campaign.budget_s / block) if block else campaign.blocks_max
     blocks = min(max(affordable, campaign.blocks_min), campaign.blocks_max)
-    once = tuple(name for name in campaign.workloads if name in _ONCE)
-    return Estimate(block, blocks, blocks * block, once)
+    others = [one for one in asked if one.cadence not in _EVERY_BLOCK]
+    once = {name for one in others for name in one.asked}
+    in_order = tuple(name for name in campaign.workloads if name in once)
+    return Estimate(block, blocks, blocks * block, in_order)
 
 
-def _visit_s(campaign: Campaign, sandbox: str) -> float:
+def _visit_s(repeated: Iterable[Experiment], sandbox: str) -> float:
     start = find(sandbox).estimate_s(sandbox)
-    seconds = start
-    if metrics.MEMORY in campaign.workloads:
-        seconds += campaign.settle_s
-    if metrics.IDLE in campaign.workloads:
-        seconds += campaign.settle_s + campaign.idle_s
-    if metrics.DENSITY in campaign.workloads:
-        seconds += campaign.density_max * (start + campaign.settle_s)
-    if metrics.PARALLEL in campaign.workloads:
-        seconds += start * sum(burst.numbers(campaign.parallel_max))
-    if metrics.COLD in campaign.workloads:  # and once more, to warm up again
-        seconds += 2 * start
-    servers = set()
-    for name in campaign.workloads:
-        if name in metrics.BUILT_IN:
-            continue
-        workload = workloads.load(name)
-        seconds += workload.seconds
-        if workload.neighbour is not None:  # once more, beside an instance of its own
-            seconds += workload.neighbour.lead_s + workload.seconds + start
-        if workload.server is not None:
-            servers.add(workload.server.where)
-    # instances of their own: whoever asks, and the peer where one is asked
-    return seconds + start * (bool(servers) + ("peer" in servers))
+    return start + sum(one.estimate(start) for one in repeated)

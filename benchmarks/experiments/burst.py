@@ -17,13 +17,81 @@ from typing import TYPE_CHECKING
 import psutil
 
 from benchmarks.errors import MeasurementError, NotSupportedError
+from benchmarks.experiments.base import FRACTION, Cadence, Context, Experiment, at_least
+from benchmarks.experiments.leftovers import refuse_leftovers
+from benchmarks.results import metrics
+from benchmarks.results.records import Direction, Status, Unit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from benchmarks.results.metrics import Row
     from benchmarks.sandboxes.base import Instance, Sandbox
 
 _NANOSECONDS = 1e-9
+
+
+class Parallel(Experiment):
+    """Starts asked for at the same moment."""
+
+    name = metrics.PARALLEL
+    title = "many starts at once"
+    cadence = Cadence.BLOCK
+    place = 40
+
+    class Options(Experiment.Options, frozen=True):
+        """How many at most.
+
+        Attributes:
+            parallel_max: Most starts at the same moment of ``parallel``.
+            parallel_available: Share of the host's memory that ``parallel`` leaves available.
+        """
+
+        rules = (("parallel_max", at_least(1)), ("parallel_available", FRACTION))
+        parallel_max: int = 8
+        parallel_available: float = 0.25
+
+    options: Options
+
+    @classmethod
+    def rows(cls) -> Iterable[Row]:
+        seconds, lower = Unit.SECONDS, Direction.LOWER
+        main = "many asked for at once → first instruction, median of them"
+        yield "parallel_main_s", seconds, lower, main
+        last = "many asked for at once → first instruction of the last"
+        yield "parallel_last_s", seconds, lower, last
+        rate = "starts a second, up to the last one's first instruction"
+        yield "parallel_starts_per_s", Unit.PER_SECOND, Direction.HIGHER, rate
+
+    def estimate(self, start_s: float) -> float:
+        return start_s * sum(numbers(self.options.parallel_max))
+
+    def run(self, context: Context) -> None:
+        """Start 1, 2, 4 … at once; numbers that the host has no room for are unsupported."""
+        record, told = context.record, self.metrics()
+        share = self.options.parallel_available
+        floor = share * psutil.virtual_memory().total
+        each, full = 0.0, ""
+        for count in numbers(self.options.parallel_max):
+            dimensions = {"instances": str(count)}
+            if not full and psutil.virtual_memory().available - count * each < floor:
+                left = f"less than {share:.0%} of the host's memory available"
+                full = f"{count} at once would leave {left}"
+            if full:
+                record.nothing(told, Status.UNSUPPORTED, full, dimensions)
+                continue
+            record.begin()
+            try:
+                found = measure(context.sandbox, count)
+                refuse_leftovers(context.sandbox)
+            except MeasurementError as error:
+                record.failed(told, error, dimensions)
+                full = f"not tried, since {error}"
+                continue
+            each = max(found.taken_bytes, 0.0) / count
+            values = (found.median_s, found.last_s, found.per_second)
+            for info, value in zip(told, values, strict=True):
+                record.each([info], {info.metric: value}, dimensions=dimensions)
 
 
 @dataclass(frozen=True)

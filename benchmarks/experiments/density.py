@@ -12,21 +12,89 @@ from __future__ import annotations
 import resource
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
 
 from benchmarks.errors import MeasurementError, NotSupportedError
+from benchmarks.experiments.base import FRACTION, Cadence, Context, Experiment, at_least
+from benchmarks.experiments.leftovers import record_leftovers
+from benchmarks.experiments.memory import Settling
 from benchmarks.host import fingerprint
+from benchmarks.results import metrics
+from benchmarks.results.records import Direction, Unit
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from benchmarks.results.metrics import Row
     from benchmarks.sandboxes.base import Sandbox
 
 _KSM = Path("/sys/kernel/mm/ksm/pages_sharing")
 _FEWEST = 3
 """Two points make a line and tell nothing of how well it fits."""
+
+
+class ManyInstances(Experiment):
+    """Idle instances that stand at once."""
+
+    name = metrics.DENSITY
+    title = "memory of each further idle instance"
+    cadence = Cadence.BLOCK
+    place = 30
+
+    class Options(Settling, frozen=True):
+        """When to stop starting more.
+
+        Attributes:
+            density_max: Most instances at once of ``density``.
+            density_available: Share of the host's memory that ``density`` leaves available.
+        """
+
+        rules = (
+            *Settling.rules,
+            ("density_max", at_least(_FEWEST)),
+            ("density_available", FRACTION),
+        )
+        density_max: int = 16
+        density_available: float = 0.25
+
+    options: Options
+
+    @classmethod
+    def rows(cls) -> Iterable[Row]:
+        lower, neither, size = Direction.LOWER, Direction.NEITHER, Unit.BYTES
+        more = "host memory that each further idle instance takes"
+        yield "density_slope_bytes", size, lower, more
+        once = "host memory that idle instances take once for all"
+        yield "density_intercept_bytes", size, lower, once
+        count = "idle instances that stood at once, up to the campaign's ceiling"
+        yield "density_count", Unit.COUNT, Direction.HIGHER, count
+        merged = "growth of what KSM has merged on the host while they stood"
+        yield "density_merged_bytes", size, neither, merged
+        cached = "growth of the host's page cache of files while they stood, shared by all"
+        yield "density_cached_bytes", size, neither, cached
+
+    def estimate(self, start_s: float) -> float:
+        return self.options.density_max * (start_s + self.options.settle_s)
+
+    def run(self, context: Context) -> None:
+        """Start as many as may stand, and record what they came to."""
+        ceiling = Ceiling(self.options.density_max, self.options.density_available)
+        try:
+            found = measure(context.sandbox, ceiling, self.options.settle_s)
+        except MeasurementError as error:
+            context.record.failed(self.metrics(), error)
+            return
+        said = (
+            f"{found.count} instances, ended by {found.ended_by}; slope {found.low_bytes:.0f} to "
+            f"{found.high_bytes:.0f} bytes (95 %, Theil-Sen)"
+        )
+        values = {f"density_{figure}": value for figure, value in asdict(found).items()}
+        context.record.each(self.metrics(), values, said)
+        record_leftovers(context, self.metrics())
 
 
 @dataclass(frozen=True)

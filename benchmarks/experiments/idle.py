@@ -14,15 +14,20 @@ from __future__ import annotations
 import contextlib
 import re
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from benchmarks.errors import MeasurementError
+from benchmarks.experiments.base import SECONDS, Cadence, Context, Experiment
+from benchmarks.experiments.memory import Settling
+from benchmarks.results import metrics
+from benchmarks.results.records import Direction, Unit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from benchmarks.results.metrics import Row
     from benchmarks.sandboxes.base import Instance
 
 PROC = Path("/proc")
@@ -52,6 +57,52 @@ class Thread(NamedTuple):
 
     ran_ns: int
     slept: int
+
+
+class IdleCost(Experiment):
+    """What an instance costs that nobody asks anything of."""
+
+    name = metrics.IDLE
+    title = "CPU time and wake-ups of an idle instance"
+    cadence = Cadence.VISIT
+    place = 20
+
+    class Options(Settling, frozen=True):
+        """How long it is watched.
+
+        Attributes:
+            idle_s: How long ``idle`` watches an instance that does nothing, in seconds.
+        """
+
+        rules = (*Settling.rules, ("idle_s", SECONDS))
+        idle_s: float = 3.0
+
+    options: Options
+
+    @classmethod
+    def rows(cls) -> Iterable[Row]:
+        lower, share = Direction.LOWER, Unit.SECONDS_PER_SECOND
+        cpu = "host CPU of an idle instance"
+        yield "idle_cpu_s_per_s", share, lower, f"{cpu}, all threads of its processes"
+        yield "idle_charged_s_per_s", share, lower, f"{cpu}, as charged to its control group"
+        told = "wake-ups of an idle instance's threads on the host"
+        yield "idle_wakeups_per_s", Unit.PER_SECOND, lower, told
+        yield "idle_threads", Unit.COUNT, lower, "host threads of an idle instance"
+
+    def estimate(self, start_s: float) -> float:
+        return self.options.settle_s + self.options.idle_s
+
+    def run(self, context: Context) -> None:
+        """Watch the instance once it has settled: reading its memory before was work, too."""
+        time.sleep(self.options.settle_s)
+        context.record.begin()
+        try:
+            found = measure(context.instance, self.options.idle_s)
+        except MeasurementError as error:
+            context.record.failed(self.metrics(), error)
+            return
+        values = {f"idle_{figure}": value for figure, value in asdict(found).items()}
+        context.record.each(self.metrics(), values)
 
 
 def measure(instance: Instance, seconds: float) -> Idle:

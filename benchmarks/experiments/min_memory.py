@@ -12,19 +12,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from benchmarks.errors import MeasurementError
-from benchmarks.experiments.parts import JointAct, sample
+from benchmarks.experiments.base import Cadence, Context, Experiment, Request
 from benchmarks.results import metrics
-from benchmarks.results.records import Direction, MetricInfo, Unit
+from benchmarks.results.records import Direction, Status, Unit
 from benchmarks.sandboxes import find
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
-    from benchmarks.results.records import RunInfo, Sample
+    from benchmarks.results.metrics import Row
     from benchmarks.sandboxes.base import Sandbox
-    from benchmarks.workloads import Workload
-
-METRIC = "smallest_ram_bytes"
 
 _SHARE = 16
 """A step is at most this share of the answer: every further halving costs a start."""
@@ -78,98 +75,63 @@ def bisect(works: Callable[[int], str | None], most_bytes: int, step_bytes: int)
     return Smallest(high * step_bytes, low * step_bytes, why)
 
 
-def acts(
-    info: RunInfo, sandboxes: Mapping[str, Sandbox], workloads: Sequence[Workload]
-) -> Iterator[JointAct]:
-    """Return one bisection for each sandbox."""
-    for name, sandbox in sandboxes.items():
-        yield JointAct(
-            sandbox=name,
-            part=metrics.SMALLEST,
-            title=f"{name}: smallest memory",
-            act=_Act(info, name, sandbox, workloads),
-        )
+class MinMemory(Experiment):
+    """One bisection for each sandbox."""
 
+    name = metrics.SMALLEST
+    title = "smallest memory"
+    cadence = Cadence.TOGETHER
+    place = 80
 
-def metric_infos() -> list[MetricInfo]:
-    """Return the one metric."""
-    return [
-        MetricInfo(
-            workload=metrics.SMALLEST,
-            metric=METRIC,
-            unit=Unit.BYTES,
-            direction=Direction.LOWER,
-            title="smallest memory in which it starts and does its work",
-        ),
-    ]
+    def __init__(self, request: Request) -> None:
+        """Take the campaign's workloads that need nobody else."""
+        super().__init__(request)
+        self._workloads = [one for one in request.loaded.values() if one.server is None]
 
+    @classmethod
+    def rows(cls) -> Iterable[Row]:
+        told = "smallest memory in which it starts and does its work"
+        yield "smallest_ram_bytes", Unit.BYTES, Direction.LOWER, told
 
-@dataclass(frozen=True)
-class _Act:
-    info: RunInfo
-    name: str
-    sandbox: Sandbox
-    workloads: Sequence[Workload]
-
-    def __call__(self) -> list[Sample]:
-        most = self.info.resources.memory_bytes
-        box = self.sandbox
+    def run(self, context: Context) -> None:
+        """Find it."""
+        most, box = context.resources.memory_bytes, context.sandbox
+        (info,) = self.metrics()
         if not isinstance(box, Resizable) or box.resized(most) is None:
-            why = f"{self.name} starts no instance with another memory than the campaign's"
-            return [self._sample(why=why)]
-        step = find(self.name).memory_step_bytes
+            why = f"{context.name} starts no instance with another memory than the campaign's"
+            context.record.nothing([info], Status.UNSUPPORTED, why)
+            return
+        commands = [one.args(context.resources) for one in self._workloads] or _NOTHING
+        limit_s = max((one.timeout_s for one in self._workloads), default=30.0)
+
+        def works(memory_bytes: int) -> str | None:
+            """Try a memory, and once more where it does not do; the reason of the last failure."""
+            other = box.resized(memory_bytes)
+            assert other is not None
+            return _tried(other, commands, limit_s) and _tried(other, commands, limit_s)
+
+        step = find(context.name).memory_step_bytes
         try:
-            found = bisect(self._works, most, step)
+            found = bisect(works, most, step)
         except MeasurementError as error:
-            return [self._sample(error=str(error))]
-        tried = f"tried: start, {', '.join(command[0] for command in self._commands())}"
+            context.record.nothing([info], Status.FAILED, str(error))
+            return
+        tried = f"tried: start, {', '.join(command[0] for command in commands)}"
         less = f"not with {found.fails_bytes >> 10} KiB: {found.reason}"
         if not found.fails_bytes:
             less = "and less was not tried"
         said = f"works with {found.runs_bytes >> 10} KiB, {less}; {tried}"
-        return [self._sample(value=float(found.runs_bytes), detail=said)]
+        value = float(found.runs_bytes)
+        context.record.add(info.workload, info.metric, info.unit, value, detail=said)
 
-    def _works(self, memory_bytes: int) -> str | None:
-        """Try a memory, and once more where it does not do; the reason of the last failure."""
-        assert isinstance(self.sandbox, Resizable)
-        box = self.sandbox.resized(memory_bytes)
-        assert box is not None
-        return self._tried(box) and self._tried(box)
 
-    def _tried(self, box: Sandbox) -> str | None:
-        try:
-            with box.start() as instance:
-                for command in self._commands():
-                    done = instance.run(command, timeout_s=self._limit_s())
-                    if done.exit_code != 0:
-                        return f"{command[0]} ended with status {done.exit_code}"
-        except MeasurementError as error:
-            return str(error)
-        return None
-
-    def _commands(self) -> Sequence[Sequence[str]]:
-        resources = self.info.resources
-        return [workload.args(resources) for workload in self.workloads] or _NOTHING
-
-    def _limit_s(self) -> float:
-        return max((workload.timeout_s for workload in self.workloads), default=30.0)
-
-    def _sample(
-        self,
-        value: float | None = None,
-        *,
-        detail: str | None = None,
-        error: str | None = None,
-        why: str | None = None,
-    ) -> Sample:
-        return sample(
-            self.info,
-            self.name,
-            metrics.SMALLEST,
-            METRIC,
-            unit=Unit.BYTES,
-            value=value,
-            detail=why or detail,
-            error=error,
-            unsupported=why is not None,
-        )
+def _tried(box: Sandbox, commands: Sequence[Sequence[str]], limit_s: float) -> str | None:
+    try:
+        with box.start() as instance:
+            for command in commands:
+                done = instance.run(command, timeout_s=limit_s)
+                if done.exit_code != 0:
+                    return f"{command[0]} ended with status {done.exit_code}"
+    except MeasurementError as error:
+        return str(error)
+    return None

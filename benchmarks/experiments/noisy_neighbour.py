@@ -7,14 +7,41 @@ import time
 from typing import TYPE_CHECKING
 
 from benchmarks.errors import MeasurementError
+from benchmarks.experiments.tools import OfWorkload
 
 if TYPE_CHECKING:
+    from benchmarks.experiments.base import Context
     from benchmarks.results.records import Resources
     from benchmarks.sandboxes.base import Completed, Instance, Sandbox
     from benchmarks.workloads import Neighbour, Workload
 
 _MORE_S = 60.0
 """How much longer than its own seconds an aggressor may take to end."""
+
+
+class NoisyNeighbour(OfWorkload):
+    """A workload with a neighbour: run alone, then beside it."""
+
+    name = "noisy-neighbour"
+    title = "speed kept beside another instance at work"
+
+    @classmethod
+    def takes(cls, workload: Workload) -> bool:
+        return workload.neighbour is not None
+
+    def estimate(self, start_s: float) -> float:
+        assert self.workload.neighbour is not None
+        return 2 * self.workload.seconds + self.workload.neighbour.lead_s + start_s
+
+    def run(self, context: Context) -> None:
+        """Run both."""
+        context.record.begin()
+        try:
+            results = measure(context.sandbox, context.instance, self.workload, context.resources)
+        except MeasurementError as error:
+            context.record.failed(self.metrics(), error)
+            return
+        context.record.each(self.metrics(), results)
 
 
 def measure(

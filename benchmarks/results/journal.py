@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import zlib
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, Self
 
 import msgspec
 
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
     from types import TracebackType
-
-    from benchmarks.results.sample_table import Samples
 
 _encoder = msgspec.json.Encoder()
 
@@ -36,7 +34,7 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True, tag="visit"):
         seconds: Wall time of the whole visit, for planning the rest of the budget.
         part: ``start`` for a start and what was run on it; ``density``, ``parallel``, ``cold``
             and ``network`` for what starts instances of its own in every block; else the name of
-            what was looked at once (see ``benchmarks.experiments.parts``), such as ``probes``.
+            an experiment that is done once in a run, such as ``probes``.
         meanwhile: What the host did during it: steal, pressure, load (``host.meanwhile``).
         wall_s: Wall time since the visit before was closed, or since the sandboxes were open; None
             in journals that do not say.
@@ -62,20 +60,6 @@ class SampleLine(msgspec.Struct, frozen=True, tag="sample", gc=False):
     """
 
     sample: Sample
-
-
-class Journal(NamedTuple):
-    """What a journal holds.
-
-    Attributes:
-        samples: The samples of closed visits, in the order they were taken.
-        visits: The closed visits.
-        discarded: Lines of visits that never closed, torn last line included.
-    """
-
-    samples: Samples
-    visits: list[Visit]
-    discarded: int
 
 
 class JournalWriter:
@@ -137,17 +121,6 @@ class JournalWriter:
 def encode(samples: Sequence[Sample], visit: Visit) -> bytes:
     """Return the lines of one closed visit."""
     return b"".join([*(_line(SampleLine(sample)) for sample in samples), _line(visit)])
-
-
-def read(path: Path) -> Journal:
-    """Read a journal, leaving out visits that never closed.
-
-    Raises:
-        RunFolderError: The file cannot be read, or a line before the last is damaged.
-    """
-    from benchmarks.results import reader  # numpy, which a campaign need not wait for
-
-    return Journal(*reader.read(path))
 
 
 def _line(entry: SampleLine | Visit) -> bytes:

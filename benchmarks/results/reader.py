@@ -11,7 +11,7 @@ from __future__ import annotations
 import io
 import re
 import zlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 import numpy as np
@@ -42,8 +42,22 @@ _decode_real = msgspec.json.Decoder(list[float]).decode
 _decode_some = msgspec.json.Decoder(list[float | None]).decode
 
 
-def read(path: Path) -> tuple[Samples, list[Visit], int]:
-    """Return the samples of closed visits, the visits, and how many lines of others there were.
+class Journal(NamedTuple):
+    """What a journal holds.
+
+    Attributes:
+        samples: The samples of closed visits, in the order they were taken.
+        visits: The closed visits.
+        discarded: Lines of visits that never closed, torn last line included.
+    """
+
+    samples: Samples
+    visits: list[Visit]
+    discarded: int
+
+
+def read(path: Path) -> Journal:
+    """Read a journal, leaving out visits that never closed.
 
     Raises:
         RunFolderError: The file cannot be read, or a line before the last is damaged.
@@ -170,7 +184,7 @@ class _Reader:
         self._visits.append(visit)
         self._closed_at.append(taken)
 
-    def result(self) -> tuple[Samples, list[Visit], int]:
+    def result(self) -> Journal:
         """Return what was read, without the samples of visits that never closed."""
         columns = Columns(*map(np.concatenate, zip(*self._columns, strict=True)))
         whole = Samples(self._kinds.samples, columns)
@@ -181,7 +195,7 @@ class _Reader:
             begin = end
         kept = whole if closed.all() else whole.chosen(closed)
         discarded = self._samples - len(kept) + bool(self._damaged)
-        return kept, self._visits, discarded
+        return Journal(kept, self._visits, discarded)
 
 
 def _prefix_of(body: bytes) -> bytes:

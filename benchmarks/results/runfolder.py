@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from benchmarks.errors import RunFolderError, RunLockedError
-from benchmarks.results import journal
 from benchmarks.results.records import SCHEMA_VERSION, RunInfo
 
 if TYPE_CHECKING:
@@ -43,11 +42,11 @@ class Run(NamedTuple):
     discarded: int
 
 
-def create(path: Path, info: RunInfo) -> None:
-    """Make a new run folder.
+def begin(path: Path) -> None:
+    """Make the folder of a new run, with its logs.
 
     Raises:
-        RunFolderError: The folder exists with a run in it, or cannot be written.
+        RunFolderError: The folder exists with a run in it, or cannot be made.
     """
     if (path / "run.json").exists():
         raise RunFolderError(
@@ -57,6 +56,15 @@ def create(path: Path, info: RunInfo) -> None:
         (path / "logs").mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RunFolderError(f"cannot create the run folder {path}: {error.strerror}") from error
+
+
+def create(path: Path, info: RunInfo) -> None:
+    """Make a new run folder, or describe the run in one that was begun.
+
+    Raises:
+        RunFolderError: As for ``begin``, or it cannot be written.
+    """
+    begin(path)
     write_atomically(path / "run.json", msgspec.json.format(msgspec.json.encode(info), indent=2))
 
 
@@ -70,7 +78,9 @@ def load(path: Path) -> Run:
     samples_path = path / "samples.jsonl"
     if not samples_path.exists():
         return Run(path, info, [], [], 0)
-    content = journal.read(samples_path)
+    from benchmarks.results import reader  # numpy, which a new campaign need not wait for
+
+    content = reader.read(samples_path)
     return Run(path, info, content.samples, content.visits, content.discarded)
 
 

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 class Observer(Protocol):
     """Is told how a campaign goes; never called between a start and its stop."""
 
+    def note(self, line: str) -> None:
+        """Say one line before anything is opened, such as a step of building the image."""
+
     def opened(self, sandboxes: Sequence[str], absent: Mapping[str, str]) -> None:
         """Say which sandboxes are measured and which could not be had."""
 

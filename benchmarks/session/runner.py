@@ -1,31 +1,26 @@
-"""Carries a campaign out: opens the sandboxes, visits them block by block, journals as it goes."""
+"""The loop of a campaign: block by block it visits the sandboxes, and journals as it goes.
+
+It knows how often each experiment is done (its cadence) and no experiment by name.
+"""
 
 from __future__ import annotations
 
-import os
 import time
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import replace
-from functools import partial
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-import msgspec
 import psutil
 
-from benchmarks import workloads
 from benchmarks.campaign import schedule
-from benchmarks.campaign.config import BUILT_IN
 from benchmarks.errors import MeasurementError
-from benchmarks.experiments import crowds, network, probing
-from benchmarks.experiments.density import Ceiling
-from benchmarks.host import caches, quiesce
-from benchmarks.results import metrics, runfolder
+from benchmarks.experiments.base import Cadence, Context
+from benchmarks.host import quiesce
 from benchmarks.results.journal import JournalWriter, Visit
+from benchmarks.results.recorder import Recorder
+from benchmarks.results.records import Status
 from benchmarks.sandboxes import find
-from benchmarks.session import opening, overhead
-from benchmarks.session.lacking import absences, lacking
-from benchmarks.session.recorder import Plan
-from benchmarks.session.tally import NETWORK, START, Tally
+from benchmarks.session import overhead
+from benchmarks.session.history import START, History
 from benchmarks.session.visit import visit
 
 if TYPE_CHECKING:
@@ -34,141 +29,72 @@ if TYPE_CHECKING:
 
     from benchmarks.campaign.config import Campaign
     from benchmarks.campaign.schedule import Stop
-    from benchmarks.image import Image
-    from benchmarks.results.records import RunInfo, Sample
-    from benchmarks.sandboxes.base import Sandbox, Testbed
+    from benchmarks.experiments.base import Experiment
+    from benchmarks.results.records import RunInfo
+    from benchmarks.results.runfolder import Run
+    from benchmarks.sandboxes.base import Sandbox
+    from benchmarks.session.lacking import Lack
     from benchmarks.session.observer import Observer
-    from benchmarks.workloads import Workload
 
 
-type Act = Callable[[Sandbox, Plan], list[Sample]]
-"""A part of a block that starts instances of its own."""
+class Runner:
+    """Carries a campaign out whose sandboxes and journal are open."""
 
-
-def run(
-    campaign: Campaign,
-    out: Path,
-    *,
-    image: Image | None,
-    state: Path,
-    tare_version: str,
-    observer: Observer,
-    resume: bool = False,
-) -> Stop:
-    """Measure a campaign into a run folder.
-
-    Args:
-        campaign: What to measure.
-        out: The run folder, new unless ``resume``.
-        image: The image that real sandboxes use.
-        state: Folder for what a crash would leave behind, and for the host-wide lock.
-        tare_version: Recorded in the run.
-        observer: Told how it goes.
-        resume: Continue the run in ``out``: only visits that are missing are made.
-
-    Returns:
-        Why the campaign ended.
-
-    Raises:
-        RunLockedError: Another campaign is running on this host.
-        UnsuitableHostError: No sandbox of the campaign can be had here.
-        RunFolderError: The folder cannot be written, or does not fit what is resumed.
-    """
-    holder = f"process {os.getpid()}, run folder {out.absolute()}"
-    with ExitStack() as stack:
-        stack.enter_context(runfolder.campaign_lock(state / "campaign.lock", holder))
-        previous = runfolder.load(out) if resume else None
-        if previous is None:
-            opening.refuse_used_folder(out)
-        setting = opening.setting(campaign, out, image, state)
-        opened, absent = opening.open_all(stack, campaign, setting)
-        observer.opened(list(opened), absent)
-        if previous is None:
-            info = opening.describe(campaign, setting, opened, absent, tare_version)
-            runfolder.create(out, info)
-        else:
-            info = previous.info
-            opening.check_same(info, campaign, setting, opened, out)
-        journal = stack.enter_context(JournalWriter(out / "samples.jsonl"))
-        tally = Tally(info, previous)
-        loaded = workloads.load_all([name for name in campaign.workloads if name not in BUILT_IN])
-        runner = _Runner(
-            campaign=campaign,
-            loaded=loaded,
-            lacking=lacking(campaign, loaded, setting.image_root),
-            testbed=opening.testbed(stack, loaded, opened, setting),
-            info=info,
-            opened=opened,
-            journal=journal,
-            observer=observer,
-            tally=tally,
-            logs=out / "logs",
-        )
-        return runner.run()
-
-
-class _Runner:
     def __init__(
         self,
         *,
         campaign: Campaign,
-        loaded: Sequence[Workload],
-        lacking: Mapping[str, str],
-        testbed: tuple[Testbed | None, str],
+        experiments: Sequence[Experiment],
+        lacks: Sequence[Lack],
         info: RunInfo,
         opened: Mapping[str, Sandbox],
         journal: JournalWriter,
         observer: Observer,
-        tally: Tally,
+        previous: Run | None,
         logs: Path,
     ) -> None:
+        """Take what the campaign consists of; nothing is measured yet."""
         self._campaign = campaign
+        self._experiments = experiments
+        self._lacking = {lack.workload: lack.said for lack in lacks}
         self._info = info
         self._opened = opened
         self._journal = journal
         self._observer = observer
-        self._tally = tally
-        self._lacking = lacking
-        present = [one for one in loaded if one.name not in lacking]
-        self._networked = opening.networked(present)
-        self._workloads = [one for one in present if one not in self._networked]
-        self._testbed, self._no_testbed = testbed
-        asked = [name for name in campaign.workloads if name not in lacking]
-        self._probing = probing.Probing(asked, logs)
-        standing = Ceiling(campaign.density_max, campaign.density_available)
-        at_once = Ceiling(campaign.parallel_max, campaign.parallel_available)
-        parts: dict[str, Act] = {
-            metrics.DENSITY: lambda box, plan: crowds.crowd(box, plan, standing),
-            metrics.PARALLEL: lambda box, plan: crowds.burst(box, plan, at_once),
-        }
-        self._more = {part: act for part, act in parts.items() if part in campaign.workloads}
-        if self._networked:
-            self._more[NETWORK] = self._connect
+        apart = [one.name for one in self._of(Cadence.BLOCK)]
+        self._history = History(info, previous, apart)
+        self._logs = logs
         self._closed_at = time.monotonic()
         self._worked_s = 0.0
 
     def run(self) -> Stop:
-        if metrics.COLD in self._campaign.workloads:
-            self._warm()  # a run that was killed may have been killed after a drop
+        """Measure block after block until enough has been seen, and say why it ended."""
+        apart = self._of(Cadence.BLOCK)
+        warm = [one for one in apart if not one.leaves_cold]
+        cold = [one for one in apart if one.leaves_cold]
+        if cold:
+            self._warm()  # a run that was killed may have left the caches cold
         block = 0
         while True:
-            for position, name in enumerate(self._order(block)):
-                done = (block, name, START) in self._tally.done
-                if not done and not self._tally.given_up(name):
-                    self._visit(block, position, name)
-                for part, act in self._more.items():
-                    if self._wants(part, block, name):
-                        self._start_more(part, act, block, position, name)
-            if metrics.COLD in self._campaign.workloads:
-                self._start_cold(block)
+            places = list(enumerate(self._order(block)))
+            for position, name in places:
+                self._visit(block, position, name)
+                for one in warm:
+                    self._measure_apart(one, block, position, name)
+            measured = [self._measure_apart(one, block, *place) for one in cold for place in places]
+            if any(measured):
+                self._warm()
             if block == 0:
-                self._judge_probes()
-                self._act_together()
+                self._judge()
+                self._measure_together()
             block += 1
             stop = self._enough(block)
             if stop is not None:
                 self._observer.stopped(stop)
                 return stop
+
+    def _of(self, cadence: Cadence) -> list[Experiment]:
+        return [one for one in self._experiments if one.cadence is cadence]
 
     @contextmanager
     def _at_work(self) -> Iterator[None]:
@@ -181,146 +107,127 @@ class _Runner:
         return schedule.order(self._info.seed, block, list(self._opened))
 
     def _enough(self, blocks: int) -> Stop | None:
-        alive = [name for name in self._opened if not self._tally.given_up(name)]
+        alive = [name for name in self._opened if not self._history.given_up(name)]
         if not alive:
             return schedule.Stop("failures", dict.fromkeys(self._opened))
         return schedule.enough(
             self._campaign,
             blocks=blocks,
-            elapsed_s=self._tally.elapsed_s,
-            next_block_s=self._tally.block_seconds(),
-            starts={name: self._tally.starts[name] for name in alive},
+            elapsed_s=self._history.elapsed_s,
+            next_block_s=self._history.block_seconds(),
+            starts={name: self._history.starts[name] for name in alive},
+        )
+
+    def _wants(self, block: int, name: str, part: str) -> bool:
+        done = (block, name, part) in self._history.done
+        return not done and not self._history.given_up(name)
+
+    def _tell(self, block: int, what: str) -> None:
+        """Say what begins, and how much time is left."""
+        left = max(self._campaign.budget_s - self._history.elapsed_s, 0.0)
+        self._observer.visiting(block, what, left)
+
+    def _context(self, block: int, *names: str, position: int | None = None) -> Context:
+        return Context(
+            record=Recorder(self._info.run, block, names[0], position),
+            group=tuple(self._opened[name] for name in names),
+            sandboxes=self._opened,
+            resources=self._info.resources,
+            seed=self._info.seed,
+            block=block,
+            logs=self._logs,
         )
 
     def _visit(self, block: int, position: int, name: str) -> None:
-        left = max(self._campaign.budget_s - self._tally.elapsed_s, 0.0)
-        self._observer.visiting(block, name, left)
-        began = time.monotonic()
-        unsettled = self._settle(name)
-        with overhead.watch(self._info.resources.cpuset) as watched, self._at_work():
-            plan = self._plan(block, position, name)
-            samples = visit(self._opened[name], plan)
-        samples = [*samples, *absences(self._info, plan, name, self._lacking)]
-        watched.flags = (*unsettled, *watched.flags)
-        self._close_watched(samples, watched, block, name, began, part=START)
+        if not self._wants(block, name, START):
+            return
+        self._tell(block, name)
+        context = self._context(block, name, position=position)
+        repeated = self._of(Cadence.VISIT)
+        once = self._of(Cadence.ONCE) if block == 0 else []
+        self._watched(lambda: visit(context, repeated, once), context, START)
 
-    def _settle(self, name: str) -> tuple[str, ...]:
+    def _record_lacking(self, context: Context) -> None:
+        """Say of what the image has no program for why it is not measured, in the first block."""
+        for metric in self._info.metrics if context.block == 0 else ():
+            if metric.workload in self._lacking:
+                said = self._lacking[metric.workload]
+                context.record.nothing([metric], Status.UNSUPPORTED, said)
+
+    def _measure_apart(self, one: Experiment, block: int, position: int, name: str) -> bool:
+        """Start instances for one experiment: nothing else runs meanwhile."""
+        if not self._wants(block, name, one.name):
+            return False
+        with self._at_work():
+            one.prepare()
+        context = self._context(block, name, position=position)
+        self._watched(lambda: one.run(context), context, one.name)
+        return True
+
+    def _watched(self, measure: Callable[[], None], context: Context, part: str) -> None:
+        """Measure once the host has come to rest, and flag what disturbed it meanwhile."""
+        began = time.monotonic()
+        unsettled = self._settle(context.sandbox)
+        with overhead.watch(self._info.resources.cpuset) as watched, self._at_work():
+            measure()
+        if part == START:
+            self._record_lacking(context)
+        if flags := (*unsettled, *watched.flags):
+            context.record.flag(*flags)
+        self._close(context, time.monotonic() - began, part, watched.meanwhile)
+
+    def _settle(self, sandbox: Sandbox) -> tuple[str, ...]:
         """Wait until the host has come to rest; the flag of a visit for which it has not."""
-        if find(name).isolation == "simulated":
+        if find(sandbox.info.name).isolation == "simulated":
             return ()  # its figures are drawn: no host disturbs them
         with self._at_work():
             return () if quiesce.settled(psutil.cpu_count() or 1) else ("unsettled",)
 
-    def _plan(self, block: int, position: int, name: str) -> Plan:
-        return Plan(
-            run=self._info.run,
-            seed=self._info.seed,
-            block=block,
-            position=position,
-            resources=self._info.resources,
-            startup=metrics.STARTUP in self._campaign.workloads,
-            memory=metrics.MEMORY in self._campaign.workloads,
-            workloads=self._workloads,
-            settle_s=self._campaign.settle_s,
-            idle_s=self._campaign.idle_s if metrics.IDLE in self._campaign.workloads else None,
-            last_act=self._probing.reader(name) if block == 0 else None,
-        )
-
-    def _close_watched(
-        self,
-        samples: Sequence[Sample],
-        watched: overhead.Watched,
-        block: int,
-        name: str,
-        began: float,
-        *,
-        part: str,
-    ) -> None:
-        if watched.flags:
-            samples = [
-                msgspec.structs.replace(s, flags=(*s.flags, *watched.flags)) for s in samples
-            ]
-        took = time.monotonic() - began
-        self._close(samples, block, name, took, part=part, meanwhile=watched.meanwhile)
-
-    def _wants(self, part: str, block: int, name: str) -> bool:
-        done = (block, name, part) in self._tally.done
-        return not done and not self._tally.given_up(name)
-
-    def _start_cold(self, block: int) -> None:
-        """Start each with the host's caches dropped, after all that has to be warm in the block."""
-        wanted = [
-            (position, name)
-            for position, name in enumerate(self._order(block))
-            if self._wants(metrics.COLD, block, name)
-        ]
-        for position, name in wanted:
-            with self._at_work():
-                refusal = caches.drop()
-            act = partial(crowds.cold_start, refusal=refusal)
-            self._start_more(metrics.COLD, act, block, position, name)
-        if wanted:
-            self._warm()
-
     def _warm(self) -> None:
         """Start each once, unmeasured: what a drop took from the caches is read again."""
         for name, sandbox in self._opened.items():
-            if not self._tally.given_up(name):
+            if not self._history.given_up(name):
                 # a failure meets the next visit again, and is recorded there
                 with self._at_work(), suppress(MeasurementError), sandbox.start():
                     pass
 
-    def _start_more(self, part: str, act: Act, block: int, position: int, name: str) -> None:
-        """Start instances in a part of its own: nothing else runs meanwhile."""
-        began = time.monotonic()
-        unsettled = self._settle(name)
-        with overhead.watch(self._info.resources.cpuset) as watched, self._at_work():
-            samples = act(self._opened[name], self._plan(block, position, name))
-        watched.flags = (*unsettled, *watched.flags)
-        self._close_watched(samples, watched, block, name, began, part=part)
+    def _judge(self) -> None:
+        """Record what was seen once in every sandbox, which needs the readings of all of them."""
+        for name in self._opened:
+            for one in self._of(Cadence.ONCE):
+                if (0, name, one.name) not in self._history.done:
+                    context = self._context(0, name)
+                    one.judge(context)
+                    self._close(context, 0.0, one.name)
 
-    def _connect(self, sandbox: Sandbox, plan: Plan) -> list[Sample]:
-        """Run what asks a server in another place: no start that is measured has a network."""
-        plan = replace(plan, workloads=self._networked)
-        if self._testbed is None:
-            return network.absent(sandbox, plan, self._no_testbed)
-        return network.measure(sandbox, self._testbed, plan)
-
-    def _judge_probes(self) -> None:
-        """Add what was looked at once in every sandbox, which needs the readings of all of them."""
-        names = list(self._opened)
-        for name in names:
-            for part, samples in self._probing.samples(self._info, name, names):
-                if samples and (0, name, part) not in self._tally.done:
-                    self._close(samples, 0, name, 0.0, part=part)
-
-    def _act_together(self) -> None:
-        """Try what takes several instances at once."""
-        for joint in self._probing.together(self._info, self._opened):
-            if (0, joint.sandbox, joint.part) in self._tally.done:
-                continue
-            left = max(self._campaign.budget_s - self._tally.elapsed_s, 0.0)
-            self._observer.visiting(0, joint.title, left)
-            began = time.monotonic()
-            with self._at_work():
-                samples = joint.act()
-            self._close(samples, 0, joint.sandbox, time.monotonic() - began, part=joint.part)
+    def _measure_together(self) -> None:
+        """Do what is done once in a run, with instances of its own."""
+        for one in self._of(Cadence.TOGETHER):
+            for names in one.groups(list(self._opened)):
+                part = " to ".join((one.name, *names[1:]))
+                if (0, names[0], part) in self._history.done:
+                    continue
+                where = "from" if len(names) > 1 else "in"
+                self._tell(0, f"{one.title} {where} {' to '.join(names)}")
+                began = time.monotonic()
+                context = self._context(0, *names)
+                with self._at_work():
+                    one.run(context)
+                self._close(context, time.monotonic() - began, part)
 
     def _close(
         self,
-        samples: Sequence[Sample],
-        block: int,
-        name: str,
+        context: Context,
         seconds: float,
-        *,
-        part: str = START,
+        part: str,
         meanwhile: Mapping[str, float] | None = None,
     ) -> None:
         now = time.monotonic()
         wall_s = now - self._closed_at
+        samples = context.record.samples
         entry = Visit(
-            block=block,
-            sandbox=name,
+            block=context.block,
+            sandbox=context.name,
             samples=len(samples),
             seconds=seconds,
             part=part,
@@ -330,5 +237,5 @@ class _Runner:
         )
         self._closed_at, self._worked_s = now, 0.0  # what follows is the next one's
         self._journal.append(samples, entry)
-        self._tally.add(entry, samples)
+        self._history.add(entry, samples)
         self._observer.visited(samples)

@@ -19,7 +19,7 @@ import msgspec
 from benchmarks.errors import BenchmarkError, UnsuitableHostError
 from benchmarks.results import runfolder
 from benchmarks.sandboxes import find, open_sandbox
-from benchmarks.session import opening
+from benchmarks.session import measure
 from runtime.errors import ContainerError
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def attempt(campaign: Campaign, image: Image | None, state: Path) -> dict[str, T
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tare-trial-")))
         folder.chmod(0o755)  # a container's root must be able to search the way to its image
         try:
-            setting = opening.setting(campaign, folder, image, state)
+            setting = measure.setting_of(campaign, folder, state, image)
             if image is None:
                 setting = replace(setting, image_root=_stand_in(folder / "image"))
         except UnsuitableHostError as error:

@@ -11,10 +11,8 @@ import pytest
 from benchmarks import image
 from benchmarks.campaign import config
 from benchmarks.errors import UnsuitableHostError
-from benchmarks.results import runfolder
-from benchmarks.sandboxes import open_sandbox
-from benchmarks.sandboxes.base import Setting
-from benchmarks.session import opening, overhead
+from benchmarks.sandboxes import simulated
+from benchmarks.session import measure, overhead
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -37,23 +35,16 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def open_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Sandbox]]:
     """Open a sandbox on first use, under the lock that keeps campaigns apart."""
     with ExitStack() as stack:
-        stack.enter_context(runfolder.campaign_lock(_STATE / "campaign.lock", "pytest benchmarks"))
+        stack.enter_context(measure.alone(_STATE, "pytest benchmarks"))
         opened: dict[str, Sandbox] = {}
         logs = tmp_path_factory.mktemp("logs")
 
         def get(name: str) -> Sandbox:
             if name not in opened:
                 chosen = config.load("quick", sandboxes=(name,))
-                built = None if name.startswith("fake") else image.build(progress=print)
-                setting = Setting(
-                    resources=opening.choose_resources(chosen),
-                    image_root=built.root if built is not None else None,
-                    image=built,
-                    state=_STATE,
-                    logs=logs,
-                    seed=chosen.seed,
-                )
-                opened[name] = stack.enter_context(open_sandbox(name, setting))
+                built = None if simulated([name]) else image.build(progress=print)
+                setting = measure.setting_of(chosen, logs, _STATE, built)
+                opened.update(measure.open_all(stack, chosen, setting)[0])
             return opened[name]
 
         yield get

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import inspect
 import re
 import tomllib
 from pathlib import Path
@@ -10,14 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from benchmarks.campaign import toml_places
 from benchmarks.errors import WorkloadError
-from benchmarks.workloads.model import Neighbour, Reading, Server, Workload
+from benchmarks.workloads import toml_places
+from benchmarks.workloads.definition import Definition, Neighbour, Reading, Server
+from benchmarks.workloads.model import Workload
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection
 
-__all__ = ["Neighbour", "Reading", "Server", "Workload", "load", "load_all", "names", "schema"]
+__all__ = ["Neighbour", "Reading", "Server", "Workload", "load", "names", "schema"]
 
 _FOLDER = Path(__file__).parent
 _KEYS = tuple(field.encode_name for field in msgspec.structs.fields(Workload))
@@ -30,11 +32,17 @@ def names() -> list[str]:
 
 def schema() -> dict[str, Any]:
     """Return the JSON Schema of a workload file."""
-    return msgspec.json.schema(Workload)
+    schema = msgspec.json.schema(Workload)
+    schema["$defs"]["Workload"]["description"] = inspect.getdoc(Definition)
+    return schema
 
 
-def load(name_or_path: str) -> Workload:
+def load(name_or_path: str, taken: Collection[str] = ()) -> Workload:
     """Load a workload by name, or from a TOML file.
+
+    Args:
+        name_or_path: Its name, or the path of its file.
+        taken: Names that it may not have, because tare measures something else under them.
 
     Raises:
         WorkloadError: There is none, or its file is wrong; the message names the file, the line
@@ -53,16 +61,13 @@ def load(name_or_path: str) -> Workload:
         raise WorkloadError(f"cannot read {path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise WorkloadError(f"{path} is not TOML: it is not UTF-8") from error
-    return _parse(path, text)
-
-
-def load_all(wanted: Sequence[str]) -> list[Workload]:
-    """Load several workloads.
-
-    Raises:
-        WorkloadError: As for ``load``.
-    """
-    return [load(name) for name in wanted]
+    workload = _parse(path, text)
+    if workload.name in taken:
+        place = toml_places.of_key(path, text, "name")
+        raise WorkloadError(
+            f"{place}: name: {workload.name!r} is measured by tare itself; choose another"
+        )
+    return workload
 
 
 def _parse(path: Path, text: str) -> Workload:

@@ -5,17 +5,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from benchmarks.results import metrics
 from benchmarks.results.records import Unit
+from benchmarks.workloads.definition import ROLES, SPEEDS
 
 if TYPE_CHECKING:
-    from benchmarks.workloads.model import Workload
-
-ROLES = frozenset({"rate", "events", "seconds", "word"})
-"""Names with a meaning of their own in ``pattern`` and ``paths``."""
-
-SPEEDS = ({"rate", "events"}, {"events", "seconds"})
-"""The parts of which a throughput can be made."""
+    from benchmarks.workloads.definition import Definition
 
 _PORTS = range(1024, 1 << 16)
 """A container's root may not bind those below where its network belongs to another's root."""
@@ -23,14 +17,12 @@ _PORTS = range(1024, 1 << 16)
 _STANDARD = ("throughput_per_s", "host_cpu_s", "host_cpu_s_per_event")
 
 
-def check(workload: Workload) -> None:
+def check(workload: Definition) -> None:
     """Check a definition.
 
     Raises:
         ValueError: A value makes no sense; the message begins with the key.
     """
-    if workload.name in metrics.BUILT_IN:
-        raise ValueError(f"name: {workload.name!r} is measured by tare itself; choose another")
     if not workload.command:
         raise ValueError("command: name at least a program")
     if not 0 < workload.seconds < workload.timeout_s:
@@ -47,7 +39,7 @@ def check(workload: Workload) -> None:
     _check_readings(workload)
 
 
-def _check_server(workload: Workload) -> None:
+def _check_server(workload: Definition) -> None:
     """Check that a server can be told where to listen, and the command whom to ask."""
     server = workload.server
     told = any("{server}" in part for part in workload.command)
@@ -65,7 +57,7 @@ def _check_server(workload: Workload) -> None:
         raise ValueError("server: a workload beside a neighbour has none")
 
 
-def _check_result(workload: Workload) -> None:
+def _check_result(workload: Definition) -> None:
     """Check that the result is read in one way, and gives what a speed or a word needs."""
     points = any(one.at.startswith("/") for one in workload.readings)
     if bool(workload.pattern) == bool(workload.paths or points):
@@ -91,7 +83,7 @@ def _check_result(workload: Workload) -> None:
             raise ValueError(f"paths: {pointer!r} is no JSON Pointer; it must begin with /")
 
 
-def _check_readings(workload: Workload) -> None:
+def _check_readings(workload: Definition) -> None:
     names = [one.name for one in workload.readings]
     if len(set(names)) < len(names) or set(names) & set(_STANDARD):
         raise ValueError(f"readings: a name stands twice or is one of {', '.join(_STANDARD)}")

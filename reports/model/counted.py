@@ -4,7 +4,7 @@ import json
 
 import pandas as pd
 
-from benchmarks.results import metrics
+from benchmarks.experiments import base as experiments
 from benchmarks.results.records import Direction, MetricInfo, RunInfo, Status, Unit
 from benchmarks.stats import estimators
 from reports.model.declaration import admissible
@@ -125,7 +125,8 @@ def _in_order[Row: (NumberRow, WordRow)](info: RunInfo, rows: list[Row]) -> tupl
 
 def _told(info: RunInfo) -> dict[tuple[str, str], MetricInfo]:
     """Return what the run, or else the catalogue, says of its metrics, in reporting order."""
-    return {(told.workload, told.metric): told for told in (*info.metrics, *metrics.catalogue())}
+    every = (*info.metrics, *experiments.catalogue())
+    return {(told.workload, told.metric): told for told in every}
 
 
 def _untold(workload: str, metric: str, samples: pd.DataFrame) -> MetricInfo:

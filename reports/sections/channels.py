@@ -4,8 +4,13 @@ from collections.abc import Iterator
 
 import msgspec
 
-from benchmarks.experiments.covert_channels import CHANNELS, PUBLISHED_IN, capacity
-from benchmarks.experiments.covert_channels import part as channels_part
+from benchmarks.experiments.covert_channels import (
+    CHANNELS,
+    PUBLISHED_IN,
+    capacity,
+    describe,
+    read_attempts,
+)
 from benchmarks.results import metrics
 from benchmarks.results.records import Status, Unit
 from benchmarks.results.runfolder import Run
@@ -108,7 +113,7 @@ def channels(data: RunData) -> tuple[ChannelRow, ...]:
     known = {channel.name: channel for channel in CHANNELS}
     emulated = {box.name for box in data.info.sandboxes if not box.admissible_cpu}
     rows = []
-    for one in channels_part.read(data.run.path / "logs"):
+    for one in read_attempts(data.run.path / "logs"):
         found = capacity(one)
         rows.append(
             ChannelRow(
@@ -121,7 +126,7 @@ def channels(data: RunData) -> tuple[ChannelRow, ...]:
                 high=None if found is None else found.high,
                 carries=found is not None and found.carries,
                 band=None if found is None else found.band.value,
-                said=channels_part.said(one),
+                said=describe(one),
                 published=known[one.channel].published,
                 admissible=emulated.isdisjoint((one.sender, one.receiver)),
             )
@@ -155,7 +160,7 @@ def _published(published: tuple[float, float] | None) -> str:
 
 def _read(run: Run) -> Iterator[Reading]:
     """Return every attempt; ``open`` is a channel that carries."""
-    for one in channels_part.read(run.path / "logs"):
+    for one in read_attempts(run.path / "logs"):
         found = capacity(one)
         yield Reading(
             f"{one.sender}→{one.receiver}",
@@ -163,7 +168,7 @@ def _read(run: Run) -> Iterator[Reading]:
             one.channel,
             None if found is None else ("open" if found.carries else "held"),
             Status.FAILED if found is None else Status.OK,
-            channels_part.said(one),
+            describe(one),
             {
                 "bits_per_s": None if found is None else found.bits_per_s,
                 "low_bits_per_s": None if found is None else found.low,

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from benchmarks.experiments.interference import AGGRESSORS, VICTIMS, Account, Ordeal
-from benchmarks.experiments.interference import part as interference_part
+from benchmarks.experiments.interference import AGGRESSORS, FOUND, VICTIMS, Account, Ordeal
 from benchmarks.results import metrics
 from benchmarks.results.records import Unit
 from benchmarks.stats import estimators
@@ -125,7 +124,7 @@ def rows(data: RunData) -> tuple[tuple[SlowdownRow, ...], tuple[AccountRow, ...]
     slowed: list[SlowdownRow] = []
     accounts: list[AccountRow] = []
     for box in data.info.sandboxes:
-        found = interference_part.read(data.run.path / "logs", box.name)
+        found = FOUND.read(data.run.path / "logs", box.name)
         if found is not None:
             slowed += [_slowed(one, admissible=box.admissible_cpu) for one in found.ordeals]
             accounts += [_account(one) for one in found.accounts]

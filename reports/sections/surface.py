@@ -2,7 +2,7 @@
 
 import msgspec
 
-from benchmarks.experiments.surface.part import METHODS
+from benchmarks.experiments.surface import METHODS
 from benchmarks.results import metrics, sample_table
 from benchmarks.results.records import Status
 from reports.model.content import MISSING, Cell, Content, Fold, Table, Terms, said

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from benchmarks.experiments.probes import Verdict
-from benchmarks.experiments.sweep import FileFinding, store, totals
+from benchmarks.experiments.sweep import VERDICTS, FileFinding, totals
 from benchmarks.results import metrics, sample_table
 from benchmarks.results.records import Status
 from benchmarks.results.runfolder import Run
@@ -136,7 +136,7 @@ def swept(data: RunData) -> tuple[SweptSandbox, ...]:
     if not counts and not errors:
         return ()
     boxes = [box for box in data.info.sandboxes if box.name in counts or box.name in errors]
-    found = {box.name: store.read_verdicts(data.run.path / "logs", box.name) for box in boxes}
+    found = {box.name: VERDICTS.read(data.run.path / "logs", box.name) or [] for box in boxes}
     base = next((box.name for box in boxes if box.kind == "container"), None)
     return tuple(
         SweptSandbox(
@@ -292,7 +292,7 @@ def _change_heads(one: SweptSandbox, first: str) -> tuple[Column, ...]:
 def _read(run: Run) -> Iterator[Reading]:
     """Return the verdict on every file."""
     for box in run.info.sandboxes:
-        for one in store.read_verdicts(run.path / "logs", box.name):
+        for one in VERDICTS.read(run.path / "logs", box.name) or ():
             yield Reading(
                 box.name,
                 metrics.SWEEP,

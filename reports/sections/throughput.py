@@ -2,7 +2,7 @@
 
 import msgspec
 
-from benchmarks.results import metrics
+from benchmarks.experiments import base as experiments
 from benchmarks.results.records import Unit
 from reports.model.content import Content, Picture
 from reports.model.declaration import declared
@@ -19,10 +19,9 @@ _MOST_HEADLINES = 8
 
 def build(data: RunData) -> Content:
     """Show one table and one picture of all workloads with a throughput."""
+    built_in = experiments.names()
     rows = [
-        row
-        for row in data.numbers
-        if row.unit is Unit.PER_SECOND and row.workload not in metrics.BUILT_IN
+        row for row in data.numbers if row.unit is Unit.PER_SECOND and row.workload not in built_in
     ]
     names = list(dict.fromkeys(row.workload for row in rows))
     content = tables.counted(

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from benchmarks.campaign import config as campaigns
-from benchmarks.results import metrics, runfolder
+from benchmarks.results import metrics
 from benchmarks.results.records import Status
-from tare import __version__, images
+from tare import images
 from tare.errors import ExitCode
-from tare.settings import state_folder
+from tare.measure import measure_run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -101,7 +101,7 @@ def command(
             out = (
                 Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tare-leaks-"))) / "run"
             )
-        run = _measure(chosen, out, image)
+        run = _measured(chosen, out, image)
         readings = reports.readings(run, workloads)
         rows = [_row(one) for one in readings]
         if as_json:
@@ -135,20 +135,11 @@ def _explained(what: str, known: Mapping[str, str]) -> str | None:
     return next((said for name, said in known.items() if name == "/" == what[:1]), None)
 
 
-def _measure(campaign: Campaign, folder: Path, ref: str | None) -> Run:
-    from benchmarks.session import runner
+def _measured(campaign: Campaign, folder: Path, image: str | None) -> Run:
     from tare.progress import CampaignProgress
 
     with CampaignProgress(campaign, once=True) as progress:
-        runner.run(
-            campaign,
-            folder,
-            image=images.choose(campaign, ref, progress.note),
-            state=state_folder(),
-            tare_version=__version__,
-            observer=progress,
-        )
-    return runfolder.load(folder)
+        return measure_run(campaign, folder, progress, image=image)
 
 
 def _row(reading: Reading) -> dict[str, Any]:

@@ -10,9 +10,10 @@ import click
 from benchmarks.campaign import config as campaigns
 from benchmarks.errors import BenchmarkError, CampaignError
 from benchmarks.results.records import Status
-from tare import __version__, images
+from tare import images
 from tare.errors import ExitCode
-from tare.settings import new_run_folder, state_folder
+from tare.measure import measure_run
+from tare.settings import new_run_folder
 
 if TYPE_CHECKING:
     from benchmarks.campaign.config import Campaign
@@ -78,8 +79,8 @@ def command(
     if dry_run:
         _print_plan(chosen, folder, image)
         return ExitCode.OK
-    _measure(chosen, folder, image, resume=resume is not None)
-    return _conclude(folder, report=report)
+    run = _measured(chosen, folder, image, resume=resume is not None)
+    return _conclude(run, report=report)
 
 
 def _campaign_of(folder: Path) -> Campaign:
@@ -96,39 +97,24 @@ def _campaign_of(folder: Path) -> Campaign:
         ) from error
 
 
-def _measure(campaign: Campaign, folder: Path, ref: str | None, *, resume: bool) -> None:
-    from benchmarks.results import runfolder
-    from benchmarks.session import runner
+def _measured(campaign: Campaign, folder: Path, image: str | None, *, resume: bool) -> Run:
     from tare.progress import CampaignProgress
 
     with CampaignProgress(campaign) as progress:
         try:
-            if resume:
-                image = images.of_run(campaign, runfolder.load_info(folder), progress.note)
-            else:
-                image = images.choose(campaign, ref, progress.note)
-            runner.run(
-                campaign,
-                folder,
-                image=image,
-                state=state_folder(),
-                tare_version=__version__,
-                observer=progress,
-                resume=resume,
-            )
+            return measure_run(campaign, folder, progress, image=image, resume=resume)
         except KeyboardInterrupt as error:
             raise KeyboardInterrupt(
                 f"stopped; continue with `tare run --resume {folder}`",
             ) from error
 
 
-def _conclude(folder: Path, *, report: bool) -> int:
+def _conclude(run: Run, *, report: bool) -> int:
     from rich.console import Console
 
     import reports
-    from benchmarks.results import runfolder
 
-    run = runfolder.load(folder)
+    folder = run.path
     console = Console()
     console.print(reports.summary_table(run))
     if report:
@@ -152,9 +138,9 @@ def _judge(run: Run) -> int:
     return ExitCode.OK
 
 
-def _print_plan(campaign: Campaign, folder: Path, ref: str | None) -> None:
+def _print_plan(campaign: Campaign, folder: Path, image: str | None) -> None:
     from benchmarks.campaign.schedule import order
-    from benchmarks.session.opening import choose_resources
+    from benchmarks.session.resources import choose_resources
 
     resources = choose_resources(campaign)
     cpus = ", ".join(map(str, resources.cpuset))
@@ -166,16 +152,16 @@ def _print_plan(campaign: Campaign, folder: Path, ref: str | None) -> None:
         f"stops      at ±{campaign.precision:.0%} on the median start or after "
         f"{campaign.budget_s:g} s, with {campaign.blocks_min} to {campaign.blocks_max} blocks",
     )
-    for line in _estimated(campaign):
+    real = not images.only_fake(campaign)
+    for line in _estimated(campaign, real=real):
         click.echo(line)
     for block in range(campaign.blocks_min):
         names = order(campaign.seed, block, campaign.sandboxes)
         click.echo(f"block {block + 1:<4} {' → '.join(names)}")
-    shown = "not needed" if images.only_fake(campaign) else (ref or "built when missing")
-    click.echo(f"image      {shown}")
+    click.echo(f"image      {(image or 'built when missing') if real else 'not needed'}")
 
 
-def _estimated(campaign: Campaign) -> list[str]:
+def _estimated(campaign: Campaign, *, real: bool) -> list[str]:
     """Say how long it will take, in words that do not promise more than is known."""
     from benchmarks.campaign.estimate import estimate
 
@@ -184,6 +170,6 @@ def _estimated(campaign: Campaign) -> list[str]:
     lines = [f"estimate   {whole}; less where the precision is reached before"]
     if found.once:
         lines.append(f"           and what is looked at once: {', '.join(found.once)}")
-    if not images.only_fake(campaign):
+    if real:
         lines.append("           and opening the sandboxes; a VM counts as tuned and emulated")
     return lines

@@ -12,10 +12,10 @@ import click
 
 from benchmarks.campaign import config as campaigns
 from benchmarks.errors import UnsuitableHostError
-from benchmarks.results import metrics, runfolder
-from tare import __version__, images
+from benchmarks.results import metrics
+from tare import images
 from tare.errors import ExitCode
-from tare.settings import state_folder
+from tare.measure import measure_run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -82,7 +82,7 @@ def command(
         precision=_NEVER,
         settle_s=0.0,
     )
-    taken = _measure(chosen, image)
+    taken = _measured(chosen, image)
     found, stopped = aa.judge(taken, blocks, chosen.seed), replay(taken)
     if not found.interval.of:
         raise UnsuitableHostError(
@@ -111,24 +111,13 @@ class _Quiet:
     def stopped(self, stop: Stop) -> None:
         pass
 
-    def note(self, text: str) -> None:
-        click.echo(text, err=True)
+    def note(self, line: str) -> None:
+        click.echo(line, err=True)
 
 
-def _measure(campaign: Campaign, ref: str | None) -> list[float]:
-    from benchmarks.session import runner
-
-    quiet = _Quiet()
+def _measured(campaign: Campaign, image: str | None) -> list[float]:
     with tempfile.TemporaryDirectory(prefix="tare-selfcheck-") as folder:
-        runner.run(
-            campaign,
-            Path(folder) / "run",
-            image=images.choose(campaign, ref, quiet.note),
-            state=state_folder(),
-            tare_version=__version__,
-            observer=quiet,
-        )
-        samples = runfolder.load(Path(folder) / "run").samples
+        samples = measure_run(campaign, Path(folder) / "run", _Quiet(), image=image).samples
     return [s.value for s in samples if s.metric == "startup_main_s" and s.value is not None]
 
 

@@ -43,7 +43,7 @@ event = "one"
 GREEDY = """
 import sys
 from pathlib import Path
-from benchmarks.session import runner
+from benchmarks.session.measure import measure
 from tests.unit.conftest import Silent, fake_campaign
 class Greedy(Silent):
     def visiting(self, block, sandbox, remaining_s):
@@ -54,7 +54,7 @@ sys.stdin.readline()
 out, state, resume = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:] == ["resume"]
 observer = Silent() if resume else Greedy()
 plan = fake_campaign()
-runner.run(plan, out, image=None, state=state, tare_version="0", observer=observer, resume=resume)
+measure(plan, out, image=None, state=state, tare_version="0", observer=observer, resume=resume)
 """
 
 

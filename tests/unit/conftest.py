@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from benchmarks.campaign.config import Campaign
-from benchmarks.session import runner
+from benchmarks.campaign import config
+from benchmarks.session.measure import measure as measure_campaign
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from benchmarks.campaign.config import Campaign
     from benchmarks.campaign.schedule import Stop
     from benchmarks.results.records import Sample
 
@@ -25,6 +26,9 @@ class Silent:
         self.visits: list[tuple[int, str]] = []
         self.absent: Mapping[str, str] = {}
         self.stop: Stop | None = None
+
+    def note(self, line: str) -> None:
+        raise AssertionError(f"fakes need no image: {line}")
 
     def opened(self, sandboxes: Sequence[str], absent: Mapping[str, str]) -> None:
         del sandboxes
@@ -51,7 +55,7 @@ def fake_campaign(**changes: object) -> Campaign:
         "settle_s": 0.0,
         "seed": 7,
     }
-    return Campaign(**(values | changes))  # type: ignore[arg-type]
+    return config.convert(values | changes)
 
 
 type Measure = Callable[..., Silent]
@@ -63,7 +67,7 @@ def measure(tmp_path: Path) -> Measure:
 
     def run(out: Path, campaign: Campaign | None = None, *, resume: bool = False) -> Silent:
         observer = Silent()
-        runner.run(
+        measure_campaign(
             campaign or fake_campaign(),
             out,
             image=None,
@@ -80,7 +84,7 @@ def measure(tmp_path: Path) -> Measure:
 @pytest.fixture(scope="session")
 def measured_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("measured")
-    runner.run(
+    measure_campaign(
         fake_campaign(),
         folder / "run",
         image=None,

@@ -5,6 +5,12 @@ meant to have, and compares what arrives; ``capacity`` says what that is worth.
 """
 
 from benchmarks.experiments.covert_channels.capacity import capacity
+from benchmarks.experiments.covert_channels.experiment import (
+    ATTEMPTS,
+    CovertChannels,
+    describe,
+    read_attempts,
+)
 from benchmarks.experiments.covert_channels.model import (
     CHANNELS,
     PUBLISHED_IN,
@@ -16,14 +22,18 @@ from benchmarks.experiments.covert_channels.model import (
 from benchmarks.experiments.covert_channels.transmit import End, attempts, end
 
 __all__ = [
+    "ATTEMPTS",
     "CHANNELS",
     "PUBLISHED_IN",
     "Attempt",
     "Band",
     "Capacity",
     "Channel",
+    "CovertChannels",
     "End",
     "attempts",
     "capacity",
+    "describe",
     "end",
+    "read_attempts",
 ]

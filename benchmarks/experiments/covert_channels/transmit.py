@@ -23,7 +23,7 @@ _INTERPRETER = "/usr/bin/python3"
 _GRACE_S = 30.0
 _MARGIN_SLOTS = 4
 _LATE = "began too late: the host is too busy"
-PATIENCE = (1, 2, 4)
+RETRY_FACTORS = (1, 2, 4)
 """How often the time to begin is given in each try; the next follows where an end is late."""
 BITS = 64
 """Bits of a serial channel's payload; a parallel one, which is faster, sends more."""
@@ -93,7 +93,7 @@ def attempts(
     """
     word = f"{seed}/{sender.sandbox}"
     for channel in channels:
-        for times in PATIENCE:
+        for times in RETRY_FACTORS:
             one, two = (end._replace(lead_s=times * end.lead_s) for end in (sender, receiver))
             made = _attempt(channel, one, two, word, bits)
             if made.error is None or not made.error.endswith(_LATE):

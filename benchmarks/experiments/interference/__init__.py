@@ -4,6 +4,12 @@
 limits; ``accounts`` compares what each is charged with what the host's kernel does besides.
 """
 
+from benchmarks.experiments.interference.experiment import (
+    FOUND,
+    SLOWDOWNS,
+    UNCHARGED,
+    NoisyInstances,
+)
 from benchmarks.experiments.interference.measure import accounts, ordeals
 from benchmarks.experiments.interference.model import (
     AGGRESSORS,
@@ -15,9 +21,13 @@ from benchmarks.experiments.interference.model import (
 
 __all__ = [
     "AGGRESSORS",
+    "FOUND",
+    "SLOWDOWNS",
+    "UNCHARGED",
     "VICTIMS",
     "Account",
     "Interference",
+    "NoisyInstances",
     "Ordeal",
     "accounts",
     "ordeals",

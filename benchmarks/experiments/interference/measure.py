@@ -12,7 +12,7 @@ import msgspec
 
 from benchmarks.errors import MeasurementError
 from benchmarks.experiments.covert_channels.load import Load
-from benchmarks.experiments.covert_channels.transmit import PATIENCE
+from benchmarks.experiments.covert_channels.transmit import RETRY_FACTORS
 from benchmarks.experiments.interference import agent
 from benchmarks.experiments.interference.accounts import uncharged_s
 from benchmarks.experiments.interference.model import AGGRESSORS, VICTIMS, Account, Ordeal
@@ -55,7 +55,7 @@ def ordeals(
     for what in victims:
         for against in aggressors:
             word = f"{seed}/{what}/{against}"
-            for times in PATIENCE:
+            for times in RETRY_FACTORS:
                 one, two = (e._replace(lead_s=times * e.lead_s) for e in (victim, aggressor))
                 found = _ordeal(one, two, what, against, word, pairs)
                 if found.error != _LATE:
@@ -101,7 +101,7 @@ def accounts(
     """See what each aggressor alone is charged, and what the kernel does beside its account."""
     for against in aggressors:
         try:
-            tries = (aggressor._replace(lead_s=times * aggressor.lead_s) for times in PATIENCE)
+            tries = (aggressor._replace(lead_s=times * aggressor.lead_s) for times in RETRY_FACTORS)
             found = next(filter(None, (_account(end, against, rounds) for end in tries)), None)
         except MeasurementError as error:
             yield Account(sandbox=aggressor.sandbox, aggressor=against, error=str(error))

@@ -18,6 +18,7 @@ from benchmarks.experiments.probes.engine import (
     shares_kernel,
     titles,
 )
+from benchmarks.experiments.probes.experiment import Probes
 from benchmarks.experiments.probes.markers import planted
 from benchmarks.experiments.probes.model import (
     KEPT,
@@ -39,6 +40,7 @@ __all__ = [
     "Kind",
     "Outcome",
     "Probe",
+    "Probes",
     "Reading",
     "UnreadableAgentError",
     "Verdict",

@@ -4,7 +4,8 @@
 allowed by a forked scan; each number says its method, and the methods are never mixed.
 """
 
+from benchmarks.experiments.surface.experiment import METHODS, AttackSurface
 from benchmarks.experiments.surface.measure import HasProcesses, Surface, measure
 from benchmarks.experiments.surface.trace import clean, leftovers
 
-__all__ = ["HasProcesses", "Surface", "clean", "leftovers", "measure"]
+__all__ = ["METHODS", "AttackSurface", "HasProcesses", "Surface", "clean", "leftovers", "measure"]

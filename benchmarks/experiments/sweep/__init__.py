@@ -5,15 +5,19 @@ the unrelated kernel for the others.
 """
 
 from benchmarks.experiments.sweep.collect import Run, collect
+from benchmarks.experiments.sweep.experiment import READINGS, VERDICTS, Swept
 from benchmarks.experiments.sweep.listing import LEFT_OUT, readable_files
 from benchmarks.experiments.sweep.model import FileFinding, Sweep, Trait, UnreadableSweepError
 from benchmarks.experiments.sweep.rules import judge
 
 __all__ = [
     "LEFT_OUT",
+    "READINGS",
+    "VERDICTS",
     "FileFinding",
     "Run",
     "Sweep",
+    "Swept",
     "Trait",
     "UnreadableSweepError",
     "collect",

@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from benchmarks.campaign.config import Campaign
+from benchmarks.campaign import config
+from benchmarks.experiments import base as experiments
 from benchmarks.results import metrics, runfolder
 from benchmarks.results.journal import Visit, encode
 from benchmarks.results.records import (
@@ -34,7 +35,7 @@ from benchmarks.results.records import (
     Status,
     Unit,
 )
-from benchmarks.session import runner
+from benchmarks.session.measure import measure
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -58,7 +59,7 @@ class Cost(NamedTuple):
 
 def write(path: Path, samples: int, seed: int) -> None:
     """Write a run folder of about that many samples, 20 and more a visit."""
-    told = [info for info in metrics.catalogue() if info.workload in _BUILT_IN]
+    told = [info for info in experiments.catalogue() if info.workload in _BUILT_IN]
     info = RunInfo(
         schema=SCHEMA_VERSION,
         run="made-up",
@@ -147,6 +148,9 @@ class _Counted:
         self.samples = 0
         self.began_s = 0.0
 
+    def note(self, line: str) -> None:
+        """Nothing is built."""
+
     def opened(self, sandboxes: Sequence[str], absent: Mapping[str, str]) -> None:
         """Nothing to note."""
 
@@ -172,20 +176,22 @@ def cost_after(folder: Path, taken: int, visits: int = 400) -> float:
     The campaign of the fake sandbox is begun, its journal lengthened by copies of its own visits,
     and resumed; reading the journal is not counted.
     """
-    plan = Campaign(
-        name="made-up",
-        sandboxes=("fake", "fake:slow"),
-        workloads=("startup", "sysbench-cpu"),
-        blocks_min=10**8,
-        blocks_max=10**8,
-        budget_s=1e9,
+    plan = config.convert(
+        {
+            "name": "made-up",
+            "sandboxes": ("fake", "fake:slow"),
+            "workloads": ("startup", "sysbench-cpu"),
+            "blocks_min": 10**8,
+            "blocks_max": 10**8,
+            "budget_s": 1e9,
+        }
     )
     out = folder / f"taken-{taken}"
 
     def go_on(visits: int, *, resume: bool) -> _Counted:
         counted = _Counted(visits)
         with contextlib.suppress(_Enough):
-            runner.run(
+            measure(
                 plan,
                 out,
                 image=None,

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.results import metrics
+from benchmarks.experiments import base as experiments
 from benchmarks.results.journal import Visit
 from benchmarks.results.records import (
     SCHEMA_VERSION,
@@ -281,7 +281,7 @@ class Synthetic:
             ),
             sandboxes=tuple(boxes),
             absent=self.absent,
-            metrics=(*metrics.catalogue(), *loads),
+            metrics=(*experiments.catalogue(), *loads),
             harness={
                 "clock_resolution_s": 4.1e-8,
                 "null_command_s": 0.00092,

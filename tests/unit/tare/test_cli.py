@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from benchmarks.results.journal import JournalWriter, read
+from benchmarks.results.journal import JournalWriter
+from benchmarks.results.reader import read
 from benchmarks.results.records import Status
 from tare import cli
 
@@ -32,7 +33,7 @@ def tare(
     tmp_path: Path,
 ) -> Tare:
     monkeypatch.setattr("tare.settings.state_folder", lambda: tmp_path / "state")
-    monkeypatch.setattr("tare.commands.run.state_folder", lambda: tmp_path / "state", raising=False)
+    monkeypatch.setattr("tare.measure.state_folder", lambda: tmp_path / "state")
 
     def call(*args: object) -> tuple[int, str, str]:
         with pytest.raises(SystemExit) as end:

@@ -24,7 +24,7 @@ type Tare = Callable[..., tuple[int, str, str]]
 def tare(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> Tare:
-    monkeypatch.setattr("tare.commands.leaks.state_folder", lambda: tmp_path / "state")
+    monkeypatch.setattr("tare.measure.state_folder", lambda: tmp_path / "state")
 
     def call(*args: object) -> tuple[int, str, str]:
         with pytest.raises(SystemExit) as end:

@@ -18,10 +18,10 @@ import pytest
 from benchmarks import workloads
 from benchmarks.errors import MeasurementError
 from benchmarks.experiments.network_server import serving
+from benchmarks.experiments.tools import run_workload
 from benchmarks.results.records import Resources
 from benchmarks.sandboxes import make_testbed, open_sandbox
 from benchmarks.sandboxes.base import Endpoint, Networked, Setting
-from benchmarks.session.visit import run_workload
 from runtime import clean
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ import sys
 from pathlib import Path
 from benchmarks import image
 from benchmarks.campaign import config as campaign
-from benchmarks.session import runner
+from benchmarks.session.measure import measure
 
 class Silent:
     def __getattr__(self, name):
@@ -52,7 +52,7 @@ wanted = campaign.load(
     blocks_max=50,
 )
 folder = Path(sys.argv[1])
-runner.run(
+measure(
     wanted,
     folder / "run",
     image=image.build(),

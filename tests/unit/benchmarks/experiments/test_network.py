@@ -8,13 +8,13 @@ import pytest
 
 import reports
 from benchmarks.errors import MeasurementError, NotSupportedError, UnsuitableHostError
-from benchmarks.experiments import crowds
+from benchmarks.experiments import leftovers, network
 from benchmarks.results import runfolder
 from benchmarks.results.records import Resources, Status
 from benchmarks.sandboxes.base import Completed, Setting
 from benchmarks.sandboxes.kinds.fake import FakeInstance, FakeTestbed
 from benchmarks.sandboxes.vm.restored import RestoredSandbox
-from benchmarks.session import opening, runner
+from benchmarks.session import measure as session
 from tests.unit.conftest import fake_campaign
 
 if TYPE_CHECKING:
@@ -159,8 +159,8 @@ def test_a_client_that_fails_quotes_its_server_which_is_killed(
 def test_a_sandbox_that_cannot_be_connected_is_unsupported_in_one_sentence(
     tmp_path: Path, measure: Measure, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    usual = opening.open_sandbox
-    monkeypatch.setattr(opening, "open_sandbox", lambda *given: Unconnected(usual(*given)))
+    usual = session.open_sandbox
+    monkeypatch.setattr(session, "open_sandbox", lambda *given: Unconnected(usual(*given)))
     measure(tmp_path / "run", CAMPAIGN)
     found = of_network(tmp_path / "run")
     assert {(s.status, s.detail) for s in found} == {
@@ -191,7 +191,7 @@ def test_a_host_without_a_testbed_measures_the_rest(
     def refuse(*_: object) -> None:
         raise UnsuitableHostError("no network between sandboxes can be made here: no bridges")
 
-    monkeypatch.setattr(opening, "make_testbed", refuse)
+    monkeypatch.setattr(network, "make_testbed", refuse)
     measure(tmp_path / "run", CAMPAIGN)
     samples = runfolder.load(tmp_path / "run").samples
     assert {s.status for s in of_network(tmp_path / "run")} == {Status.UNSUPPORTED}
@@ -202,7 +202,7 @@ def test_a_host_without_a_testbed_measures_the_rest(
 def test_no_testbed_is_made_where_no_workload_has_a_server(
     tmp_path: Path, measure: Measure, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(opening, "make_testbed", None)
+    monkeypatch.setattr(network, "make_testbed", None)
     measure(tmp_path / "run", fake_campaign(blocks_min=1, blocks_max=1))
     assert not any(s.workload in {HOST, PEER} for s in runfolder.load(tmp_path / "run").samples)
 
@@ -211,7 +211,7 @@ def test_what_is_left_on_the_bridge_fails_the_stop(
     tmp_path: Path, measure: Measure, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(FakeTestbed, "leftovers", lambda _: ["interface tv0 of the testbed"])
-    monkeypatch.setattr(crowds, "_GONE_WITHIN_S", 0.0)
+    monkeypatch.setattr(leftovers, "_GONE_WITHIN_S", 0.0)
     measure(tmp_path / "run", CAMPAIGN)
     samples = runfolder.load(tmp_path / "run").samples
     stops = [s for s in samples if s.metric == "stop_s" and s.status is Status.FAILED]
@@ -232,4 +232,4 @@ def test_a_killed_run_resumes_with_the_network_visits_that_are_missing(
     measure(out, CAMPAIGN, resume=True)
     parts = [(v.block, v.part) for v in runfolder.load(out).visits]
     assert sorted(parts) == sorted((v.block, v.part) for v in whole.visits)
-    assert parts.count((0, runner.NETWORK)) == 1
+    assert parts.count((0, "network")) == 1

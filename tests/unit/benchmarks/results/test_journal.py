@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.errors import RunFolderError
-from benchmarks.results import journal
+from benchmarks.results import reader
 from benchmarks.results.journal import JournalWriter, Visit
 from benchmarks.results.records import Sample, Status, Unit
 
@@ -46,7 +46,7 @@ def write(path: Path, blocks: int) -> None:
 def test_what_is_written_is_read(tmp_path: Path) -> None:
     path = tmp_path / "samples.jsonl"
     write(path, 3)
-    content = journal.read(path)
+    content = reader.read(path)
     assert [s.block for s in content.samples] == [0, 0, 1, 1, 2, 2]
     assert [v.block for v in content.visits] == [0, 1, 2]
     assert content.discarded == 0
@@ -62,7 +62,7 @@ def test_a_journal_cut_anywhere_keeps_every_closed_visit(
     write(path, 3)
     data = path.read_bytes()
     path.write_bytes(data[: max(0, len(data) - cut)])
-    content = journal.read(path)
+    content = reader.read(path)
     whole = data[: max(0, len(data) - cut)].count(b'"visit"')
     assert len(content.visits) in {whole, whole - 1}
     assert len(content.samples) == 2 * len(content.visits)
@@ -74,7 +74,7 @@ def test_writing_after_a_torn_line_loses_nothing_and_counts_nothing_twice(tmp_pa
     path.write_bytes(path.read_bytes()[:-30])
     with JournalWriter(path) as writer:
         writer.append([sample(1, 0.3), sample(1, 0.4)], closing(1, 2))
-    content = journal.read(path)
+    content = reader.read(path)
     assert [(s.block, s.value) for s in content.samples] == [(0, 0.1), (0, 0.2), (1, 0.3), (1, 0.4)]
     assert content.discarded == 2
 
@@ -86,7 +86,7 @@ def test_a_damaged_line_in_the_middle_is_refused_by_number(tmp_path: Path) -> No
     lines[1] = lines[1].replace(b"0.2", b"0.9")
     path.write_bytes(b"".join(lines))
     with pytest.raises(RunFolderError, match=r"samples\.jsonl:2: the line is damaged"):
-        journal.read(path)
+        reader.read(path)
 
 
 def test_a_full_disk_leaves_the_closed_visits(
@@ -105,7 +105,7 @@ def test_a_full_disk_leaves_the_closed_visits(
         monkeypatch.setattr(os, "pwrite", half)
         with pytest.raises(RunFolderError, match=r"No space left on device.*--resume"):
             writer.append([sample(1, 0.1)], closing(1, 1))
-    assert len(journal.read(path).visits) == 1
+    assert len(reader.read(path).visits) == 1
 
 
 @given(st.text(), st.floats(allow_nan=False, allow_infinity=False))
@@ -117,7 +117,7 @@ def test_any_text_and_number_survive(
     path = tmp_path_factory.mktemp("any") / "samples.jsonl"
     with JournalWriter(path) as writer:
         writer.append([sample(0, value, detail)], closing(0, 1))
-    (read,) = journal.read(path).samples
+    (read,) = reader.read(path).samples
     assert (read.value, read.detail) == (value, detail)
 
 
@@ -153,7 +153,7 @@ def test_samples_of_any_form_are_read_as_they_were_written(
     path = tmp_path_factory.mktemp("forms") / "samples.jsonl"
     with JournalWriter(path) as writer:
         writer.append(written, closing(0, len(written)))
-    read = journal.read(path).samples
+    read = reader.read(path).samples
     assert list(read) == written
     assert [read[place] for place in range(len(read))] == written
 
@@ -164,9 +164,9 @@ def test_a_journal_longer_than_a_piece_is_read_whole_and_refused_by_line(
     monkeypatch.setattr("benchmarks.results.reader._PIECE_BYTES", 500)
     path = tmp_path / "samples.jsonl"
     write(path, 20)
-    assert [s.block for s in journal.read(path).samples] == [b for b in range(20) for _ in "12"]
+    assert [s.block for s in reader.read(path).samples] == [b for b in range(20) for _ in "12"]
     lines = path.read_bytes().splitlines(keepends=True)
     lines[40] = lines[40].replace(b"0.2", b"0.7")
     path.write_bytes(b"".join(lines))
     with pytest.raises(RunFolderError, match=r"samples\.jsonl:41: the line is damaged"):
-        journal.read(path)
+        reader.read(path)

@@ -3,7 +3,7 @@ import pytest
 from benchmarks import sandboxes
 from benchmarks.campaign import config
 from benchmarks.errors import UnknownSandboxError
-from benchmarks.session import opening
+from benchmarks.session.resources import choose_resources
 
 
 @pytest.mark.parametrize("name", ["oci:crun", "oci:my-runtime_2.0", "oci:crun:no-cgroup"])
@@ -24,7 +24,7 @@ def test_a_slip_in_a_peers_name_is_answered_with_the_nearest() -> None:
 
 def test_every_peer_says_how_it_is_limited_and_how_often_the_suite_starts_it() -> None:
     chosen = config.load("peers")
-    said = opening.choose_resources(chosen).enforced
+    said = choose_resources(chosen).enforced
     assert said.keys() == set(chosen.sandboxes)
     assert said["peer:bwrap"] != said["oci:crun"] != said["oci:crun:no-cgroup"]
     assert all(sandboxes.find(name).suite_rounds > 0 for name in chosen.sandboxes)

@@ -10,7 +10,7 @@ import pytest
 from benchmarks.campaign import config
 from benchmarks.errors import UnsuitableHostError
 from benchmarks.host import processors
-from benchmarks.session import opening
+from benchmarks.session.resources import choose_resources
 
 
 def campaign(**values: Any) -> config.Campaign:
@@ -27,26 +27,26 @@ def isolated(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("isolated")
 def test_isolated_cpus_that_are_named_are_taken() -> None:
-    chosen = opening.choose_resources(campaign(cpus=2, cpuset=(6, 7)))
+    chosen = choose_resources(campaign(cpus=2, cpuset=(6, 7)))
     assert chosen.cpuset == (6, 7)
 
 
 @pytest.mark.usefixtures("isolated")
 def test_isolated_cpus_are_not_taken_unasked() -> None:
-    assert set(opening.choose_resources(campaign(cpus=2)).cpuset) <= {0, 1, 2, 3}
+    assert set(choose_resources(campaign(cpus=2)).cpuset) <= {0, 1, 2, 3}
 
 
 @pytest.mark.usefixtures("isolated")
 def test_more_cpus_than_are_shared_point_to_the_isolated_ones() -> None:
     with pytest.raises(UnsuitableHostError, match="isolated ones as its cpuset: 4, 5, 6, 7"):
-        opening.choose_resources(campaign(cpus=5))
+        choose_resources(campaign(cpus=5))
 
 
 @pytest.mark.usefixtures("isolated")
 def test_a_cpu_that_is_forbidden_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(processors, "may_run_on", lambda _: False)  # a cpuset lacks it
     with pytest.raises(UnsuitableHostError, match="CPU 6 of the campaign's cpuset is not allowed"):
-        opening.choose_resources(campaign(cpus=2, cpuset=(6, 7)))
+        choose_resources(campaign(cpus=2, cpuset=(6, 7)))
 
 
 def test_trying_a_cpu_leaves_the_affinity_as_it_was() -> None:

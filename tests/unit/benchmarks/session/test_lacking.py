@@ -5,11 +5,12 @@ from pathlib import Path
 import pytest
 
 import reports
-from benchmarks import workloads
+from benchmarks.experiments import base
 from benchmarks.results import runfolder
 from benchmarks.results.records import Status, same_image
-from benchmarks.session.lacking import lacking
-from tests.unit.conftest import Measure, fake_campaign
+from benchmarks.session import measure as session
+from benchmarks.session.lacking import Lack, lacking
+from tests.unit.conftest import Measure
 
 
 def image_with(root: Path, *programs: str) -> Path:
@@ -23,10 +24,9 @@ def image_with(root: Path, *programs: str) -> Path:
 def test_programs_are_looked_for_where_the_sandbox_would(tmp_path: Path) -> None:
     image_with(tmp_path, "usr/bin/sysbench", "usr/bin/redis-server")
     (tmp_path / "bin").symlink_to("usr/bin")
-    campaign = fake_campaign(workloads=("startup", "leaks", "sysbench-cpu", "redis-get"))
-    loaded = workloads.load_all(["sysbench-cpu", "redis-get"])
-    assert lacking(campaign, loaded, None) == {}
-    found = lacking(campaign, loaded, tmp_path)
+    asked = base.asked(("startup", "leaks", "sysbench-cpu", "redis-get"), {})
+    assert lacking(asked, None) == []
+    found = {one.workload: one.said for one in lacking(asked, tmp_path)}
     assert found["leaks"] == "not here: the image has no python3"
     assert "sysbench-cpu" not in found
     assert "redis-cli, redis-benchmark" in found["redis-get"]
@@ -34,8 +34,8 @@ def test_programs_are_looked_for_where_the_sandbox_would(tmp_path: Path) -> None
 
 
 def test_a_server_and_a_neighbour_are_programs_of_the_image_too(tmp_path: Path) -> None:
-    loaded = workloads.load_all(["web-beside-disk", "network-tcp-to-host"])
-    found = lacking(fake_campaign(), loaded, tmp_path)
+    asked = base.asked(["web-beside-disk", "network-tcp-to-host"], {})
+    found = {one.workload: one.said for one in lacking(asked, tmp_path)}
     assert set(found) == {"web-beside-disk", "network-tcp-to-host"}
     assert "iperf3" in found["network-tcp-to-host"]
 
@@ -44,7 +44,7 @@ def test_a_run_says_it_once_a_sandbox_and_measures_the_rest(
     tmp_path: Path, measure: Measure, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said = "not here: the image has no sysbench"
-    monkeypatch.setattr("benchmarks.session.runner.lacking", lambda *_: {"sysbench-cpu": said})
+    monkeypatch.setattr(session, "lacking", lambda *_: [Lack("sysbench-cpu", "sysbench-cpu", said)])
     measure(tmp_path / "run")
     run = runfolder.load(tmp_path / "run")
     of_sysbench = [one for one in run.samples if one.workload == "sysbench-cpu"]

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from benchmarks.results import runfolder
-from benchmarks.results.records import Status, Unit
+from benchmarks.results.records import Unit
 from benchmarks.session import overhead
-from tests.unit.conftest import fake_campaign
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +23,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from benchmarks.results import journal
-from benchmarks.session import runner
+from benchmarks.session.measure import measure
 from tests.unit.conftest import Silent, fake_campaign
 out, state, at, share = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4])
 write, count = os.pwrite, 0
@@ -36,17 +35,16 @@ def killing(descriptor, data, place):
         os.kill(os.getpid(), signal.SIGKILL)
     return write(descriptor, data, place)
 journal.os.pwrite = killing
-runner.run(fake_campaign(), out, image=None, state=state, tare_version="0", observer=Silent())
+measure(fake_campaign(), out, image=None, state=state, tare_version="0", observer=Silent())
 """
 
 
 OWN_STATE = """
 import sys
 from pathlib import Path
-from tare import cli
-from tare.commands import run
+from tare import cli, measure
 state = Path(sys.argv[1])
-run.state_folder = lambda: state  # the host's lock may be held by a real campaign
+measure.state_folder = lambda: state  # the host's lock may be held by a real campaign
 cli.main(sys.argv[2:])
 """
 
@@ -125,32 +123,3 @@ def test_a_quiet_clock_flags_nothing() -> None:
     with overhead.watch() as watched:
         pass
     assert "clock-step" not in watched.flags
-
-
-def test_density_is_a_part_of_its_own_and_resumes(tmp_path: Path, measure: Measure) -> None:
-    plan = fake_campaign(
-        workloads=("startup", "density"), density_max=6, blocks_min=2, blocks_max=2
-    )
-    out = tmp_path / "run"
-    measure(out, plan)
-    run = runfolder.load(out)
-    parts = [visit.part for visit in run.visits]
-    assert parts.count("density") == parts.count("start") == 4
-    counts = [sample.value for sample in run.samples if sample.metric == "density_count"]
-    assert counts == [6.0] * 4
-    data = (out / "samples.jsonl").read_bytes().splitlines(keepends=True)
-    (out / "samples.jsonl").write_bytes(b"".join(data[:-2]))
-    assert measure(out, plan, resume=True).visits == []  # only the crowd is started again
-    assert len(runfolder.load(out).visits) == 8
-
-
-def test_a_crowd_that_cannot_be_had_is_a_failure(tmp_path: Path, measure: Measure) -> None:
-    measure(
-        tmp_path / "run",
-        fake_campaign(
-            sandboxes=("fake:broken",), workloads=("density",), blocks_min=1, blocks_max=1
-        ),
-    )
-    found = [s for s in runfolder.load(tmp_path / "run").samples if s.workload == "density"]
-    assert {sample.status for sample in found} == {Status.FAILED}
-    assert "instance 1 did not start" in (found[0].detail or "")

@@ -11,7 +11,7 @@ import reports
 from benchmarks import published, workloads
 from benchmarks.campaign import config
 from benchmarks.errors import CampaignError
-from benchmarks.results.metrics import catalogue
+from benchmarks.experiments.base import catalogue
 from benchmarks.sandboxes import find
 from reports.claims.reproduction import Reproduced, ReproducedRow
 

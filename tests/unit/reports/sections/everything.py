@@ -9,15 +9,15 @@ import msgspec
 from benchmarks.experiments.covert_channels import CHANNELS, Attempt
 from benchmarks.experiments.interference import (
     AGGRESSORS,
+    UNCHARGED,
     VICTIMS,
     Account,
     Interference,
     Ordeal,
 )
-from benchmarks.experiments.interference.part import UNCHARGED
 from benchmarks.experiments.probes import Verdict
-from benchmarks.experiments.surface.part import METHODS
-from benchmarks.experiments.sweep import FileFinding, Trait, store, totals
+from benchmarks.experiments.surface import METHODS
+from benchmarks.experiments.sweep import VERDICTS, FileFinding, Trait, totals
 from benchmarks.results import metrics
 from benchmarks.results.records import Sample, Status, Unit
 from tests.unit.reports.conftest import Synthetic
@@ -147,4 +147,4 @@ def _write(logs: Path, failed: frozenset[str]) -> None:
             msgspec.json.encode(found)
         )
         if not broken:
-            store.write_verdicts(logs, name, [live, masked] if name == "container" else [live])
+            VERDICTS.write(logs, [live, masked] if name == "container" else [live], name)

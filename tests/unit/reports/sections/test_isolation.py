@@ -12,8 +12,8 @@ import reports
 from benchmarks.experiments.covert_channels import Attempt
 from benchmarks.experiments.interference import Account, Interference, Ordeal
 from benchmarks.experiments.probes import Verdict
-from benchmarks.experiments.surface.part import METHODS
-from benchmarks.experiments.sweep import FileFinding, Trait, store, totals
+from benchmarks.experiments.surface import METHODS
+from benchmarks.experiments.sweep import VERDICTS, FileFinding, Trait, totals
 from benchmarks.results import metrics
 from benchmarks.results.records import Sample, Status, Unit
 from tests.unit.reports.conftest import Synthetic
@@ -56,7 +56,7 @@ def run(tmp_path: Path) -> Run:
     )
     masked = FileFinding(path="/proc/keys", verdict=Verdict.MASKED, evidence="host: 2")
     for name, findings in (("native", [live]), ("container", [live, masked])):
-        store.write_verdicts(logs, name, findings)
+        VERDICTS.write(logs, findings, name)
         for metric, count in totals.totals(findings, 3).items():
             made.samples.append(sample(name, metrics.SWEEP, metric, count, "one line a file"))
     for metric in totals.TITLES:

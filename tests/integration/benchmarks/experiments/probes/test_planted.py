@@ -14,13 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from benchmarks.experiments import probes
+from benchmarks.experiments import base, probes
 from benchmarks.experiments.probes import Outcome, Verdict
-from benchmarks.experiments.probes.part import ProbePart
-from benchmarks.experiments.surface.part import SurfacePart
-from benchmarks.experiments.sweep.part import SweepPart
-from benchmarks.results import metrics
-from benchmarks.results.records import Status
+from benchmarks.results import metrics, records
+from benchmarks.results.recorder import Recorder
+from benchmarks.results.records import SandboxInfo, Status
 from benchmarks.sandboxes.kinds.container import ContainerInstance
 from runtime import seccomp
 from runtime.spec import DeviceRule, Mount, Resources, masks, profiles
@@ -28,7 +26,6 @@ from runtime.spec.devices import DEFAULT_DEVICES
 
 if TYPE_CHECKING:
     import runtime
-    from benchmarks.results.records import Sample
     from tests.integration.benchmarks.experiments.probes.conftest import Examine
 
 type Controls = dict[str, Outcome | None]
@@ -170,15 +167,25 @@ def test_an_agent_that_cannot_run_is_an_error_of_every_part_and_never_safe(
 ) -> None:
     hidden = (*default.linux.masked_paths, "/usr/bin/python3")
     planted = replace(default, linux=replace(default.linux, masked_paths=hidden))
-    workloads = (metrics.LEAKS, metrics.CONTROLS)
-    parts = (ProbePart(workloads, tmp_path), SweepPart(tmp_path), SurfacePart(tmp_path))
-    info: Any = SimpleNamespace(run="planted", sandboxes=())
-    made: list[Sample] = []
+    info = SandboxInfo(name="container", kind="container", profile="default")
+    box: Any = SimpleNamespace(info=info)
+    context = base.Context(
+        record=Recorder("planted", 0, "container"),
+        group=(box,),
+        sandboxes={"container": box},
+        resources=records.Resources(cpus=1, cpuset=(0,), memory_bytes=1 << 29),
+        seed=1,
+        block=0,
+        logs=tmp_path,
+    )
+    names = (metrics.LEAKS, metrics.CONTROLS, metrics.SWEEP, metrics.SURFACE)
     with engine.run(planted) as container:
-        for part in parts:
-            part.read("container", ContainerInstance(container, {}))
-            made += part.samples(info, "container", ["container"])
+        there = replace(context, started=ContainerInstance(container, {}))
+        for experiment in base.asked(names, {}):
+            experiment.run(there)
+            experiment.judge(context)
         container.kill()
+    made = context.record.samples
     assert len(made) > len(probes.PROBES) + len(probes.controls())
     told = [one for one in made if one.metric != "calls_evaluated"]  # that needs no instance
     assert {(one.status, one.value, one.text) for one in told} == {(Status.FAILED, None, None)}

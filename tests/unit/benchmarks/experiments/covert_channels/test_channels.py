@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 
 from benchmarks.experiments import covert_channels
 from benchmarks.experiments.covert_channels import CHANNELS, Attempt, Band, capacity
-from benchmarks.experiments.covert_channels import part as channels_part
 from benchmarks.experiments.covert_channels.agent import ACTS, LOOKS, PAGES
 from benchmarks.experiments.covert_channels.capacity import entropy, error_interval
 from benchmarks.experiments.covert_channels.coding import Look, decode, levels, message
@@ -149,7 +148,7 @@ def test_a_channel_that_carries_nothing_says_its_upper_bound() -> None:
     assert found is not None
     assert (found.bits_per_s, found.low, found.carries) == (0, 0, False)
     assert 0 < found.high < 10
-    assert "carries nothing; below" in channels_part.said(attempt(33, 64))
+    assert "carries nothing; below" in covert_channels.describe(attempt(33, 64))
 
 
 def test_more_wrong_than_a_coin_is_no_capacity() -> None:
@@ -164,7 +163,7 @@ def test_a_closed_source_has_no_capacity_and_a_failed_attempt_none_at_all() -> N
     assert closed is not None
     assert (closed.high, closed.carries) == (0, False)
     assert capacity(attempt(0, 0, error="broke")) is None
-    assert channels_part.said(attempt(0, 0, error="broke")).startswith("error")
+    assert covert_channels.describe(attempt(0, 0, error="broke")).startswith("error")
 
 
 def test_an_end_that_breaks_is_an_error_and_no_closed_channel() -> None:

@@ -18,23 +18,26 @@ from benchmarks.errors import MeasurementError, RunFolderError
 from benchmarks.experiments import covert_channels
 from benchmarks.experiments.interference import (
     AGGRESSORS,
+    FOUND,
     VICTIMS,
     Account,
     Interference,
+    NoisyInstances,
     Ordeal,
     agent,
+    experiment,
     measure,
 )
-from benchmarks.experiments.interference import part as interference_part
 from benchmarks.experiments.interference.accounts import uncharged_s
 from benchmarks.results import metrics
+from benchmarks.results.recorder import Recorder
 from benchmarks.results.records import Status
 from benchmarks.sandboxes.base import Completed
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-INFO: Any = type("Info", (), {"run": "r", "seed": 1})
+    from benchmarks.results.records import Sample
 
 
 def program(call: str, file: Path | None = None) -> list[str]:
@@ -137,21 +140,25 @@ def test_kernel_threads_that_cannot_be_seen_are_not_taken_for_idle(
         uncharged_s()
 
 
+def recorded(found: Interference) -> list[Sample]:
+    record = Recorder("r", 0, "vm")
+    experiment.record(record, found)
+    return record.samples
+
+
 def test_a_slowdown_is_a_ratio_of_neighbours_and_a_dead_stop_is_no_number() -> None:
     pairs = ((100.0, 50.0), (100.0, 0.0))
     ordeal = Ordeal(sandbox="vm", victim="net", aggressor="fork", pairs=pairs)
-    slowed, stopped = interference_part._of_ordeal(INFO, ordeal)
+    slowed, stopped = recorded(Interference(ordeals=(ordeal,)))
     assert (slowed.value, slowed.block, slowed.dimensions) == (2.0, 0, {"aggressor": "fork"})
     assert (stopped.value, stopped.status, stopped.block) == (None, Status.FAILED, 1)
 
 
 def test_what_failed_is_a_failed_sample_for_each_ordeal_and_account() -> None:
-    found = interference_part._failed("vm", "no python3")
-    made = [s for one in found.ordeals for s in interference_part._of_ordeal(INFO, one)]
-    made += [s for one in found.accounts for s in interference_part._of_account(INFO, one)]
+    made = recorded(experiment._failed("vm", "no python3"))
     assert len(made) == len(AGGRESSORS) * (len(VICTIMS) + 1)
     assert {(s.status, s.value, s.detail) for s in made} == {(Status.FAILED, None, "no python3")}
-    known = {info.metric for info in interference_part.metric_infos()}
+    known = {info.metric for info in NoisyInstances.catalogue()}
     assert {s.metric for s in made} == known
     assert {s.workload for s in made} == {metrics.INTERFERENCE}
 
@@ -216,8 +223,8 @@ def test_what_is_kept_is_read_again_and_damage_is_named(tmp_path: Path) -> None:
     account = Account(sandbox="vm", aggressor="cpu", charged_s=(None,), uncharged_s=(0.1,))
     found = Interference(accounts=(account,))
     (tmp_path / "interference-oci.runc.json").write_bytes(msgspec.json.encode(found))
-    assert interference_part.read(tmp_path, "oci:runc") == found
-    assert interference_part.read(tmp_path, "vm") is None
+    assert FOUND.read(tmp_path, "oci:runc") == found
+    assert FOUND.read(tmp_path, "vm") is None
     (tmp_path / "interference-vm.json").write_text("{")
     with pytest.raises(RunFolderError, match="damaged"):
-        interference_part.read(tmp_path, "vm")
+        FOUND.read(tmp_path, "vm")

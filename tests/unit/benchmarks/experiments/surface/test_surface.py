@@ -8,17 +8,27 @@ import os
 import subprocess
 import sys
 from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
 
 from benchmarks.errors import MeasurementError, UnsuitableHostError
-from benchmarks.experiments.surface import Surface, agent, calls, trace, tracer
+from benchmarks.experiments.base import Context, Request
+from benchmarks.experiments.surface import (
+    METHODS,
+    AttackSurface,
+    Surface,
+    agent,
+    calls,
+    trace,
+    tracer,
+)
 from benchmarks.experiments.surface.attribution import between, entered, functions, ioctls, marked
-from benchmarks.experiments.surface.part import METHODS, SurfacePart, metric_infos
 from benchmarks.experiments.surface.trace import Call, Fork
-from benchmarks.results.records import SandboxInfo, Status, Unit
+from benchmarks.results.recorder import Recorder
+from benchmarks.results.records import Resources, SandboxInfo, Status, Unit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -182,18 +192,30 @@ FOUND = Surface(
 def samples(
     tmp_path: Path, found: Surface | None, seccomp: str | None = "default"
 ) -> dict[str, Sample]:
-    part = SurfacePart(tmp_path)
     if found is not None:
         (tmp_path / "surface-container.json").write_bytes(msgspec.json.encode(found))
     details = {"isolation": {"seccomp": seccomp}}
-    box = SandboxInfo(name="container", kind="container", profile="default", details=details)
-    info: Any = type("Info", (), {"run": "r", "sandboxes": (box,)})
-    return {one.metric: one for one in part.samples(info, "container", ["container"])}
+    info = SandboxInfo(name="container", kind="container", profile="default", details=details)
+    box: Any = SimpleNamespace(info=info)
+    record = Recorder("r", 0, "container")
+    resources = Resources(cpus=1, cpuset=(0,), memory_bytes=1 << 29)
+    AttackSurface(Request(("surface",), {}, {})).judge(
+        Context(
+            record=record,
+            group=(box,),
+            sandboxes={"container": box},
+            resources=resources,
+            seed=1,
+            block=0,
+            logs=tmp_path,
+        )
+    )
+    return {one.metric: one for one in record.samples}
 
 
 def test_every_number_names_its_method(tmp_path: Path) -> None:
     made = samples(tmp_path, FOUND)
-    assert made.keys() == METHODS.keys() == {info.metric for info in metric_infos()}
+    assert made.keys() == METHODS.keys() == {info.metric for info in AttackSurface.catalogue()}
     assert all((one.detail or "").startswith(METHODS[name]) for name, one in made.items())
     evaluated = made.pop("calls_evaluated")
     assert evaluated.value is not None

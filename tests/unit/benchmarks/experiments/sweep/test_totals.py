@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.errors import RunFolderError
 from benchmarks.experiments.probes import Verdict
-from benchmarks.experiments.sweep import FileFinding, Sweep, Trait, store, totals
+from benchmarks.experiments.sweep import READINGS, VERDICTS, FileFinding, Sweep, Trait, totals
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,18 +55,18 @@ def test_profiles_are_compared_in_the_files_both_have_met() -> None:
 
 def test_what_is_kept_is_read_again(tmp_path: Path) -> None:
     sweep = Sweep(paths=("/a",), host=(("T1",), ("T1",)), sandbox=(("N",), ("N",)))
-    store.write_readings(tmp_path, "oci:runc", sweep)
-    store.write_verdicts(tmp_path, "oci:runc", [finding("/a"), finding("/b", None, error="e")])
-    assert store.read_readings(tmp_path, "oci:runc") == sweep
-    assert [one.path for one in store.read_verdicts(tmp_path, "oci:runc")] == ["/a", "/b"]
-    assert store.read_readings(tmp_path, "vm") is None
-    assert store.read_verdicts(tmp_path, "vm") == []
+    READINGS.write(tmp_path, sweep, "oci:runc")
+    VERDICTS.write(tmp_path, [finding("/a"), finding("/b", None, error="e")], "oci:runc")
+    assert READINGS.read(tmp_path, "oci:runc") == sweep
+    assert [one.path for one in VERDICTS.read(tmp_path, "oci:runc") or ()] == ["/a", "/b"]
+    assert READINGS.read(tmp_path, "vm") is None
+    assert VERDICTS.read(tmp_path, "vm") is None
 
 
 def test_damaged_evidence_is_named(tmp_path: Path) -> None:
     (tmp_path / "sweep-vm.json.gz").write_bytes(b"\x1f\x8bnot packed")
     (tmp_path / "sweep-vm.jsonl").write_text("{")
     with pytest.raises(RunFolderError, match=r"sweep-vm\.json\.gz is damaged"):
-        store.read_readings(tmp_path, "vm")
+        READINGS.read(tmp_path, "vm")
     with pytest.raises(RunFolderError, match=r"sweep-vm\.jsonl is damaged"):
-        store.read_verdicts(tmp_path, "vm")
+        VERDICTS.read(tmp_path, "vm")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import reports
 from benchmarks.campaign.config import Campaign
 from benchmarks.campaign.schedule import enough
-from benchmarks.results import journal, runfolder
+from benchmarks.results import reader, runfolder
 from benchmarks.stats.simulation.folder import cost_after, write
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def test_a_made_up_folder_is_reported_as_made_up(tmp_path: Path) -> None:
 
 def test_what_samples_have_in_common_is_kept_once(tmp_path: Path) -> None:
     write(tmp_path / "run", 500, seed=1)
-    samples = journal.read(tmp_path / "run" / "samples.jsonl").samples
+    samples = reader.read(tmp_path / "run" / "samples.jsonl").samples
     assert len({id(sample.metric) for sample in samples}) == len({s.metric for s in samples})
     assert len({id(sample.dimensions) for sample in samples}) == 3
 

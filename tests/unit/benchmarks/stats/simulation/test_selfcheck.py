@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def test_a_fake_compared_with_itself_keeps_its_promises(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("tare.commands.selfcheck.state_folder", lambda: tmp_path / "state")
+    monkeypatch.setattr("tare.measure.state_folder", lambda: tmp_path / "state")
     with pytest.raises(SystemExit) as end:
         cli.main(["selfcheck", "-s", "fake", "--starts", "240", "--blocks", "6", "--json"])
     assert end.value.code == 0
@@ -37,7 +37,7 @@ def test_a_fake_compared_with_itself_keeps_its_promises(
 def test_too_few_starts_are_refused(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("tare.commands.selfcheck.state_folder", lambda: tmp_path / "state")
+    monkeypatch.setattr("tare.measure.state_folder", lambda: tmp_path / "state")
     with pytest.raises(SystemExit) as end:
         cli.main(["selfcheck", "-s", "fake", "--starts", "19"])
     assert end.value.code == 4

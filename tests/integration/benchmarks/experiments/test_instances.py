@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from benchmarks.errors import MeasurementError
-from benchmarks.experiments import burst, crowds, idle, min_memory
+from benchmarks.experiments import burst, idle, min_memory
+from benchmarks.experiments.base import Context, Request
+from benchmarks.experiments.cold_start import ColdStart
+from benchmarks.results.recorder import Recorder
 from benchmarks.results.records import Resources, Status
 from benchmarks.sandboxes import open_sandbox
 from benchmarks.sandboxes.base import Setting
-from benchmarks.session.recorder import Plan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +30,7 @@ MIB = 1 << 20
 
 @pytest.fixture(scope="module")
 def setting(image: Image) -> Iterator[Setting]:
-    state = Path(f"/run/tare-crowds-{os.getpid()}")
+    state = Path(f"/run/tare-instances-{os.getpid()}")
     yield Setting(
         resources=Resources(cpus=1, cpuset=(max(os.sched_getaffinity(0)),), memory_bytes=96 * MIB),
         image_root=image.root,
@@ -108,11 +110,16 @@ def test_other_runtimes_take_another_memory_too(setting: Setting) -> None:
         assert oci.leftovers() == []
 
 
-def test_a_cold_start_has_the_boundaries_of_a_warm_one(container: ContainerSandbox) -> None:
-    plan = Plan(
-        run="test", seed=1, block=0, position=0, resources=container._setting.resources,
-        startup=True, memory=False, workloads=(), settle_s=0,
+def test_a_cold_start_has_the_boundaries_of_a_warm_one(
+    container: ContainerSandbox, tmp_path: Path
+) -> None:
+    record = Recorder("test", 0, "container", 0)
+    context = Context(
+        record=record, group=(container,), sandboxes={}, seed=1, block=0, logs=tmp_path,
+        resources=container._setting.resources,
     )  # fmt: skip
-    samples = crowds.cold_start(container, plan, None)  # nothing dropped: others use this host, too
+    # nothing is dropped: others use this host, too
+    ColdStart(Request(("cold",), {}, {})).run(context)
+    samples = record.samples
     assert [s.metric for s in samples] == ["cold_spawned_s", "cold_ready_s", "cold_main_s"]
     assert {s.status for s in samples} == {Status.OK}

@@ -1,4 +1,4 @@
-"""What a campaign has measured so far: just what its schedule needs, kept in memory."""
+"""What a run has measured so far: just what its schedule needs, kept in memory."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from benchmarks.results import metrics
 from benchmarks.results.records import Sample, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from benchmarks.results import runfolder
     from benchmarks.results.journal import Visit
@@ -18,23 +18,26 @@ if TYPE_CHECKING:
 START = "start"
 """Name of the journal's part that holds a start and what was run on it."""
 
-NETWORK = "network"
-"""Name of the journal's part that holds the workloads whose server is in another place."""
-
-_EVERY_BLOCK = (START, metrics.DENSITY, metrics.PARALLEL, metrics.COLD, NETWORK)
-"""Parts that the next block has, too; others are looked at once."""
-
-_HEADLINE = (metrics.STARTUP, "startup_main_s")
 _REMEMBERED = 99
 """Visits that the estimate of the next block rests on: the last ones, so that it stays cheap."""
 _GIVE_UP_AFTER = 2
 """Visits that may fail to start one after the other before a sandbox is left alone."""
 
 
-class Tally:
+class History:
     """Visits done, their cost, the starts they measured and the failures in a row."""
 
-    def __init__(self, info: RunInfo, previous: runfolder.Run | None) -> None:
+    def __init__(
+        self, info: RunInfo, previous: runfolder.Run | None, apart: Collection[str]
+    ) -> None:
+        """Begin with what a run that is resumed has measured.
+
+        Args:
+            info: The run.
+            previous: What was read of it; None for a new one.
+            apart: Parts that every block has beside the visits; others are done once.
+        """
+        self._repeated = {START, *apart}
         self.done: set[tuple[int, str, str]] = set()
         self.elapsed_s = 0.0
         self.seconds: dict[tuple[str, str], deque[float]] = {}
@@ -51,12 +54,13 @@ class Tally:
         """Take a closed visit into account."""
         self.done.add((entry.block, entry.sandbox, entry.part))
         self.elapsed_s += entry.seconds
-        if entry.part in _EVERY_BLOCK:
+        if entry.part in self._repeated:
             place = (entry.sandbox, entry.part)
             self.seconds.setdefault(place, deque(maxlen=_REMEMBERED)).append(entry.seconds)
         if entry.part != START:
             return
-        headline = [s for s in samples if (s.workload, s.metric) == _HEADLINE]
+        main = (metrics.MAIN.workload, metrics.MAIN.metric)
+        headline = [s for s in samples if (s.workload, s.metric) == main]
         if any(sample.status is not Status.OK for sample in headline):
             self.failures[entry.sandbox] += 1
         else:

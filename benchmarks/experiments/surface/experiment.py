@@ -1,24 +1,24 @@
-"""The attack surface as a part of a campaign: counts and words as samples, lists in the logs."""
+"""The attack surface of every sandbox of a campaign: counts and words as samples, with lists."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import msgspec
-
-from benchmarks.errors import MeasurementError, RunFolderError
-from benchmarks.experiments.parts import sample
+from benchmarks.errors import MeasurementError
+from benchmarks.experiments.base import Cadence, Context, Experiment
+from benchmarks.experiments.probes.engine import INTERPRETER
 from benchmarks.experiments.surface import calls, offline
 from benchmarks.experiments.surface.measure import Surface, measure
-from benchmarks.results import metrics, runfolder
-from benchmarks.results.records import Direction, MetricInfo, Unit
+from benchmarks.results import metrics
+from benchmarks.results.evidence import Evidence
+from benchmarks.results.records import Direction, Status, Unit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Iterable, Mapping
 
-    from benchmarks.results.records import RunInfo, Sample
-    from benchmarks.sandboxes.base import Instance
+    from benchmarks.results.metrics import Row
+
+READINGS = Evidence("surface", Surface)
 
 METHODS = {
     "host_calls": "tracepoint raw_syscalls:sys_enter",
@@ -95,10 +95,9 @@ def _not_read(_found: Surface) -> Found:
     return Found(unsupported=True)
 
 
-def _evaluated(info: RunInfo, sandbox: str) -> Found:
-    """Evaluate the filter that the run says the sandbox has."""
-    box = next((box for box in info.sandboxes if box.name == sandbox), None)
-    profile = None if box is None else offline.profile_of(box.details)
+def _evaluated(details: Mapping[str, Any]) -> Found:
+    """Evaluate the filter that a sandbox says it has."""
+    profile = offline.profile_of(details)
     if profile is None:
         return Found(detail="there is no filter whose program is known here", unsupported=True)
     try:
@@ -152,58 +151,44 @@ _METRICS = {
 }
 
 
-class SurfacePart:
-    """Measures the attack surface of each sandbox."""
+class AttackSurface(Experiment):
+    """Which of the host's system calls a sandbox makes, and which it may make."""
 
-    name = "surface"
+    name = metrics.SURFACE
+    title = "attack surface"
+    cadence = Cadence.ONCE
+    place = 72
+    programs = (INTERPRETER,)
 
-    def __init__(self, logs: Path) -> None:
-        """Measure nothing yet; ``logs`` is the run folder's."""
-        self._logs = logs
+    @classmethod
+    def rows(cls) -> Iterable[Row]:
+        for metric, known in _METRICS.items():
+            counted = known.unit is Unit.COUNT
+            direction = Direction.LOWER if counted else Direction.NEITHER
+            yield metric, known.unit, direction, known.title
 
-    def read(self, sandbox: str, instance: Instance) -> None:
+    def run(self, context: Context) -> None:
         """Measure a running instance; what failed is kept in its place."""
-        runfolder.write_atomically(self._path(sandbox), msgspec.json.encode(measure(instance)))
+        READINGS.write(context.logs, measure(context.instance), context.name)
 
-    def samples(self, info: RunInfo, sandbox: str, names: Sequence[str]) -> list[Sample]:
+    def judge(self, context: Context) -> None:
         """Turn what was measured into samples, the method beside each."""
-        del names
-        found = self._kept(sandbox)
-        made = []
+        why = dict.fromkeys(("calls", "functions", "scan", "status"), "the sandbox did not start")
+        found = READINGS.read(context.logs, context.name) or Surface(errors=why)
         for metric, known in _METRICS.items():
             offline_only = metric == "calls_evaluated"
-            one = _evaluated(info, sandbox) if offline_only else _find(found, known)
+            details = context.sandbox.info.details
+            one = _evaluated(details) if offline_only else _find(found, known)
+            status = Status.OK if one.error is None else Status.FAILED
             method = METHODS[metric]
-            made.append(
-                sample(
-                    info,
-                    sandbox,
-                    metrics.SURFACE,
-                    metric,
-                    unit=known.unit,
-                    value=one.value,
-                    text=one.text,
-                    detail=f"{method}; {one.detail}" if one.detail else method,
-                    error=one.error,
-                    unsupported=one.unsupported,
-                )
+            context.record.add(
+                self.name,
+                metric,
+                known.unit,
+                one.text if one.value is None else one.value,
+                status=Status.UNSUPPORTED if one.unsupported else status,
+                detail=one.error or (f"{method}; {one.detail}" if one.detail else method),
             )
-        return made
-
-    def _path(self, sandbox: str) -> Path:
-        return self._logs / f"surface-{sandbox.replace(':', '.')}.json"
-
-    def _kept(self, sandbox: str) -> Surface:
-        path = self._path(sandbox)
-        try:
-            return msgspec.json.decode(path.read_bytes(), type=Surface)
-        except FileNotFoundError:
-            why = "the sandbox did not start"
-            return Surface(errors=dict.fromkeys(("calls", "functions", "scan", "status"), why))
-        except msgspec.DecodeError as error:
-            raise RunFolderError(
-                f"{path} is damaged ({error}); start a new run, or restore the file from a copy",
-            ) from error
 
 
 def _find(found: Surface, known: _Metric) -> Found:
@@ -217,17 +202,3 @@ def _find(found: Surface, known: _Metric) -> Found:
         return known.read(found)
     except (KeyError, ValueError) as error:
         return Found(error=f"the kernel's status lacks a field ({error})")
-
-
-def metric_infos() -> list[MetricInfo]:
-    """Return what a run says of the attack surface."""
-    return [
-        MetricInfo(
-            workload=metrics.SURFACE,
-            metric=metric,
-            unit=known.unit,
-            direction=Direction.LOWER if known.unit is Unit.COUNT else Direction.NEITHER,
-            title=known.title,
-        )
-        for metric, known in _METRICS.items()
-    ]

@@ -1,0 +1,55 @@
+"""Measures a campaign for a command: its image, this host's state folder, and the run read back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tare import __version__, images
+from tare.settings import state_folder
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from benchmarks.campaign.config import Campaign
+    from benchmarks.results.runfolder import Run
+    from benchmarks.session.observer import Observer
+
+
+def measure_run(
+    campaign: Campaign,
+    folder: Path,
+    observer: Observer,
+    *,
+    image: str | None = None,
+    resume: bool = False,
+) -> Run:
+    """Measure a campaign into a run folder and return what it holds.
+
+    Args:
+        campaign: What to measure.
+        folder: The run folder, new unless ``resume``.
+        observer: Told how it goes, and each step of building an image.
+        image: Name or digest of the image; None for the one of this host's package sources.
+        resume: Continue the run in ``folder``, with the image it was begun with.
+
+    Raises:
+        BenchmarkError: As for ``benchmarks.session.measure.measure``.
+        ImageError: As for ``images.choose``.
+    """
+    from benchmarks.results import runfolder
+    from benchmarks.session.measure import measure
+
+    if resume:
+        chosen = images.of_run(campaign, runfolder.load_info(folder), observer.note)
+    else:
+        chosen = images.choose(campaign, image, observer.note)
+    measure(
+        campaign,
+        folder,
+        image=chosen,
+        state=state_folder(),
+        tare_version=__version__,
+        observer=observer,
+        resume=resume,
+    )
+    return runfolder.load(folder)
