@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from runtime.spawner.instance import Instance
 
+type Known = tuple[str, int, int, int]
+
 _DEATH_S = 5.0
 _LOOK_S = 0.005
 _REST_S = 0.05
@@ -71,7 +73,7 @@ class Family:
         """
         return self._population(container, processes())
 
-    def _population(self, container: Instance, table: dict[int, tuple[str, int, int]]) -> list[int]:
+    def _population(self, container: Instance, table: dict[int, Known]) -> list[int]:
         mine = {member.pid for member in self.members(container) if member.status is None}
         known = {i.pid for i in self.instances.values() if i.status is None}
         elsewhere = known - mine | set(self._helpers())
@@ -82,7 +84,7 @@ class Family:
         myself = os.getpid()
         found = [
             pid
-            for pid, (_, parent, session) in table.items()
+            for pid, (_, parent, session, _) in table.items()
             if parent == myself
             and pid not in elsewhere
             and (pid in mine or session in sessions or (alone and _in_our_pid_namespace(pid)))
@@ -137,7 +139,7 @@ class Family:
             table = processes()
             myself = os.getpid()
             # helpers end by themselves, and counting them would tell nothing
-            roots = [pid for pid, (_, parent, _) in table.items() if parent == myself]
+            roots = [pid for pid, (_, parent, *_) in table.items() if parent == myself]
             left = _living(table, roots)
             _kill(left, table)
             self.reap()
@@ -149,8 +151,8 @@ class Family:
         return self.instances.get(instance.name.partition("/")[0])
 
 
-def processes() -> dict[int, tuple[str, int, int]]:
-    """State, parent and session of every process, by pid (proc_pid_stat(5))."""
+def processes() -> dict[int, Known]:
+    """State, parent, session and start of every process, by pid (proc_pid_stat(5))."""
     table = {}
     for name in os.listdir("/proc"):
         if not name.isdigit():
@@ -161,22 +163,22 @@ def processes() -> dict[int, tuple[str, int, int]]:
     return table
 
 
-def _process(pid: int) -> tuple[str, int, int] | None:
-    """State, parent and session of one; None where it is gone."""
+def _process(pid: int) -> Known | None:
+    """What is known of one; None where it is gone."""
     try:
         with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:
             fields = file.read(1024).rpartition(b")")[2].split()
     except OSError:
         return None
-    if len(fields) <= 3:  # noqa: PLR2004  # state, parent, group, session
+    if len(fields) < 20:  # noqa: PLR2004  # up to its start
         return None
-    return fields[0].decode(), int(fields[1]), int(fields[3])
+    return fields[0].decode(), int(fields[1]), int(fields[3]), int(fields[19])
 
 
-def _living(table: dict[int, tuple[str, int, int]], roots: list[int]) -> list[int]:
+def _living(table: dict[int, Known], roots: list[int]) -> list[int]:
     """The roots and all below them, without those that are dead and merely not reaped."""
     children: dict[int, list[int]] = {}
-    for pid, (_, parent, _) in table.items():
+    for pid, (_, parent, *_) in table.items():
         children.setdefault(parent, []).append(pid)
     found = list(roots)
     for pid in found:
@@ -191,17 +193,14 @@ def _in_our_pid_namespace(pid: int) -> bool:
         return False
 
 
-def _kill(pids: list[int], table: dict[int, tuple[str, int, int]]) -> None:
-    """SIGKILL them, but none that has only the number of one in the table.
-
-    One that got another parent meanwhile is for the next look.
-    """
+def _kill(pids: list[int], table: dict[int, Known]) -> None:
+    """SIGKILL them, but none that has only the number of one in the table."""
     for pid in pids:
         with contextlib.suppress(ProcessLookupError):
             pidfd = os.pidfd_open(pid)
             try:
                 found = _process(pid)
-                if found and found[1:] == table[pid][1:]:
+                if found and found[3] == table[pid][3]:  # the same start
                     signal.pidfd_send_signal(pidfd, signal.SIGKILL)
             finally:
                 os.close(pidfd)
