@@ -115,6 +115,11 @@ class Engine:
         """Process id of the spawner."""
         return self.link.pid
 
+    @property
+    def alive(self) -> bool:
+        """Whether the spawner runs; without it nothing can be started any more."""
+        return self.link.process.poll() is None
+
     def __enter__(self) -> Self:
         return self
 

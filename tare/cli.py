@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import signal
 import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -35,6 +37,7 @@ _COMMANDS = {
     "list": "show what a campaign may name",
     "clean": "remove what a crash left behind",
 }
+_SAME_WISH_S = 1.0
 _USAGE = (CampaignError, UnknownSandboxError, WorkloadError)
 
 
@@ -84,7 +87,7 @@ def cli() -> None:
 
 def main(args: list[str] | None = None) -> None:
     """Run the command and leave the process with its exit code."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    _interruptible()
     try:
         code: Any = cli.main(args, prog_name="tare", standalone_mode=False)
     except click.exceptions.Abort as error:
@@ -154,11 +157,26 @@ def _code(error: Exception) -> ExitCode:
 
 def _say(message: str, code: ExitCode) -> ExitCode:
     # A path that is no text stands in a message as surrogates, which no terminal can be sent.
-    click.echo(f"tare: {message.encode(errors='backslashreplace').decode()}", err=True)
+    with contextlib.suppress(OSError):  # the terminal may be what has gone
+        click.echo(f"tare: {message.encode(errors='backslashreplace').decode()}", err=True)
     return code
 
 
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    """Turn SIGTERM into the interruption that SIGINT already is, so that teardown runs."""
-    del number, frame
-    raise KeyboardInterrupt("ended by SIGTERM")
+def _interruptible() -> None:
+    """Have what ends a program from outside end it as SIGINT does; nohup(1) ignores SIGHUP.
+
+    Once: a shell that loses its terminal hangs up what the kernel has hung up already, and a
+    second interruption would end the teardown. Only who presses Ctrl-C again later means it.
+    """
+    ended_at: list[float] = []
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        del frame
+        now = time.monotonic()
+        if not ended_at or (number == signal.SIGINT and now - ended_at[0] > _SAME_WISH_S):
+            ended_at.append(now)
+            raise KeyboardInterrupt(f"ended by {signal.Signals(number).name}")
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, interrupt)

@@ -62,7 +62,8 @@ def measure(
     with ExitStack() as stack:
         holder = f"process {os.getpid()}, run folder {out.absolute()}"
         stack.enter_context(alone(state, holder, observer.note))
-        previous = runfolder.load(out) if resume else None
+        begun = resume and runfolder.is_begun(runfolder.load_info(out))
+        previous = runfolder.load(out) if resume and not begun else None
         if previous is None:
             runfolder.begin(out)
         asked = experiments.asked(campaign.workloads, campaign.options)
