@@ -8,32 +8,22 @@ from tests.hosts.framework import campaigns
 from tests.hosts.framework.machine import SOURCE, Machine
 
 _OCI = f"{SOURCE}/.venv/bin/tare-oci"
-_IMAGE = "localhost/busybox"
-
-
-@pytest.fixture(scope="module")
-def image(host: Machine) -> Iterator[str]:
-    """An image of one program, made without a network."""
-    folder = "mkdir -p /root/busybox/bin && cp /bin/busybox /root/busybox/bin/"
-    host.run(f"{folder} && tar -C /root/busybox -c . | podman import --quiet - {_IMAGE}")
-    yield _IMAGE
-    host.run("podman rmi --force --ignore " + _IMAGE)
 
 
 @pytest.mark.usefixtures("unchanged")
 @pytest.mark.parametrize("manager", ["systemd", "cgroupfs"])
-def test_podman_runs_our_runtime(host: Machine, image: str, manager: str) -> None:
+def test_podman_runs_our_runtime(host: Machine, podman: str, manager: str) -> None:
     engine = f"podman --runtime {_OCI} --cgroup-manager={manager}"
     limits = "--memory 64m --pids-limit 50 --network none"
-    done = host.run(f"{engine} run --rm {limits} {image} /bin/busybox echo hello")
+    done = host.run(f"{engine} run --rm {limits} {podman} /bin/busybox echo hello")
     assert done.stdout == "hello\n"
 
 
 @pytest.mark.usefixtures("unchanged")
-def test_podmans_limit_holds_in_a_scope_of_systemd(host: Machine, image: str) -> None:
+def test_podmans_limit_holds_in_a_scope_of_systemd(host: Machine, podman: str) -> None:
     engine = f"podman --runtime {_OCI} --cgroup-manager=systemd"
     host.run(
-        f"{engine} run --detach --name limited --memory 64m --network none {image} "
+        f"{engine} run --detach --name limited --memory 64m --network none {podman} "
         "/bin/busybox sleep 1000"
     )
     try:

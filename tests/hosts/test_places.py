@@ -64,7 +64,7 @@ def test_from_a_service(host: Machine, campaign: str) -> None:
     """As a CI runner's job: a shell script in a unit of which nobody delegated anything."""
     script = f"#!/bin/sh\n{_run(campaign, 'service')}\n"
     host.put(f"cat >{OUT}/job && chmod +x {OUT}/job", script.encode())
-    host.run(f"systemd-run --wait --pipe --quiet --unit=job {OUT}/job")
+    host.run(f"systemd-run --wait --pipe --quiet --collect --unit=job {OUT}/job")
     assert campaigns.had(campaigns.load(host, "service")) == _MEASURED
 
 
@@ -89,7 +89,7 @@ def test_after_su(host: Machine, campaign: str) -> None:
 def test_from_cron(host: Machine, campaign: str) -> None:
     """Cron gives a PATH without sbin, no terminal, and no session of a login."""
     cron = "env -i HOME=/root LOGNAME=root SHELL=/bin/sh PATH=/usr/bin:/bin"
-    unit = "systemd-run --wait --pipe --quiet -p KillMode=process"
+    unit = "systemd-run --wait --pipe --quiet --collect -p KillMode=process"
     host.run(f"{unit} {cron} /bin/sh -c {shlex.quote(_run(campaign, 'cron'))}")
     assert campaigns.had(campaigns.load(host, "cron")) == _MEASURED
 
@@ -124,6 +124,7 @@ def test_an_ordinary_user_is_told_in_one_sentence(host: Machine) -> None:
     assert done.returncode in {0, 1, 4}, done.stderr
 
 
+@pytest.mark.usefixtures("podman")
 @pytest.mark.parametrize("manager", ["cgroupfs", "systemd"])
 def test_in_a_privileged_container(host: Machine, campaign: str, manager: str) -> None:
     """As CI systems give a job a container; its programs are the host's own."""
