@@ -146,7 +146,9 @@ def test_a_fault_loses_nothing_and_leaves_nothing(
             done = run([*command, "run", "--no-report", *goes_on])
             assert done.returncode == 0, done.stderr
         assert watch.names
-    keys = Counter((v.block, v.sandbox, v.part) for v in runfolder.load(out).visits)
+    measured = runfolder.load(out)
+    assert measured.info.absent == {}
+    keys = Counter((visit.block, visit.sandbox, visit.part) for visit in measured.visits)
     assert keys == expected(sandboxes)
     assert watch.left() == []
     cleaned = run([*command, "clean"])
