@@ -23,7 +23,7 @@ if TYPE_CHECKING:
         UnsupportedError,
     )
     from runtime.process import ContainerProcess
-    from runtime.recovery.cleanup import clean, leftovers
+    from runtime.recovery.cleanup import clean, left_alone, leftovers
     from runtime.spec import (
         IdMapping,
         Linux,
@@ -44,6 +44,7 @@ _HOME = {
     "Engine": "engine",
     "CgroupMemory": "cgroups.usage",
     "clean": "recovery.cleanup",
+    "left_alone": "recovery.cleanup",
     "leftovers": "recovery.cleanup",
     **dict.fromkeys(
         (
@@ -85,6 +86,7 @@ __all__ = [
     "UnsupportedError",
     "User",
     "clean",
+    "left_alone",
     "leftovers",
     "profiles",
 ]

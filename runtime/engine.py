@@ -73,6 +73,7 @@ class Engine:
         #: What may be mapped where the profiles' own ids do not exist; None where they do.
         self.rootless = mappings.for_namespace() if os.geteuid() == 0 else mappings.for_user()
         executor = build()
+        _clean_before(self.folder.parent)
         try:
             (self.folder / "territory").mkdir(parents=True)
         except OSError as error:
@@ -110,6 +111,11 @@ class Engine:
     def spawner_pid(self) -> int:
         """Process id of the spawner."""
         return self.link.pid
+
+    @property
+    def alive(self) -> bool:
+        """Whether the spawner runs; without it nothing can be started any more."""
+        return self.link.process.poll() is None
 
     def __enter__(self) -> Self:
         return self
@@ -335,6 +341,15 @@ class Engine:
     def forget(self, container_id: str) -> None:
         """Know a container no more that is deleted; for its own use."""
         self._containers.pop(container_id, None)
+
+
+def _clean_before(state: Path) -> None:
+    """Remove what engines that were killed have left in the same state directory."""
+    if state.is_dir() and any(entry.name.startswith("tare-") for entry in state.iterdir()):
+        from runtime.recovery.cleanup import clean  # seldom
+
+        with contextlib.suppress(OSError):  # what resists is for `clean` to name
+            clean(state)
 
 
 def _image(spec: Spec) -> str:

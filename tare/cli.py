@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +37,7 @@ _COMMANDS = {
     "list": "show what a campaign may name",
     "clean": "remove what a crash left behind",
 }
+_SAME_WISH_S = 1.0
 _USAGE = (CampaignError, UnknownSandboxError, WorkloadError)
 
 
@@ -85,7 +87,7 @@ def cli() -> None:
 
 def main(args: list[str] | None = None) -> None:
     """Run the command and leave the process with its exit code."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    _interruptible()
     terminal.prepare()
     try:
         code: Any = cli.main(args, prog_name="tare", standalone_mode=False)
@@ -108,7 +110,8 @@ def main(args: list[str] | None = None) -> None:
         said = "tare ran out of memory; end other programs, or raise its limit, and run it again"
         sys.exit(_say(f"{said}: a run folder keeps what was measured (--resume)", ExitCode.ERROR))
     except _own_errors() as error:
-        sys.exit(_say(str(error), _code(error)))
+        lost = isinstance(error.__cause__, FileNotFoundError) and terminal.without_folder()
+        sys.exit(_say(lost or str(error), _code(error)))
     except (OSError, subprocess.SubprocessError) as error:
         # what no package expected: a tool too slow, a call the host refuses, a disk that is full
         if os.environ.get("TARE_DEBUG"):
@@ -161,7 +164,21 @@ def _say(message: str, code: ExitCode) -> ExitCode:
     return code
 
 
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    """Turn SIGTERM into the interruption that SIGINT already is, so that teardown runs."""
-    del number, frame
-    raise KeyboardInterrupt("ended by SIGTERM")
+def _interruptible() -> None:
+    """Have what ends a program from outside end it as SIGINT does; nohup(1) ignores SIGHUP.
+
+    Once: a shell that loses its terminal hangs up what the kernel has hung up already, and a
+    second interruption would end the teardown. Only who presses Ctrl-C again later means it.
+    """
+    ended_at: list[float] = []
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        del frame
+        now = time.monotonic()
+        if not ended_at or (number == signal.SIGINT and now - ended_at[0] > _SAME_WISH_S):
+            ended_at.append(now)
+            raise KeyboardInterrupt(f"ended by {signal.Signals(number).name}")
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, interrupt)

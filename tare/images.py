@@ -49,7 +49,8 @@ def of_run(campaign: Campaign, info: RunInfo, note: Callable[[str], Any]) -> Ima
     from benchmarks import image
 
     found = None
-    if info.image is not None:
+    asked = (info.image or {}).get("asked")
+    if info.image is not None and asked is None:
         known = (info.image["digest"], info.image.get("kernel_digest"))
         found = image.recorded(*known, progress=note)
-    return found or choose(campaign, None, note)
+    return found or choose(campaign, asked, note)

@@ -37,6 +37,22 @@ def measure_run(
         ImageError: As for ``images.choose``.
     """
     from benchmarks.results import runfolder
+    from benchmarks.session.description import begun
+
+    if not resume:
+        runfolder.begin(folder, begun(campaign, image, __version__))
+    try:
+        return _measured(campaign, folder, observer, image=image, resume=resume)
+    except Exception:  # whatever it is, nothing came of the run unless its sandboxes were open
+        if not resume:
+            runfolder.abandon(folder)
+        raise
+
+
+def _measured(
+    campaign: Campaign, folder: Path, observer: Observer, *, image: str | None, resume: bool
+) -> Run:
+    from benchmarks.results import runfolder
     from benchmarks.session.measure import measure
 
     if resume:

@@ -53,6 +53,11 @@ def explained(error: OSError) -> str | None:
         drop_output()
         why = f"cannot write to standard output: {error.strerror}"
         return f"{why}; part of it is lost, so run it again"
+    return without_folder()
+
+
+def without_folder() -> str | None:
+    """Return what to do where the working directory is gone; None where it is there."""
     try:
         os.getcwd()  # noqa: PTH109  # whether there is one
     except OSError:

@@ -45,7 +45,7 @@ from vmdriver.profile import (
     diff,
 )
 from vmdriver.qemu.memory import QemuMemory
-from vmdriver.state import clean, leftovers
+from vmdriver.state import clean, left_alone, leftovers
 from vmdriver.vm import Vm
 
 __all__ = [
@@ -90,6 +90,7 @@ __all__ = [
     "audit",
     "clean",
     "diff",
+    "left_alone",
     "leftovers",
     "unsupported",
 ]

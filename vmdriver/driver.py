@@ -64,11 +64,12 @@ class Driver:
         # A daemon's QEMU is no descendant of ours.
         self._former_adoption = adopt_orphans(adopt=True) if uri is None else None
         self._guardian: subprocess.Popen[bytes] | None = None
+        guarded = (str(layout.guests), str(layout.root))
         self._execs = ExecWatch(*(Path(one.qemu) for one in ARCHITECTURES.values()))
         try:
             self.removed = clean_locked(layout)
             self._guardian = subprocess.Popen(
-                [sys.executable, "-I", "-S", guardian.__file__, layout.mark],
+                [sys.executable, "-I", "-S", guardian.__file__, *guarded],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
@@ -92,7 +93,8 @@ class Driver:
         Raises:
             ConfigError: the configuration cannot work, or a VM of that name runs.
             RefusedError: libvirt or QEMU refused it.
-            StartError: it did not reach its payload; see `vmdriver.errors` for the kinds.
+            StartError: it did not reach its payload; see `vmdriver.errors` for the kinds. Its
+                console, which the message names, is there until the driver is closed.
         """
         return self._start(config, None)
 
@@ -111,6 +113,10 @@ class Driver:
         if not saved.is_file():
             raise ConfigError(f"there is no saved VM at {saved}; save one first")
         return self._start(config, saved)
+
+    def console(self, name: str) -> Path:
+        """Console of the VM of that name: of a running one, or of one that did not start."""
+        return self._layout.consoles / f"{name}.log"
 
     @property
     def saved(self) -> Path:
@@ -138,6 +144,7 @@ class Driver:
                 vm.ports.stamp("exec", executed)
             vm.domain.describe()
         except BaseException:
+            vm.failed = True
             vm.destroy()
             raise
         return vm
@@ -184,8 +191,9 @@ class Driver:
             vm.destroy()
         self._vms.clear()
         if self._lock >= 0:
-            for saved in self.saved.glob("*"):
-                saved.unlink()
+            for folder in (self.saved, self._layout.consoles, self._layout.logs):
+                for path in folder.glob("*"):
+                    path.unlink()
             self.connection.close()
             self._release()
 

@@ -1,6 +1,5 @@
 """Lay out the driver's directory, lock it, and remove what a crash left in it."""
 
-import contextlib
 import fcntl
 import hashlib
 import os
@@ -63,9 +62,14 @@ class Layout:
         return self.state / "saved"
 
     @property
-    def mark(self) -> str:
-        """What stands in the command line of every QEMU of this state, libvirt's probes too."""
-        return f"{self.root}/"
+    def guests(self) -> Path:
+        """Directory of the running guests' records: which process is whose."""
+        return self.state / "guests"
+
+    @property
+    def logs(self) -> Path:
+        """Directory of QEMU's own words, which libvirt keeps, a file a guest."""
+        return self.root / "log" / "qemu"
 
     def remove_root(self) -> None:
         """Remove `root` where it lies outside `state`: nobody would find it there later."""
@@ -76,7 +80,7 @@ class Layout:
         """Make the directories. Raises VmError."""
         try:
             for directory in (
-                *(self.state, self.consoles, self.saved, self.variables),
+                *(self.state, self.consoles, self.saved, self.variables, self.guests),
                 *(self.root, self.sockets),
             ):
                 directory.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -126,16 +130,19 @@ class Layout:
 def leftovers(state: Path) -> list[str]:
     """What stands below ``state`` of VMs, running or dead, in words. Empty after a clean end."""
     layout = Layout.of(state)
-    found = []
-    for pid, pidfd in guardian.find(layout.mark):
-        os.close(pidfd)
-        found.append(f"QEMU process {pid}")
-    found += [f"socket {path}" for path in sorted(layout.sockets.glob("*"))]
-    found += [f"UEFI variables {path}" for path in sorted(layout.variables.glob("*"))]
-    found += [f"libvirt file {path}" for path in _libvirt_files(layout)]
-    if not _in_use(layout):
-        found += [f"saved VM {path}" for path in sorted(layout.saved.glob("*"))]
-    return found
+    found = [f"QEMU process {pid}" for pid in _running(layout)]
+    return found + [f"{what} {path}" for what, path in _files(layout, whole=not _in_use(layout))]
+
+
+def left_alone(state: Path) -> list[str]:
+    """What is there and not provably ours to remove, in words."""
+    layout = Layout.of(state)
+    records = guardian.records(str(layout.guests))
+    return [
+        f"{layout.guests / name}.json: QEMU process {records[name]['pid']} of another namespace "
+        "may be running"
+        for name in _elsewhere(layout)
+    ]
 
 
 def _in_use(layout: Layout) -> bool:
@@ -157,12 +164,13 @@ def clean(state: Path) -> list[str]:
         VmError: a living process is using ``state``, or QEMU does not die.
     """
     layout = Layout.of(state)
-    if not layout.state.is_dir():
-        return []
+    if not layout.consoles.is_dir():
+        return []  # of no driver
     descriptor = layout.lock()
     try:
         removed = clean_locked(layout)
-        layout.remove_root()
+        if not _elsewhere(layout):
+            layout.remove_root()
     finally:
         os.close(descriptor)
     return removed
@@ -170,44 +178,58 @@ def clean(state: Path) -> list[str]:
 
 def clean_locked(layout: Layout) -> list[str]:
     """`clean` for who holds the lock already."""
-    removed = [f"QEMU process {pid}" for pid in guardian.kill_all(layout.mark)]
+    killed = guardian.kill_all(str(layout.guests), str(layout.root))
+    removed = [f"QEMU process {pid}" for pid in killed]
     deadline = time.monotonic() + _DEAD_S
     while _running(layout):
         if time.monotonic() > deadline:
             raise VmError(f"QEMU of {layout.state} does not die; its disk may be stuck")
         time.sleep(0.01)
-    for path in sorted(layout.sockets.glob("*")):
-        path.unlink(missing_ok=True)
-        removed.append(f"socket {path}")
-    for what, folder in (("saved VM", layout.saved), ("UEFI variables", layout.variables)):
-        for path in sorted(folder.glob("*")):
-            path.unlink(missing_ok=True)
-            removed.append(f"{what} {path}")
-    for path in _libvirt_files(layout):
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
-        removed.append(f"libvirt file {path}")
+    for what, path in _files(layout, whole=True):
+        remove(path)
+        removed.append(f"{what} {path}")
     return removed
 
 
-def _running(layout: Layout) -> bool:
-    found = guardian.find(layout.mark)
-    for _pid, pidfd in found:
-        os.close(pidfd)
-    return bool(found)
+def remove(path: Path) -> None:
+    """Remove a file, or a directory with all in it; what resists is found by `leftovers`."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
-def _libvirt_files(layout: Layout) -> list[Path]:
-    """Files libvirt keeps of a running domain: status, pid, monitor."""
-    found: list[Path] = []
-    with contextlib.suppress(OSError):
-        found += (layout.root / "lib" / "qemu").glob("domain-*")
-        run = layout.root / "run" / "qemu"
-        found += [
-            path
-            for path in run.glob("*")
-            if path.suffix in {".xml", ".pid"} and path.name != "driver.pid"
-        ]
-    return sorted(found)
+def _running(layout: Layout) -> list[int]:
+    return sorted(pid for pid, _proven in guardian.find(str(layout.guests), str(layout.root)))
+
+
+def _elsewhere(layout: Layout) -> list[str]:
+    """Names of guests of which nobody here can tell whether they run."""
+    records = guardian.records(str(layout.guests))
+    return sorted(name for name, one in records.items() if guardian.fate(one) == "elsewhere")
+
+
+def _files(layout: Layout, *, whole: bool) -> list[tuple[str, Path]]:
+    """Files of guests, with what each is; all but those of guests that are not ours to judge.
+
+    Args:
+        layout: where.
+        whole: those as well that a driver at work keeps although no guest runs.
+    """
+    libvirt, run = layout.root / "lib" / "qemu", layout.root / "run" / "qemu"
+    found = [("socket", path) for path in layout.sockets.glob("*")]
+    found += [("UEFI variables", path) for path in layout.variables.glob("*")]
+    found += [("record", path) for path in layout.guests.glob("*")]
+    found += [("libvirt file", path) for path in libvirt.glob("domain-*")]
+    found += [
+        ("libvirt file", path)
+        for path in run.glob("*")
+        if path.suffix in {".xml", ".pid"} and path.name != "driver.pid"
+    ]
+    if whole:
+        found += [("saved VM", path) for path in layout.saved.glob("*")]
+        found += [("console", path) for path in layout.consoles.glob("*")]
+        found += [("log", path) for path in layout.logs.glob("*")]
+        found += [("libvirt file", path) for path in libvirt.glob("qmp-*")]
+    kept = _elsewhere(layout)
+    return sorted((w, path) for w, path in found if not any(name in path.name for name in kept))

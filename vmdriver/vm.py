@@ -55,11 +55,12 @@ class Vm:
             ``stop_asked``: `stop` or `destroy` was called;
             ``powered_off``: the guest is done: its CPUs are halted (libvirt's event);
             ``stopped``: QEMU has ended (its pidfd became readable).
-        console: the guest's console, as a file.
+        console: the guest's console, as a file; it goes with the VM, unless that has failed.
         console_state: what the console said.
         sockets: the ports' sockets, by name.
         variables: the VM's own copy of its UEFI firmware's variables; None with other firmware.
         forced: whether it had to be killed.
+        failed: whether it did not start.
         closed: whether it has been stopped, destroyed or saved.
     """
 
@@ -69,7 +70,8 @@ class Vm:
         self.sockets = {port: layout.sockets / f"{config.name}.{port}" for port in (SERIAL, *PORTS)}
         self.console = layout.consoles / f"{config.name}.log"
         self.console_state = Console(self.console, config.console_limit_bytes)
-        self.forced = self.closed = False
+        self.forced = self.failed = self.closed = False
+        self._log = layout.logs / f"{config.name}.log"
         self._uefi = config.resolved_profile().firmware == UEFI
         self.variables = layout.variables / f"{config.name}.fd" if self._uefi else None
         self._payload_line = b""
@@ -88,6 +90,7 @@ class Vm:
             self._agent.abandon,
             cgroups=config.cgroups,
             owner=connection.owner,
+            record=layout.guests / f"{config.name}.json",
         )
         self.ports.firmware_speaks = self._uefi
         self.stamps = self.ports.stamps
@@ -242,6 +245,9 @@ class Vm:
         ports.close()
         if self.variables is not None:
             self.variables.unlink(missing_ok=True)
+        if not self.failed:
+            self.console.unlink(missing_ok=True)
+        self._log.unlink(missing_ok=True)
         if ports.process is not None:
             ports.process.close()
 

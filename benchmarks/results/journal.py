@@ -83,10 +83,12 @@ class JournalWriter:
         """Write one closed visit and sync it to disk.
 
         Raises:
-            RunFolderError: The disk is full or failing; the journal is cut back to its last
-                closed visit, so nothing written before is lost.
+            RunFolderError: The file was moved or removed: what is written would be lost. Or the
+                disk is full or failing; the journal is cut back to its last closed visit, so
+                nothing written before is lost.
         """
         data = encode(samples, visit)
+        self._refuse_vanished()
         try:
             written = 0
             while written < len(data):
@@ -99,6 +101,22 @@ class JournalWriter:
                 "with --resume",
             ) from error
         self._end += len(data)
+
+    def _refuse_vanished(self) -> None:
+        """Find out that the file's name is another's or nobody's any more.
+
+        Raises:
+            RunFolderError: So it is.
+        """
+        try:
+            there = os.path.samestat(self._path.stat(), os.fstat(self._descriptor))
+        except OSError:
+            there = False
+        if not there:
+            raise RunFolderError(
+                f"{self._path} was moved or removed while the campaign ran, so it ends here; what "
+                "was measured is wherever that file is now, and --resume there goes on",
+            )
 
     def close(self) -> None:
         """Close the file."""

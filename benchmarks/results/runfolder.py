@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -47,13 +47,17 @@ class Run(NamedTuple):
     discarded: int
 
 
-def begin(path: Path) -> None:
-    """Make the folder of a new run, with its logs.
+def begin(path: Path, info: RunInfo | None = None) -> None:
+    """Make the folder of a new run, with its logs; one that was only begun may be taken again.
+
+    Args:
+        path: The folder.
+        info: What is known of the run before its sandboxes are open: enough to resume it.
 
     Raises:
         RunFolderError: The folder exists with a run in it, or cannot be made.
     """
-    if (path / "run.json").exists():
+    if (path / "run.json").exists() and not is_begun(load_info(path)):
         raise RunFolderError(
             f"{path} already holds a run; give another --out, or continue it with --resume",
         )
@@ -61,6 +65,22 @@ def begin(path: Path) -> None:
         (path / "logs").mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RunFolderError(f"cannot create the run folder {path}: {error.strerror}") from error
+    if info is not None:
+        _describe(path, info)
+
+
+def is_begun(info: RunInfo) -> bool:
+    """Tell whether a run was only begun: its sandboxes were never open, so nothing is measured."""
+    return not info.sandboxes
+
+
+def abandon(path: Path) -> None:
+    """Remove what ``begin`` made, where nothing came of it; never raises."""
+    with suppress(OSError, RunFolderError):
+        if is_begun(load_info(path)):
+            (path / "run.json").unlink()
+            (path / "logs").rmdir()
+            path.rmdir()
 
 
 def create(path: Path, info: RunInfo) -> None:
@@ -69,7 +89,10 @@ def create(path: Path, info: RunInfo) -> None:
     Raises:
         RunFolderError: As for ``begin``, or it cannot be written.
     """
-    begin(path)
+    begin(path, info)
+
+
+def _describe(path: Path, info: RunInfo) -> None:
     write_atomically(path / "run.json", msgspec.json.format(msgspec.json.encode(info), indent=2))
 
 
@@ -80,6 +103,10 @@ def load(path: Path) -> Run:
         RunFolderError: It is not a run folder, was written by a newer tare, or is damaged.
     """
     info = load_info(path)
+    if is_begun(info):
+        raise RunFolderError(
+            f"{path} was ended before anything was measured; continue it with --resume"
+        )
     samples_path = path / "samples.jsonl"
     if not samples_path.exists():
         return Run(path, info, [], [], 0)

@@ -12,6 +12,7 @@ from benchmarks.campaign import config
 from benchmarks.errors import RunFolderError
 from benchmarks.results.records import SCHEMA_VERSION, RunInfo, SandboxInfo, same_image
 from benchmarks.session import overhead
+from benchmarks.session.resources import choose_resources
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,6 +21,36 @@ if TYPE_CHECKING:
     from benchmarks.campaign.config import Campaign
     from benchmarks.experiments.base import Experiment
     from benchmarks.sandboxes.base import Sandbox, Setting
+
+
+def begun(campaign: Campaign, image: str | None, tare_version: str) -> RunInfo:
+    """Return the description of a run before its image is there and its sandboxes are open.
+
+    Args:
+        campaign: What is to be measured.
+        image: The image asked for by name or digest; None for the one of this host's sources.
+        tare_version: Recorded in the run.
+
+    Raises:
+        UnsuitableHostError: The host has fewer CPUs than asked for, or not those named.
+    """
+    now = time.time()
+    return RunInfo(
+        schema=SCHEMA_VERSION,
+        run=_identifier(campaign, now),
+        created_at=now,
+        tare_version=tare_version,
+        campaign=config.plain(campaign),
+        seed=campaign.seed,
+        host={},
+        image=None if image is None else {"asked": image},
+        resources=choose_resources(campaign),
+        sandboxes=(),
+    )
+
+
+def _identifier(campaign: Campaign, now: float) -> str:
+    return f"{campaign.name}-{time.strftime('%Y%m%dT%H%M%S', time.gmtime(now))}-{os.getpid()}"
 
 
 def describe(
@@ -35,7 +66,7 @@ def describe(
     now = time.time()
     return RunInfo(
         schema=SCHEMA_VERSION,
-        run=f"{campaign.name}-{time.strftime('%Y%m%dT%H%M%S', time.gmtime(now))}-{os.getpid()}",
+        run=_identifier(campaign, now),
         created_at=now,
         tare_version=tare_version,
         campaign=config.plain(campaign),

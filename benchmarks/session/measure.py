@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from benchmarks.errors import UnsuitableHostError
@@ -12,14 +12,14 @@ from benchmarks.results import runfolder
 from benchmarks.results.journal import JournalWriter
 from benchmarks.sandboxes import open_sandbox
 from benchmarks.sandboxes.base import Setting
+from benchmarks.session import leftovers
 from benchmarks.session.description import check_same, describe
 from benchmarks.session.lacking import lacking
 from benchmarks.session.resources import choose_resources
 from benchmarks.session.runner import Runner
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from contextlib import AbstractContextManager
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from benchmarks.campaign.config import Campaign
@@ -60,8 +60,10 @@ def measure(
         RunFolderError: The folder cannot be written, or does not fit what is resumed.
     """
     with ExitStack() as stack:
-        stack.enter_context(alone(state, f"process {os.getpid()}, run folder {out.absolute()}"))
-        previous = runfolder.load(out) if resume else None
+        holder = f"process {os.getpid()}, run folder {out.absolute()}"
+        stack.enter_context(alone(state, holder, observer.note))
+        begun = resume and runfolder.is_begun(runfolder.load_info(out))
+        previous = runfolder.load(out) if resume and not begun else None
         if previous is None:
             runfolder.begin(out)
         asked = experiments.asked(campaign.workloads, campaign.options)
@@ -101,14 +103,30 @@ def measure(
         ).run()
 
 
-def alone(state: Path, holder: str) -> AbstractContextManager[None]:
-    """Hold the host-wide lock under which everything is measured.
+@contextmanager
+def alone(state: Path, holder: str, note: Callable[[str], None] = lambda _: None) -> Iterator[None]:
+    """Hold the host-wide lock under which everything is measured, on a host without wrecks.
+
+    Args:
+        state: Folder for the lock, and for what a crash would leave behind.
+        holder: What another campaign is told about this one.
+        note: Told what of a killed one was removed, or resists.
 
     Raises:
         RunLockedError: Another campaign is running on this host.
         RunFolderError: The lock's file cannot be used.
     """
-    return runfolder.campaign_lock(state / "campaign.lock", holder)
+    with runfolder.campaign_lock(state / "campaign.lock", holder):
+        found = leftovers.clean(state)
+        if found.removed:
+            note(f"removed what a killed tare had left: {found.removed[0]}{_more(found.removed)}")
+        if found.resisting:
+            note(f"a killed tare's leftover resists: {found.resisting[0]}; see `tare clean`")
+        yield
+
+
+def _more(things: Sequence[str]) -> str:
+    return f" and {len(things) - 1} more" if len(things) > 1 else ""
 
 
 def setting_of(

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from benchmarks.errors import BenchmarkError, UnsuitableHostError
-from benchmarks.results import runfolder
 from benchmarks.sandboxes import find, open_sandbox
 from benchmarks.session import measure
 from runtime.errors import ContainerError
@@ -70,7 +69,7 @@ def attempt(campaign: Campaign, image: Image | None, state: Path) -> dict[str, T
     """
     with ExitStack() as stack:
         holder = f"process {os.getpid()}, trying what can be started"
-        stack.enter_context(runfolder.campaign_lock(state / "campaign.lock", holder))
+        stack.enter_context(measure.alone(state, holder))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tare-trial-")))
         folder.chmod(0o755)  # a container's root must be able to search the way to its image
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import signal
 import time
 from typing import TYPE_CHECKING
 
@@ -134,6 +135,25 @@ def thaw(path: str) -> None:
 def pids(path: str) -> list[int]:
     """Processes of one group and of the groups below it; 0 for one of a pid namespace outside."""
     return [pid for folder in _tree(path) for pid in own_pids(folder)]
+
+
+def signal_each(path: str, number: int) -> None:
+    """Signal every process of one group and below, through pidfds: never one that only has its pid.
+
+    A process that joins meanwhile is for the next call.
+    """
+    opened = {}
+    try:
+        for pid in pids(path):
+            if pid > 0:  # 0: one of a pid namespace outside
+                with contextlib.suppress(ProcessLookupError):
+                    opened[pid] = os.pidfd_open(pid)
+        for pid in opened.keys() & set(pids(path)):
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(opened[pid], number)
+    finally:
+        for pidfd in opened.values():
+            os.close(pidfd)
 
 
 def own_pids(path: str) -> list[int]:

@@ -170,9 +170,7 @@ class LegacyGroup:
                     files.write(f"{freezer}/freezer.state", "FROZEN")
                     _await_frozen(freezer)
             try:
-                for pid in files.pids(folder):
-                    with contextlib.suppress(ProcessLookupError):
-                        os.kill(pid, signal.SIGKILL)
+                files.signal_each(folder, signal.SIGKILL)
             finally:
                 if freezer:
                     files.thaw(freezer)

@@ -148,12 +148,9 @@ class UnifiedGroup:
             if error.errno != errno.ENOENT:
                 raise
             for _ in range(100):
-                found = files.pids(self.path)
-                if not found:
+                if not files.pids(self.path):
                     break
-                for pid in found:
-                    with contextlib.suppress(ProcessLookupError):
-                        os.kill(pid, signal.SIGKILL)
+                files.signal_each(self.path, signal.SIGKILL)
                 time.sleep(_PAUSE_S)
 
     def remove(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import signal
@@ -68,7 +67,13 @@ def kill(entry: Entry, number: int, *, everything: bool) -> None:
             return
         raise StateError(f"container not running: {entry.record.id} is {entry.status()}")
     try:
-        os.kill(entry.record.pid, number)
+        pidfd = os.pidfd_open(entry.record.pid)
+        try:
+            if not entry.alive:  # asked again: its pid may be another's by now
+                raise ProcessLookupError
+            signal.pidfd_send_signal(pidfd, number)
+        finally:
+            os.close(pidfd)
     except ProcessLookupError:
         raise StateError(f"container not running: {entry.record.id} has just ended") from None
     if number == signal.SIGKILL and entry.record.shares_pids:
@@ -83,9 +88,7 @@ def _kill_all(group: Group, number: int) -> None:
     if number == signal.SIGKILL:
         group.kill()
         return
-    for pid in files.pids(next(iter(group.paths.values()))):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, number)
+    files.signal_each(next(iter(group.paths.values())), number)
 
 
 def delete(entry: Entry, *, force: bool, warn: Callable[[str], None]) -> None:

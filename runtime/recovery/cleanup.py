@@ -2,7 +2,9 @@
 
 Identity is the engine's random name. It stands in the state directory, in the path of every
 control group, and as the source of every mount of ours, which makes it visible in
-/proc/PID/mountinfo of every process that lives in such a mount namespace. Pids are never trusted.
+/proc/PID/mountinfo of every process that lives in such a mount namespace. Pids are never trusted:
+a process is killed through a pidfd, and only once that name was found again behind it. What was
+recorded in another pid namespace cannot be judged from here: it is named and left alone.
 """
 
 from __future__ import annotations
@@ -10,13 +12,13 @@ from __future__ import annotations
 import errno
 import os
 import re
-import signal
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from runtime.cgroups import files
+from runtime.recovery import processes
 from runtime.recovery import record as records
 
 _NAME = re.compile(r"tare-[0-9a-f]{12}")
@@ -60,6 +62,15 @@ def clean(state: Path) -> list[str]:
     for wreck in _wrecks(state):
         removed += _remove(wreck)
     return list(dict.fromkeys(removed))
+
+
+def left_alone(state: Path) -> list[str]:
+    """What is there and not provably ours to remove, in words."""
+    return [
+        f"{folder}: its owner, process {record['pid']} of another namespace, may be running"
+        for folder in _folders(state)
+        if (record := records.read(folder)) and records.elsewhere(record)
+    ]
 
 
 def clean_up(folder: Path) -> None:
@@ -107,26 +118,27 @@ def _end(wreck: _Wreck) -> list[str]:
                 errno.ETIMEDOUT,
                 f"process {pids[0]} of {wreck.name} outlives SIGKILL; see its stack",
             )
-        for pid in pids:
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                continue
-            removed.append(f"process {pid} of {wreck.name}")
+        removed += [
+            f"process {pid} of {wreck.name}"
+            for pid in pids
+            if processes.kill(pid, lambda pid: _bears(pid, wreck.name))
+        ]
         for path in wreck.cgroups:
             files.thaw(path)
         time.sleep(0.02)
     return removed
 
 
-def _wrecks(state: Path) -> list[_Wreck]:
+def _folders(state: Path) -> list[Path]:
+    """The engines' directories, dead and living."""
     root = Path(state)
-    if not root.is_dir():
-        return []
+    found = root.iterdir() if root.is_dir() else ()
+    return sorted(folder for folder in found if _NAME.fullmatch(folder.name))
+
+
+def _wrecks(state: Path) -> list[_Wreck]:
     wrecks = []
-    for folder in sorted(root.iterdir()):
-        if not _NAME.fullmatch(folder.name):
-            continue
+    for folder in _folders(state):
         record = records.read(folder)
         if record and records.spawner_lives(record):
             continue
@@ -152,18 +164,21 @@ def _groups(name: str, record: dict[str, Any] | None) -> list[str]:
 
 
 def _processes(wreck: _Wreck) -> list[int]:
-    found = set()
-    for path in wreck.cgroups:
-        if Path(path).is_dir():
-            found.update(files.pids(path))
-    needle = f" {wreck.name} "
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit():
-            continue
+    numbers = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+    return sorted(p for p in numbers if p != os.getpid() and _bears(p, wreck.name))
+
+
+def _bears(pid: int, name: str) -> bool:
+    """Whether a process lives in a control group, or in a mount namespace, of that engine."""
+    if processes.start_time(pid) is None:
+        return False  # it has ended, and waits for its parent
+    for file, words in (
+        ("cgroup", (f"/{name}/", f"/{name}\n", f"/{name}.scope")),
+        ("mountinfo", (f" {name} ",)),
+    ):
         try:
-            if needle in (entry / "mountinfo").read_text():
-                found.add(int(entry.name))
+            if any(word in Path(f"/proc/{pid}/{file}").read_text() for word in words):
+                return True
         except OSError:
             continue
-    found.discard(os.getpid())
-    return sorted(found)
+    return False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from runtime.recovery import processes
 from runtime.recovery.processes import boot_id as boot_id  # noqa: PLC0414  # others look here
 from runtime.recovery.processes import start_time as start_time  # noqa: PLC0414  # likewise
 
@@ -29,13 +30,7 @@ def write(folder: Path, pid: int, cgroups: dict[str, str]) -> None:
     Raises:
         OSError: the directory cannot be written.
     """
-    record = {
-        "engine": folder.name,
-        "pid": pid,
-        "started": start_time(pid),
-        "boot_id": boot_id(),
-        "cgroups": cgroups,
-    }
+    record = {"engine": folder.name, **processes.identity(pid), "cgroups": cgroups}
     part = folder / _PART
     part.write_text(json.dumps(record))
     part.replace(folder / _FILE)
@@ -76,7 +71,13 @@ def has_network(folder: Path) -> bool:
 
 
 def spawner_lives(record: dict[str, Any]) -> bool:
-    """Whether its spawner runs: the same pid, start and boot of the host."""
-    started = start_time(record["pid"])
-    same_boot = record.get("boot_id", boot_id()) == boot_id()
-    return same_boot and started is not None and started == record.get("started")
+    """Whether its spawner may run: the same pid, start and boot, or one we cannot judge from here.
+
+    See `runtime.recovery.processes.fate`.
+    """
+    return processes.fate(record) != "ended"
+
+
+def elsewhere(record: dict[str, Any]) -> bool:
+    """Whether it is of another namespace, so that nobody here can tell if its spawner runs."""
+    return processes.fate(record) == "elsewhere"

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from runtime.spawner.instance import Instance
 
+type Known = tuple[str, int, int, int]
+
 _DEATH_S = 5.0
 _LOOK_S = 0.005
 _REST_S = 0.05
@@ -69,7 +71,9 @@ class Family:
         their sessions. One that left both its parent and its session is taken for this instance's
         where no other shares the host's pid namespace; else it stays until the last of them goes.
         """
-        table = processes()
+        return self._population(container, processes())
+
+    def _population(self, container: Instance, table: dict[int, Known]) -> list[int]:
         mine = {member.pid for member in self.members(container) if member.status is None}
         known = {i.pid for i in self.instances.values() if i.status is None}
         elsewhere = known - mine | set(self._helpers())
@@ -80,7 +84,7 @@ class Family:
         myself = os.getpid()
         found = [
             pid
-            for pid, (_, parent, session) in table.items()
+            for pid, (_, parent, session, _) in table.items()
             if parent == myself
             and pid not in elsewhere
             and (pid in mine or session in sessions or (alone and _in_our_pid_namespace(pid)))
@@ -94,7 +98,8 @@ class Family:
         for member in self.members(container):
             member.signal(signal.SIGKILL)
         if container.loose:
-            _kill(self.population(container))
+            table = processes()
+            _kill(self._population(container, table), table)
 
     def end(self, container: Instance) -> None:
         """SIGKILL everything that belongs to it and reap it.
@@ -134,9 +139,9 @@ class Family:
             table = processes()
             myself = os.getpid()
             # helpers end by themselves, and counting them would tell nothing
-            roots = [pid for pid, (_, parent, _) in table.items() if parent == myself]
+            roots = [pid for pid, (_, parent, *_) in table.items() if parent == myself]
             left = _living(table, roots)
-            _kill(left)
+            _kill(left, table)
             self.reap()
             if not left or time.monotonic() > deadline:
                 return left
@@ -146,26 +151,34 @@ class Family:
         return self.instances.get(instance.name.partition("/")[0])
 
 
-def processes() -> dict[int, tuple[str, int, int]]:
-    """State, parent and session of every process, by pid (proc_pid_stat(5))."""
+def processes() -> dict[int, Known]:
+    """State, parent, session and start of every process, by pid (proc_pid_stat(5))."""
     table = {}
     for name in os.listdir("/proc"):
         if not name.isdigit():
             continue
-        try:
-            with open(f"/proc/{name}/stat", "rb", buffering=0) as file:
-                fields = file.read(1024).rpartition(b")")[2].split()
-        except OSError:
-            continue
-        if len(fields) > 3:  # noqa: PLR2004  # state, parent, group, session
-            table[int(name)] = (fields[0].decode(), int(fields[1]), int(fields[3]))
+        found = _process(int(name))
+        if found:
+            table[int(name)] = found
     return table
 
 
-def _living(table: dict[int, tuple[str, int, int]], roots: list[int]) -> list[int]:
+def _process(pid: int) -> Known | None:
+    """What is known of one; None where it is gone."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:
+            fields = file.read(1024).rpartition(b")")[2].split()
+    except OSError:
+        return None
+    if len(fields) < 20:  # noqa: PLR2004  # up to its start
+        return None
+    return fields[0].decode(), int(fields[1]), int(fields[3]), int(fields[19])
+
+
+def _living(table: dict[int, Known], roots: list[int]) -> list[int]:
     """The roots and all below them, without those that are dead and merely not reaped."""
     children: dict[int, list[int]] = {}
-    for pid, (_, parent, _) in table.items():
+    for pid, (_, parent, *_) in table.items():
         children.setdefault(parent, []).append(pid)
     found = list(roots)
     for pid in found:
@@ -180,10 +193,17 @@ def _in_our_pid_namespace(pid: int) -> bool:
         return False
 
 
-def _kill(pids: list[int]) -> None:
+def _kill(pids: list[int], table: dict[int, Known]) -> None:
+    """SIGKILL them, but none that has only the number of one in the table."""
     for pid in pids:
         with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+            pidfd = os.pidfd_open(pid)
+            try:
+                found = _process(pid)
+                if found and found[3] == table[pid][3]:  # the same start
+                    signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+            finally:
+                os.close(pidfd)
 
 
 def _await_death(instances: list[Instance], seconds: float) -> None:

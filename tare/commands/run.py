@@ -120,6 +120,8 @@ def _measured(campaign: Campaign, folder: Path, image: str | None, *, resume: bo
         try:
             return measure_run(campaign, folder, progress, image=image, resume=resume)
         except KeyboardInterrupt as error:
+            if not (folder / "run.json").exists():
+                raise KeyboardInterrupt("stopped before anything was begun") from error
             raise KeyboardInterrupt(
                 f"stopped; continue with `tare run --resume {folder}`",
             ) from error

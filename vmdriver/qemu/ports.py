@@ -14,6 +14,7 @@ docs/vmdriver.md, by ``benchmarks/suites/test_stamps.py``.
 """
 
 import contextlib
+import json
 import os
 import selectors
 import socket
@@ -24,6 +25,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from vmdriver.errors import VmGoneError
+from vmdriver.qemu import guardian
 from vmdriver.qemu.console import Console
 from vmdriver.qemu.process import Process
 
@@ -54,6 +56,7 @@ class Ports:
         *,
         cgroups: Iterable[Path] = (),
         owner: tuple[int, int] | None = None,
+        record: Path | None = None,
     ) -> None:
         """Listen on ``sockets`` and start the thread.
 
@@ -64,6 +67,7 @@ class Ports:
             end: called on the thread when QEMU has ended.
             cgroups: directories of cgroups to move QEMU into when it connects.
             owner: user and group that QEMU connects as; None for our own.
+            record: where to write which process QEMU is; removed once it has ended.
         """
         self.changed = threading.Condition()
         self.stamps: dict[str, int] = {}
@@ -77,6 +81,7 @@ class Ports:
         self._on_end = end
         self._cgroups = tuple(cgroups)
         self._paths = dict(sockets)
+        self._record = record
         self._streams: dict[str, socket.socket] = {}
         self._selector = selectors.DefaultSelector()
         self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
@@ -178,11 +183,20 @@ class Ports:
                     self.process.pidfd, selectors.EVENT_READ, (self._end, port, stream)
                 )
                 self._place(pid)
+                self._note(pid)
         self._streams[port] = stream
         self._selector.register(stream, selectors.EVENT_READ, (self._take, port, stream))
         self.stamp("spawned", now)
         if len(self._streams) == len(self._paths):
             self.stamp("connected", now)
+
+    def _note(self, pid: int) -> None:
+        """Write down which process it is, in one step; a full disk leaves it to libvirt's note."""
+        if self._record is not None:
+            part = self._record.with_suffix(".part")
+            with contextlib.suppress(OSError):
+                part.write_text(json.dumps(guardian.identity(pid)))
+                part.replace(self._record)
 
     def _place(self, pid: int) -> None:
         """Move QEMU, whose first port connects before it fills the guest's RAM.
@@ -260,5 +274,7 @@ class Ports:
         for path in self._paths.values():
             path.unlink(missing_ok=True)
         self._console.close()
+        if self._record is not None and (self.process is None or self.ended is not None):
+            self._record.unlink(missing_ok=True)
         with self.changed:
             self.changed.notify_all()

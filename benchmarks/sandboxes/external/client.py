@@ -1,7 +1,6 @@
 """Client of the helper process, which starts external runtimes (``external.helper``)."""
 
 import contextlib
-import json
 import os
 import secrets
 import select
@@ -15,9 +14,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
+import runtime
 from benchmarks.errors import MeasurementError, UnsuitableHostError
 from benchmarks.sandboxes.limits import START_TIMEOUT_S
-from runtime.harness import files, start_time, wire
+from runtime.harness import files, record, wire
 
 _PACKAGE_PARENT = Path(__file__).resolve().parents[3]
 _BOOT = (
@@ -72,6 +72,8 @@ class Helper:
         self.folder = state.resolve() / self.name
         self.groups = [parent / self.name for parent in parents]
         self._lock = threading.Lock()
+        with contextlib.suppress(OSError):  # what resists is for `clean` to name
+            runtime.clean(state)
         (self.folder / "territory").mkdir(parents=True)
         self._socket, helper_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._socket.settimeout(_ANSWER_S)
@@ -94,6 +96,7 @@ class Helper:
         }
         try:
             self._exchange(settings, ())
+            self._record()  # once more: it lives in a mount namespace of its own by now
         except MeasurementError as error:
             self.close()
             raise UnsuitableHostError(
@@ -204,14 +207,7 @@ class Helper:
 
     def _record(self) -> None:
         """Write down what ``runtime.clean`` needs, in the engines' own format."""
-        record = {
-            "engine": self.name,
-            "pid": self._process.pid,
-            "started": start_time(self._process.pid),
-            "boot_id": Path("/proc/sys/kernel/random/boot_id").read_text().strip(),
-            "cgroups": {str(group): str(group) for group in self.groups},
-        }
-        (self.folder / "engine.json").write_text(json.dumps(record))
+        record.write(self.folder, self._process.pid, {str(one): str(one) for one in self.groups})
 
     def close(self) -> None:
         """End the helper, which ends everything it made; idempotent."""

@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import NoReturn, Self
 
 import msgspec
 
@@ -185,6 +185,7 @@ class ContainerSandbox:
         self._numbers = itertools.count()
         self._stack = ExitStack()
         self._opened = False
+        self._again: list[str] = []
         self._joins: dict[Path, runtime.Spec] = {}
         variant = SandboxName.parse(name).variant or "default"
         self._profile = HOST if self._native else variant
@@ -250,6 +251,8 @@ class ContainerSandbox:
         return self._joins[namespace]
 
     def _start(self, spec: runtime.Spec) -> ContainerInstance:
+        if not self._engine.alive:
+            self._start_again()
         number = next(self._numbers)
         identifier = f"{self._name.replace(':', '.')}-{os.getpid()}-{number}"
         with FirstByte() as first, Pipes() as pipes:
@@ -289,26 +292,49 @@ class ContainerSandbox:
         own = audit.traces(self._engine.name, self._engine.cgroup_paths.values())
         return [*own, *runtime.leftovers(self._state)]
 
-    def __enter__(self) -> Self:
-        resources = self._setting.resources
-        self._state = self._setting.state / self._name.replace(":", ".")
+    def _start_again(self) -> NoReturn:
+        """Start a dead spawner once more, in no start that is measured; the journal says it.
+
+        Raises:
+            MeasurementError: Always: it had ended, and was started again or not.
+        """
+        ended = f"the spawner of {self._name} (pid {self._engine.spawner_pid}) had ended"
+        if self._again:
+            raise MeasurementError(f"{ended} a second time; see the host's log for what kills it")
+        self._again.append(ended)
+        self._opened = False
+        with contextlib.suppress(runtime.ContainerError):
+            self._stack.close()  # what resists is found by `leftovers` and named
+        self._joins.clear()
         try:
-            self._engine = self._stack.enter_context(
-                runtime.Engine(
-                    state=self._state,
-                    affinity=frozenset(resources.cpuset),
-                    memory_limit_bytes=resources.memory_bytes if self._native else None,
-                ),
-            )
-            if addition := ADDITIONS.get(self._profile):
-                self._spec = addition.with_engine(self._engine, self._spec, self._setting)
-            self._engine.prepare(self._spec)
-            self._opened = True
+            self._open_engine()
+        except runtime.ContainerError as error:
+            raise MeasurementError(f"{ended} and cannot be started again: {error}") from error
+        raise MeasurementError(f"{ended} and was started again: this start was not made")
+
+    def __enter__(self) -> Self:
+        try:
+            self._open_engine()
         except runtime.ContainerError as error:
             raise UnsuitableHostError(
                 f"the sandbox {self._name!r} cannot be had here: {error}",
             ) from error
         return self
+
+    def _open_engine(self) -> None:
+        resources = self._setting.resources
+        self._state = self._setting.state / self._name.replace(":", ".")
+        self._engine = self._stack.enter_context(
+            runtime.Engine(
+                state=self._state,
+                affinity=frozenset(resources.cpuset),
+                memory_limit_bytes=resources.memory_bytes if self._native else None,
+            ),
+        )
+        if addition := ADDITIONS.get(self._profile):
+            self._spec = addition.with_engine(self._engine, self._spec, self._setting)
+        self._engine.prepare(self._spec)
+        self._opened = True
 
     def __exit__(
         self,

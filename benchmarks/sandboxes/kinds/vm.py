@@ -3,6 +3,7 @@
 import copy
 import itertools
 import os
+import shutil
 import sys
 import time
 from collections.abc import Iterator
@@ -108,13 +109,15 @@ class VmSandbox:
             group = self._groups.create(f"vm-{number}")
         except OSError as error:
             raise MeasurementError(f"cannot limit a VM: {error.strerror}") from error
+        config = replace(self._config(number, group), network=network)
         try:
-            vm = self._run(replace(self._config(number, group), network=network))
+            vm = self._run(config)
         except BaseException as error:
             vm_groups.remove(group)
             if isinstance(error, vmdriver.VmError):
                 timed_out = isinstance(error, _TIMEOUTS)
-                raise MeasurementError(str(error), timed_out=timed_out) from error
+                words = self._keep_console(str(error), config.name)
+                raise MeasurementError(words, timed_out=timed_out) from error
             raise
         instance = VmInstance(vm, requested, group)
         label = self._name.replace(":", ".") + ("-network" if network else "")
@@ -149,6 +152,17 @@ class VmSandbox:
             payload=PAYLOAD,
             deadlines=self._variant.deadlines,
         )
+
+    def _keep_console(self, words: str, name: str) -> str:
+        """Copy the console of a VM that did not start to the run's logs, and name it there."""
+        console = self._driver.console(name)
+        kept = self._setting.logs / f"{name}-console.log"
+        try:
+            shutil.copyfile(console, kept)
+        except OSError:
+            return words  # there is none, or the disk is full
+        console.unlink(missing_ok=True)
+        return words.replace(str(console), str(kept))
 
     def _keep_configuration(self, vm: vmdriver.Vm, label: str) -> None:
         (self._setting.logs / f"{label}-domain.xml").write_text(vm.domain_xml, encoding="utf-8")

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import runtime
 from benchmarks.sandboxes import limits
 from runtime.harness import Group, Manager, cgroups, record, usage
 
@@ -59,6 +60,8 @@ class VmGroups:
         return [] if self._manager is None else [Path(p) for p in self._manager.paths.values()]
 
     def __enter__(self) -> Self:
+        with contextlib.suppress(OSError):  # what resists is for `clean` to name
+            runtime.clean(self._folder.parent)
         # The record is written before the groups are made: a record without groups can be cleaned.
         self._folder.mkdir(parents=True)
         record.write(self._folder, os.getpid(), {})

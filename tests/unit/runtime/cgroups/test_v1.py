@@ -179,8 +179,8 @@ class Freezer:
         assert path == str(self.folder / "freezer.state")
         self.log.append(text)
 
-    def kill(self, pid: int, _: int) -> None:
-        self.log.append(f"kill {pid}")
+    def kill(self, path: str, _: int) -> None:
+        self.log += [f"kill {pid}" for pid in files.pids(path)]
         left = "" if self.looks >= 3 else "2222\n"
         (self.folder / "cgroup.procs").write_text(left)
 
@@ -191,7 +191,7 @@ def test_v1_kill_waits_until_the_group_is_frozen(
     posed = Freezer(tmp_path)
     monkeypatch.setattr(files, "read", posed.read)
     monkeypatch.setattr(files, "write", posed.write)
-    monkeypatch.setattr("os.kill", posed.kill)
+    monkeypatch.setattr(files, "signal_each", posed.kill)
     v1.LegacyGroup({"freezer": str(tmp_path)}).kill()
     assert posed.log == ["FROZEN", "kill 1111", "THAWED"]
 
@@ -203,7 +203,7 @@ def test_v1_kill_repeats_until_nothing_is_left(
     monkeypatch.setattr(v1, "_FREEZE_S", 0)  # never gets it frozen at once
     monkeypatch.setattr(files, "read", posed.read)
     monkeypatch.setattr(files, "write", posed.write)
-    monkeypatch.setattr("os.kill", posed.kill)
+    monkeypatch.setattr(files, "signal_each", posed.kill)
     v1.LegacyGroup({"freezer": str(tmp_path)}).kill()
     kills = [line for line in posed.log if line.startswith("kill")]
     assert kills == ["kill 1111", "kill 2222", "kill 2222"]

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import subprocess
+import sys
 import time
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
-from runtime import clean, leftovers
-from runtime.recovery import record
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from runtime import clean, left_alone, leftovers
+from runtime.recovery import processes, record
 
 NAME = "tare-0123456789ab"
+ROOT = Path(__file__).resolve().parents[4]
 
 
 @pytest.fixture
@@ -62,3 +63,54 @@ def test_a_group_of_another_name_is_not_touched(folder: Path, tmp_path: Path) ->
     (folder / "engine.json").write_text(json.dumps({"pid": 0, "cgroups": named}))
     assert clean(folder.parent) == [f"state directory {folder}"]
     assert others.is_dir()
+
+
+@pytest.mark.parametrize("which", ["pid_namespace", "mount_namespace"])
+def test_what_another_namespace_s_process_owns_is_named_and_kept(folder: Path, which: str) -> None:
+    """Its pid means nothing here: a living owner looked dead, and lost what it had."""
+    record.write(folder, os.getpid(), {})
+    said = json.loads((folder / "engine.json").read_text())
+    kind = which.partition("_")[0].replace("mount", "mnt")
+    (folder / "engine.json").write_text(json.dumps(said | {which: f"{kind}:[1]"}))
+    assert leftovers(folder.parent) == []
+    assert clean(folder.parent) == []
+    assert left_alone(folder.parent) == [
+        f"{folder}: its owner, process {os.getpid()} of another namespace, may be running"
+    ]
+    assert folder.is_dir()
+
+
+def test_a_process_outside_our_pid_namespace_is_no_target(folder: Path, tmp_path: Path) -> None:
+    """The kernel lists such as 0, and signal 9 to 0 is one to ourselves."""
+    group = tmp_path / "memory" / NAME
+    group.mkdir(parents=True)
+    (group / "cgroup.procs").write_text("0\n")
+    (folder / "engine.json").write_text(json.dumps({"pid": 0, "cgroups": {"memory": str(group)}}))
+    shell = f"""
+import signal, sys
+sys.path.insert(0, {str(ROOT)!r})
+from pathlib import Path
+from runtime.recovery import cleanup
+from runtime.cgroups import files
+files.remove = lambda path: False
+print(cleanup.clean(Path({str(folder.parent)!r})))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", shell],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+        start_new_session=True,
+    )
+    assert done.stdout == f"{[f'state directory {folder}']}\n", done
+
+
+def test_a_process_is_killed_by_what_it_is_and_not_by_its_number() -> None:
+    with subprocess.Popen(["sleep", "60"]) as process:
+        assert not processes.kill(process.pid, lambda _: False)
+        assert process.poll() is None
+        assert processes.kill(process.pid, lambda pid: processes.start_time(pid) is not None)
+        assert process.wait(5) == -signal.SIGKILL
+    assert not processes.kill(process.pid, lambda _: True)
+    assert not processes.kill(0, lambda _: True)

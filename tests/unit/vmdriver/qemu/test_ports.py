@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from vmdriver.errors import VmGoneError
+from vmdriver.qemu import guardian
 from vmdriver.qemu.console import Console
 from vmdriver.qemu.ports import Ports
 
@@ -30,6 +31,7 @@ class Fixture:
             {port: folder / port for port in PORTS},
             self.console,
             lambda port, data, _now: self.received.append((port, data)),
+            record=folder / "records" / "one.json",
         )
 
     def qemu(self, program: str) -> subprocess.Popen[bytes]:
@@ -64,6 +66,20 @@ def test_boundaries_are_stamped_in_their_order(vm: Fixture) -> None:
     assert vm.ports.process is not None
     assert vm.ports.process.pid == process.pid
     assert vm.received == [("control", b"ready\n")]
+
+
+def test_a_guest_is_recorded_while_it_runs(vm: Fixture, tmp_path: Path) -> None:
+    records = tmp_path / "records"
+    records.mkdir()
+    process = vm.qemu("import time; time.sleep(60)")
+    vm.wait_for("connected")
+    assert guardian.records(str(records)) == {"one": guardian.identity(process.pid)}
+    assert [pid for pid, _ in guardian.find(str(records), str(tmp_path))] == [process.pid]
+    process.kill()
+    vm.wait_for("stopped")
+    vm.ports.close()
+    process.wait(5)
+    assert list(records.iterdir()) == []
 
 
 def test_output_before_the_payload_s_first_byte_is_not_taken_for_it(vm: Fixture) -> None:

@@ -1,0 +1,1 @@
+"""Campaigns that are ended at seeded moments, and what they leave behind: nothing."""
