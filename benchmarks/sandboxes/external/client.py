@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from benchmarks.errors import MeasurementError, UnsuitableHostError
+from benchmarks.sandboxes.external.group import mounts, path_for
 from benchmarks.sandboxes.limits import START_TIMEOUT_S
-from runtime.harness import files, start_time, wire
+from runtime.harness import files, layout, start_time, wire
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -56,7 +57,12 @@ class Helper:
         affinity: CPUs for the helper and all it starts.
         hide: Mount points to leave out of the helper's namespace.
         cover: Directories to put an empty one over in that namespace; made where they are missing.
-        parents: Directories in which runtimes make the helper's control group.
+        grouped: Whether its commands make control groups. Then it has one, ``cgroup``, for them.
+        parents: Directories in which somebody else makes the helper's control group.
+
+    Attributes:
+        cgroup: Path of that group as its commands have to name it.
+        groups: Directories of it, one a hierarchy, as the host has them.
 
     Raises:
         UnsuitableHostError: The helper cannot do its work here; says why.
@@ -69,11 +75,16 @@ class Helper:
         affinity: tuple[int, ...],
         hide: Sequence[str] = (),
         cover: Sequence[str] = (),
+        grouped: bool = False,
         parents: Sequence[Path] = (),
     ) -> None:
         """Start the process and wait until it stands."""
         self.name = f"tare-{secrets.token_hex(6)}"
         self.folder = state.resolve() / self.name
+        unified = grouped and bool(layout.current().v2)
+        self.cgroup = path_for(self.name, unified=unified)
+        if grouped and not unified:
+            parents = [path for _, path in mounts() if str(path) not in hide]
         self.groups = [parent / self.name for parent in parents]
         self._lock = threading.Lock()
         (self.folder / "territory").mkdir(parents=True)
@@ -87,23 +98,27 @@ class Helper:
                 pass_fds=(number,),
                 start_new_session=True,
             )
-        self._record()
+        self._record({str(group): str(group) for group in self.groups})
         settings = {
             "marker": self.name,
             "folder": str(self.folder),
             "affinity": affinity,
             "hide": tuple(hide),
             "cover": tuple(cover),
+            "grouped": unified,
             "groups": tuple(str(group) for group in self.groups),
         }
         try:
-            self._exchange(settings, ())
+            answer, _ = self._exchange(settings, ())
         except MeasurementError as error:
             self.close()
             raise UnsuitableHostError(
                 f"the helper for other runtimes cannot start: {error}; it needs root, and mount "
                 "namespaces allowed",
             ) from error
+        if unified:
+            self.groups = [Path(group) for group in answer["groups"]]
+            self._record(answer["cgroups"])
 
     def ask(
         self,
@@ -206,14 +221,14 @@ class Helper:
             raise MeasurementError(answer["error"])
         return answer, received
 
-    def _record(self) -> None:
+    def _record(self, groups: Mapping[str, str]) -> None:
         """Write down what ``runtime.clean`` needs, in the engines' own format."""
         record = {
             "engine": self.name,
             "pid": self._process.pid,
             "started": start_time(self._process.pid),
             "boot_id": Path("/proc/sys/kernel/random/boot_id").read_text().strip(),
-            "cgroups": {str(group): str(group) for group in self.groups},
+            "cgroups": groups,
         }
         (self.folder / "engine.json").write_text(json.dumps(record))
 

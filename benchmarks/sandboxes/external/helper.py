@@ -17,9 +17,12 @@ import shutil
 import signal
 import socket
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runtime.harness import Mapping, Territory, enter, files, syscalls, wire
+
+if TYPE_CHECKING:
+    from benchmarks.sandboxes.external.group import HelperGroup
 
 _HIGH = 100
 """Descriptors are moved above this, so that none lies where a command expects another."""
@@ -42,7 +45,21 @@ class Helper:
             OSError: The kernel refused.
         """
         self._channel = channel
+        self.group: HelperGroup | None = None
+        if settings["grouped"]:
+            from benchmarks.sandboxes.external.group import HelperGroup  # not all make groups
+
+            self.group = HelperGroup(settings["marker"])
+        try:
+            self._set_up(settings)
+        except BaseException:
+            self.leave_group()
+            raise
+
+    def _set_up(self, settings: dict[str, Any]) -> None:
         enter()
+        if self.group:
+            self.group.show()
         for path in settings["hide"]:
             syscalls.umount(path)
         self._made = [path for path in settings["cover"] if not os.path.isdir(path)]
@@ -61,6 +78,12 @@ class Helper:
         self._wake, wakeup = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         signal.set_wakeup_fd(wakeup, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
+
+    def leave_group(self) -> None:
+        """Remove the control group; what is still busy is left to ``tare clean``."""
+        if self.group:
+            with contextlib.suppress(OSError):
+                self.group.close()
 
     def loop(self) -> None:
         """Serve until the harness's end is closed."""
@@ -276,11 +299,15 @@ def main(fd: int) -> None:
     except OSError as error:
         wire.send(channel, {"error": error.strerror or str(error)})
         return
-    wire.send(channel, {"pid": os.getpid()})
+    answer: dict[str, Any] = {"pid": os.getpid()}
+    if helper.group:
+        answer |= {"cgroups": helper.group.paths, "groups": (helper.group.containers,)}
+    wire.send(channel, answer)
     try:
         helper.loop()
     finally:
         helper.close()
+        helper.leave_group()
         # the harness may be gone: then nobody else removes these
         for name in ("engine.json", "territory"):
             path = f"{settings['folder']}/{name}"

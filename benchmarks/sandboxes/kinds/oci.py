@@ -31,6 +31,7 @@ from benchmarks.sandboxes.base import (
 from benchmarks.sandboxes.capture import Pipes
 from benchmarks.sandboxes.external import oci_bundle
 from benchmarks.sandboxes.external.client import SEARCH, Command, Helper, mute
+from benchmarks.sandboxes.external.group import mounts
 from benchmarks.sandboxes.external.sandbox import ExternalSandbox, Found, Recipe
 from benchmarks.sandboxes.registry import NO_CGROUP, Kind, register
 from runtime.harness import CANDIDATES, layout
@@ -148,7 +149,6 @@ class OciSandbox(ExternalSandbox):
 
     def open(self) -> None:
         """Start the helper, shift the image's owners, and try the runtime once."""
-        parents = hierarchies() if self._limited else []
         hide = []
         if self._dialect.hides_unified and layout.current().v1:
             hide = [str(path) for kind, path in mounts() if kind == "cgroup2"]
@@ -156,7 +156,7 @@ class OciSandbox(ExternalSandbox):
             self._state,
             affinity=self.setting.resources.cpuset,
             hide=hide,
-            parents=[path for path in parents if str(path) not in hide],
+            grouped=self._limited,
         )
         mapping = self._spec.linux.uid_mappings[0]
         line = f"{mapping.container_id} {mapping.host_id} {mapping.size}\n"
@@ -184,7 +184,7 @@ class OciSandbox(ExternalSandbox):
     def recipe(self, name: str) -> Recipe:
         """Write the bundle; the helper mounts its root before it runs the runtime's ``run``."""
         folder = self._base / name
-        cgroup = f"/{self._helper.name}/{name}" if self._limited else None
+        cgroup = f"{self._helper.cgroup}/{name}" if self._limited else None
         bundle = oci_bundle.config(
             self._spec,
             rootfs=folder / "rootfs",
@@ -263,22 +263,6 @@ class OciSandbox(ExternalSandbox):
         if code is None:
             raise MeasurementError(f"{what} did not end within {timeout_s:g} s", timed_out=True)
         return Completed(code, out, err, (ended - began) / 1e9)
-
-
-def mounts() -> list[tuple[str, Path]]:
-    """Control group hierarchies: file system type and mount point."""
-    found = []
-    for line in Path("/proc/self/mountinfo").read_text().splitlines():
-        fields, _, tail = line.partition(" - ")
-        kind = tail.partition(" ")[0]
-        if kind in {"cgroup", "cgroup2"}:
-            found.append((kind, Path(fields.split(" ")[4])))
-    return found
-
-
-def hierarchies() -> list[Path]:
-    """Where a runtime makes the group it is told to, one directory a hierarchy."""
-    return [path for _, path in mounts()]
 
 
 def groups_of(pid: int) -> dict[str, Path]:

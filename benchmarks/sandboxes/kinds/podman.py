@@ -22,14 +22,13 @@ from benchmarks.host import programs
 from benchmarks.results.records import SandboxInfo
 from benchmarks.sandboxes.base import PAYLOAD, Endpoint
 from benchmarks.sandboxes.external.client import SEARCH, Helper
+from benchmarks.sandboxes.external.group import mounts
 from benchmarks.sandboxes.external.sandbox import Found, Recipe
 from benchmarks.sandboxes.kinds.oci import (
     DIALECTS,
     OWN_STACK,
     Dialect,
     groups_of,
-    hierarchies,
-    mounts,
 )
 from benchmarks.sandboxes.managers.manager import DIFFERS, ManagerSandbox, names, options
 from benchmarks.sandboxes.registry import Kind, register
@@ -107,7 +106,7 @@ class PodmanSandbox(ManagerSandbox):
             affinity=self.setting.resources.cpuset,
             hide=hidden,
             cover=(_LOCKS,),
-            parents=[path for path in hierarchies() if str(path) not in hidden],
+            grouped=True,
         )
         folders = ("store", "run", "tmp", "net", "volumes", "oci")
         made, _ = self._helper.ask("put", files={f"{one}/.keep": b"" for one in folders})
@@ -158,7 +157,7 @@ class PodmanSandbox(ManagerSandbox):
             "run", "--detach", "--name", name,
             *options(self.setting.resources),
             "--log-driver", "k8s-file",
-            "--cgroup-parent", f"/{self._helper.name}",
+            "--cgroup-parent", self._helper.cgroup,
             "--pidfile", pid_file, "--conmon-pidfile", conmon,
             "--preserve-fds", "1",
             *init,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from runtime import apparmor
 from runtime.errors import SpecError
 from runtime.spec import capabilities, tables
 from runtime.spec.hints import short, unknown
@@ -66,7 +65,11 @@ def check_confinement(process: Process) -> None:
         SpecError: naming the field.
     """
     profile = process.apparmor_profile
-    if profile not in (None, apparmor.UNCONFINED) and not apparmor.is_enabled():
+    if profile is None:
+        return
+    from runtime import apparmor  # seldom
+
+    if profile != apparmor.UNCONFINED and not apparmor.is_enabled():
         raise SpecError(
             "process.apparmorProfile",
             f"apparmor is not enabled on this host, so {short(profile)} confines nothing; leave it "
