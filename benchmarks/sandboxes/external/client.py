@@ -86,6 +86,7 @@ class Helper:
         if grouped and not unified:
             parents = [path for _, path in mounts() if str(path) not in hide]
         self.groups = [parent / self.name for parent in parents]
+        self._made = self.groups
         self._lock = threading.Lock()
         (self.folder / "territory").mkdir(parents=True)
         self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -118,6 +119,7 @@ class Helper:
             ) from error
         if unified:
             self.groups = [Path(group) for group in answer["groups"]]
+            self._made = [Path(group) for group in answer["cgroups"].values()]
             self._record(answer["cgroups"])
 
     def ask(
@@ -240,9 +242,11 @@ class Helper:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        for group in self.groups:
+        for group in self._made:
             with contextlib.suppress(OSError):
                 files.remove(str(group))
+        if any(group.is_dir() for group in self._made):
+            return  # `clean` finds it by the record
         for name in ("engine.json", "territory", "."):
             path = self.folder / name
             with contextlib.suppress(OSError):

@@ -79,11 +79,14 @@ class Helper:
         signal.set_wakeup_fd(wakeup, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
 
-    def leave_group(self) -> None:
-        """Remove the control group; what is still busy is left to ``tare clean``."""
-        if self.group:
-            with contextlib.suppress(OSError):
+    def leave_group(self) -> bool:
+        """Remove the control group; False where something in it is still busy."""
+        try:
+            if self.group:
                 self.group.close()
+        except OSError:
+            return False
+        return True
 
     def loop(self) -> None:
         """Serve until the harness's end is closed."""
@@ -307,14 +310,14 @@ def main(fd: int) -> None:
         helper.loop()
     finally:
         helper.close()
-        helper.leave_group()
-        # the harness may be gone: then nobody else removes these
-        for name in ("engine.json", "territory"):
-            path = f"{settings['folder']}/{name}"
-            with contextlib.suppress(OSError):
-                (os.rmdir if os.path.isdir(path) else os.unlink)(path)
+        gone = helper.leave_group()
         for group in settings["groups"]:
             with contextlib.suppress(OSError):
                 files.remove(group)
+        # the harness may be gone: then nobody else removes these; the record is a left group's
+        for name in ("engine.json", "territory") if gone else ("territory",):
+            path = f"{settings['folder']}/{name}"
+            with contextlib.suppress(OSError):
+                (os.rmdir if os.path.isdir(path) else os.unlink)(path)
         with contextlib.suppress(OSError):
             os.rmdir(settings["folder"])
