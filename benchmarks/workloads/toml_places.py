@@ -1,13 +1,8 @@
-"""Where in a TOML file a wrong key or value stands, for errors that a user can act on."""
-
-from __future__ import annotations
+"""Line of a wrong key or value in a TOML file, for errors that a user can act on."""
 
 import re
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    import tomllib
-    from pathlib import Path
+import tomllib
+from pathlib import Path
 
 _AT = re.compile(r"(.*) \(at (?:line (\d+), column \d+|end of document)\)", re.DOTALL)
 _KEY = re.compile(r"\w+")
@@ -15,7 +10,7 @@ _QUOTED = re.compile(r"'([^']+)'")
 
 
 def of_key(path: Path, text: str, key: str) -> str:
-    """Return ``path:line`` of a key or table, or ``path`` where it does not stand in the file."""
+    """Return ``path:line`` of a key or table, or ``path`` where the file does not have it."""
     begins = re.compile(rf"""\s*\[*\s*["']?{re.escape(key)}["']?\s*[=.\]]""")
     for number, line in enumerate(text.splitlines(), start=1):
         if begins.match(line):
@@ -24,7 +19,7 @@ def of_key(path: Path, text: str, key: str) -> str:
 
 
 def of_message(path: Path, text: str, message: str) -> str:
-    """Return ``path:line`` of what a message speaks of, else ``path``.
+    """Return ``path:line`` of the name or key that a message is about, else ``path``.
 
     That is a name in single quotes that the file gives as a value, or else the key with which the
     message begins.
@@ -39,10 +34,10 @@ def of_message(path: Path, text: str, message: str) -> str:
 
 
 def of_syntax(path: Path, text: str, error: tomllib.TOMLDecodeError) -> str:
-    """Say that a file is not TOML, and in which line it ends to be."""
-    said = str(error)
-    found = _AT.fullmatch(said)
+    """Say that a file is not TOML, and in which line its syntax is wrong."""
+    message = str(error)
+    found = _AT.fullmatch(message)
     if found is None:
-        return f"{path} is not TOML: {said}"
+        return f"{path} is not TOML: {message}"
     number = found[2] or len(text.splitlines())
     return f"{path}:{number}: this is not TOML: {found[1]}"

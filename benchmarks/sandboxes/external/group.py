@@ -93,7 +93,7 @@ def path_for(name: str, *, unified: bool) -> str:
     return f"/{_CONTAINERS}" if unified else f"/{name}"
 
 
-def mounts() -> list[tuple[str, Path]]:
+def cgroup_mounts() -> list[tuple[str, Path]]:
     """Return the control group hierarchies: file system type and mount point."""
     found = []
     for line in Path("/proc/self/mountinfo").read_text().splitlines():

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from runtime import Spec, SpecError, apparmor
-from runtime.cli import further
+from runtime.cli import exec_process
 from runtime.cli.options import parse
 from runtime.oci import bundle
 from runtime.plan import builder
@@ -96,4 +96,4 @@ def test_exec_keeps_the_profile_of_the_container(
 ) -> None:
     own = confined(tmp_path, "its-own").process
     options = parse(["exec", *words, "name", "true"]).options
-    assert further._changed(own, options, ["true"]).apparmor_profile == found
+    assert exec_process._changed(own, options, ["true"]).apparmor_profile == found
