@@ -36,9 +36,10 @@ class HelperGroup:
         where = layout.current()
         self._root = where.roots["unified"]
         taken = cgroups.claim(name, where, os.getpid())
-        self._before = layout.current().v2  # where the claim has put this process
         manager = cgroups.manager(name, where, taken)
         assert manager is not None
+        # where the claim has put this process; it has controllers only now
+        self._before = layout.current().v2
         self._manager = manager
         self._first = os.open("/proc/self/ns/cgroup", os.O_RDONLY | os.O_CLOEXEC)
         self._shown = False
