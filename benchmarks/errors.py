@@ -4,6 +4,7 @@ BenchmarkError
 ├── CampaignError      a campaign file or option is wrong
 ├── RunFolderError     a run folder cannot be read, written or resumed
 │   └── RunLockedError another campaign holds it
+├── OutputError        a file cannot be written where it was asked for
 ├── WorkloadError      a workload definition is wrong
 ├── SandboxError       a sandbox cannot be made or used on this host
 │   ├── UnknownSandboxError  no sandbox of that name exists
@@ -29,6 +30,10 @@ class RunFolderError(BenchmarkError):
 
 class RunLockedError(RunFolderError):
     """Another live campaign is running."""
+
+
+class OutputError(BenchmarkError):
+    """A file cannot be written where it was asked for."""
 
 
 class WorkloadError(BenchmarkError):

@@ -8,7 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from reports.errors import EmptyRunError, ReportError, ReportWriteError, UnknownFormatError
+from benchmarks.results.printable import visible
+from reports.errors import (
+    EmptyRunError,
+    ReportError,
+    ReportWriteError,
+    UnknownFormatError,
+    UnusableRunError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Container
@@ -28,6 +35,7 @@ __all__ = [
     "ReportError",
     "ReportWriteError",
     "UnknownFormatError",
+    "UnusableRunError",
     "compare",
     "document",
     "explanations",
@@ -47,6 +55,7 @@ _RENDERERS = {
     "json": ("export", "json"),
     "csv": ("export", "csv"),
 }
+_FOR_PROGRAMS = ("json", "csv")
 FORMATS = tuple(_RENDERERS)
 """Names of the formats that ``render`` and ``write`` know."""
 
@@ -64,8 +73,9 @@ def document(run: Run) -> Document:
         EmptyRunError: The run holds no finished measurement.
     """
     from reports.assembly import report
+    from reports.model.presentable import presentable
 
-    return report(run).document
+    return report(presentable(run)).document
 
 
 def schema() -> dict[str, Any]:
@@ -93,11 +103,13 @@ def render(run: Run, fmt: str) -> str:
     from importlib import import_module
 
     from reports.assembly import report
+    from reports.model.presentable import presentable
 
     module, name = _RENDERERS[fmt]
     renderer = getattr(import_module(f"reports.renderers.{module}"), name)
+    run = presentable(run)
     shown: str = renderer(run if fmt == "csv" else report(run))
-    return shown
+    return shown if fmt in _FOR_PROGRAMS else visible(shown)
 
 
 def write(run: Run, fmt: str, out: Path | None) -> str | Path:
@@ -106,7 +118,8 @@ def write(run: Run, fmt: str, out: Path | None) -> str | Path:
     Args:
         run: The run to report on.
         fmt: One of ``FORMATS``.
-        out: The file to write, beside its place and renamed in; None for no file.
+        out: The file to write, renamed into its place; what is no regular file, such as a device
+            or a FIFO, is written into. None for no file.
 
     Returns:
         The text, or the path it was written to.
@@ -114,20 +127,18 @@ def write(run: Run, fmt: str, out: Path | None) -> str | Path:
     Raises:
         UnknownFormatError: There is no such format.
         EmptyRunError: The run holds no finished measurement.
-        ReportWriteError: The file cannot be written.
+        ReportWriteError: The file cannot be written, or belongs to the measurements of a run.
     """
     text = render(run, fmt)
     if out is None:
         return text
-    from benchmarks.errors import RunFolderError
-    from benchmarks.results.runfolder import write_atomically
+    from benchmarks.errors import OutputError
+    from benchmarks.results import output
 
     try:
-        write_atomically(out, text.encode("utf-8", "replace"))
-    except (RunFolderError, OSError) as error:
-        raise ReportWriteError(
-            f"{error}; give a file in a folder that exists and can be written"
-        ) from error
+        output.write(out, text.encode("utf-8", "replace"))
+    except OutputError as error:
+        raise ReportWriteError(str(error)) from error
     return out
 
 
@@ -138,9 +149,10 @@ def summary_table(run: Run) -> Table:
         EmptyRunError: The run holds no finished measurement.
     """
     from reports.assembly import report
+    from reports.model.presentable import presentable
     from reports.renderers.summary import summary_table as build
 
-    return build(report(run))
+    return build(report(presentable(run)))
 
 
 def render_looks(run: Run, workloads: Container[str]) -> str:
@@ -150,10 +162,12 @@ def render_looks(run: Run, workloads: Container[str]) -> str:
         EmptyRunError: The run holds no finished measurement.
     """
     from reports import sections
+    from reports.model.presentable import presentable
     from reports.model.rundata import RunData
     from reports.renderers import text
 
-    return "\n\n".join(text.sections(sections.shown(RunData(run), workloads)))
+    data = RunData(presentable(run))
+    return visible("\n\n".join(text.sections(sections.shown(data, workloads))))
 
 
 def readings(run: Run, workloads: Container[str]) -> list[Reading]:
@@ -177,8 +191,9 @@ def explanations(workloads: Container[str]) -> dict[str, str]:
 def compare(base: Run, new: Run, threshold: float = DEFAULT_THRESHOLD) -> Comparison:
     """Judge whether ``new`` is worse or better than ``base``; see ``comparison.compare``."""
     from reports.comparison.compare import compare as judge
+    from reports.model.presentable import presentable
 
-    return judge(base, new, threshold)
+    return judge(presentable(base), presentable(new), threshold)
 
 
 def render_comparison(comparison: Comparison, fmt: str) -> str:

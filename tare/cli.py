@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -18,7 +19,7 @@ from benchmarks.errors import (
     UnsuitableHostError,
     WorkloadError,
 )
-from tare import __version__
+from tare import __version__, terminal
 from tare.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -85,22 +86,23 @@ def cli() -> None:
 def main(args: list[str] | None = None) -> None:
     """Run the command and leave the process with its exit code."""
     signal.signal(signal.SIGTERM, _interrupt)
+    terminal.prepare()
     try:
         code: Any = cli.main(args, prog_name="tare", standalone_mode=False)
+        sys.stdout.flush()
     except click.exceptions.Abort as error:
         # click's own wrapping of a KeyboardInterrupt, whose message says how to go on
         sys.exit(_say(str(error.__cause__ or "") or "stopped", ExitCode.INTERRUPTED))
     except click.ClickException as error:
-        error.show()
+        with suppress(OSError):
+            error.show()
         sys.exit(ExitCode.USAGE if isinstance(error, click.UsageError) else ExitCode.ERROR)
     except _USAGE as error:
         sys.exit(_say(str(error), ExitCode.USAGE))
     except UnsuitableHostError as error:
         sys.exit(_say(str(error), ExitCode.UNSUITABLE))
     except BrokenPipeError:
-        # The reader of our output has gone; point stdout elsewhere so that exit does not flush
-        # into the closed pipe (Python documentation, "Note on SIGPIPE").
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        terminal.drop_output()  # its reader has gone, and knows it
         sys.exit(ExitCode.ERROR)
     except MemoryError:
         said = "tare ran out of memory; end other programs, or raise its limit, and run it again"
@@ -111,7 +113,9 @@ def main(args: list[str] | None = None) -> None:
         # what no package expected: a tool too slow, a call the host refuses, a disk that is full
         if os.environ.get("TARE_DEBUG"):
             raise
-        sys.exit(_say(f"{_plainly(error)}; TARE_DEBUG=1 shows where it happened", ExitCode.ERROR))
+        known = terminal.explained(error) if isinstance(error, OSError) else None
+        said = known or f"{_plainly(error)}; TARE_DEBUG=1 shows where it happened"
+        sys.exit(_say(said, ExitCode.ERROR))
     sys.exit(code if isinstance(code, int) else ExitCode.OK)
 
 
@@ -153,8 +157,7 @@ def _code(error: Exception) -> ExitCode:
 
 
 def _say(message: str, code: ExitCode) -> ExitCode:
-    # A path that is no text stands in a message as surrogates, which no terminal can be sent.
-    click.echo(f"tare: {message.encode(errors='backslashreplace').decode()}", err=True)
+    terminal.say(f"tare: {message}")
     return code
 
 

@@ -34,7 +34,7 @@ def read(path: Path) -> Known:
         return {_key(row) for row in rows if row["verdict"] in _BAD}
     except OSError as error:
         raise click.UsageError(f"cannot read the baseline {path}: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise click.UsageError(f"{path} is not the output of `tare leaks --json`") from error
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from benchmarks.results.printable import cut, visible
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -15,6 +18,9 @@ if TYPE_CHECKING:
     from benchmarks.campaign.config import Campaign
     from benchmarks.campaign.schedule import Stop
     from benchmarks.results.records import Sample
+
+_MOST = 1_000
+"""Characters of a failure's reason that are shown; the journal has all of it."""
 
 _REASONS = {
     "precision": "the precision asked for is reached",
@@ -80,7 +86,8 @@ class CampaignProgress:
         """Say each new failure once; the rest is in the journal."""
         for sample in samples:
             if sample.status.failure and sample.detail:
-                line = f"{sample.status.value}: {sample.sandbox} {sample.workload}: {sample.detail}"
+                why = cut(sample.detail, _MOST)
+                line = f"{sample.status.value}: {sample.sandbox} {sample.workload}: {why}"
                 if line not in self._failed:
                     self._failed.add(line)
                     self._print(line)
@@ -96,7 +103,8 @@ class CampaignProgress:
         self._print(f"done: {_REASONS.get(stop.reason, stop.reason)} (median start: {reached})")
 
     def _print(self, line: str) -> None:
-        self._console.print(line, markup=False, soft_wrap=True)
+        with suppress(OSError):  # who cannot be told is no reason to stop measuring
+            self._console.print(visible(line), markup=False, soft_wrap=True)
 
     def __enter__(self) -> Self:
         self._progress.start()

@@ -5,8 +5,16 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import click
 import platformdirs
+
+from benchmarks.errors import OutputError
+from benchmarks.results import output
+
+if TYPE_CHECKING:
+    from click import Context, Parameter
 
 
 def state_folder() -> Path:
@@ -23,3 +31,26 @@ def state_folder() -> Path:
 def new_run_folder(campaign: str) -> Path:
     """Return a path for a new run, named after the campaign and the time."""
     return Path("runs") / f"{campaign}-{time.strftime('%Y%m%d-%H%M%S')}"
+
+
+def folder_asked_for(context: Context, option: Parameter, folder: Path | None) -> Path | None:
+    """Refuse what can hold no new run, before anything is built or measured.
+
+    Raises:
+        click.BadParameter: It is no folder, or a part of another run.
+    """
+    del context, option
+    if folder is None:
+        return None
+    try:
+        output.refuse_own(folder, folder.resolve())
+        if folder.exists() and not folder.is_dir():
+            raise click.BadParameter(
+                f"{output.shown(folder)} is not a folder, and a run is kept in one; give another"
+            )
+    except OutputError as error:
+        raise click.BadParameter(str(error)) from error
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise click.BadParameter(f"{output.shown(folder)}: {why}") from error
+    return folder

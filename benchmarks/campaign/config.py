@@ -8,7 +8,6 @@ import inspect
 import itertools
 import math
 import re
-import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,7 @@ from benchmarks import published, sandboxes
 from benchmarks.errors import CampaignError, UnknownSandboxError, WorkloadError
 from benchmarks.experiments import base as experiments
 from benchmarks.workloads import toml_places
+from benchmarks.workloads.checks import NAME, NAME_RULE
 
 if TYPE_CHECKING:
     from benchmarks.experiments.base import Experiment
@@ -80,6 +80,8 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             if len(set(given)) != len(given):
                 raise ValueError(f"{key}: the same name stands twice")
         for key, right, rule in (
+            ("name", NAME.fullmatch(self.name), NAME_RULE),
+            ("seed", 0 <= self.seed < 2**63, "0 or more, below 2 to the power of 63"),
             ("blocks_min", 1 <= self.blocks_min <= self.blocks_max, "1 to blocks_max"),
             ("precision", 0 < self.precision < 1, "a fraction between 0 and 1, such as 0.05"),
             ("budget_s", 0 < self.budget_s < math.inf, "a number of seconds above 0"),
@@ -139,16 +141,7 @@ def load(preset_or_path: str, **overrides: Any) -> Campaign:
             line and the key, and the nearest known name.
     """
     path = _find(preset_or_path)
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise CampaignError(f"cannot read the campaign {path}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise CampaignError(f"{path} is not TOML: it is not UTF-8") from error
-    try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise CampaignError(toml_places.of_syntax(path, text, error)) from error
+    text, data = toml_places.read(path, "campaign", CampaignError)
     _refuse_unknown_keys(path, text, data)
     given = {key: value for key, value in overrides.items() if value is not None}
     try:
@@ -194,9 +187,8 @@ def plain(campaign: Campaign) -> dict[str, Any]:
 def _find(preset_or_path: str) -> Path:
     if preset_or_path.endswith(".toml") or "/" in preset_or_path:
         return Path(preset_or_path)
-    path = _PRESETS / f"{preset_or_path}.toml"
-    if path.exists():
-        return path
+    if preset_or_path in presets():
+        return _PRESETS / f"{preset_or_path}.toml"
     near = difflib.get_close_matches(preset_or_path, presets(), n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"presets are {', '.join(presets())}"
     raise CampaignError(

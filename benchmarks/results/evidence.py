@@ -14,6 +14,7 @@ import msgspec
 
 from benchmarks.errors import RunFolderError
 from benchmarks.results import runfolder
+from benchmarks.results.records import UNREADABLE, said
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -81,7 +82,8 @@ class Evidence[Kept]:
             if self._suffix == _LINES:
                 data = b"[%b]" % data.strip().replace(b"\n", b",")
             return self._decoder.decode(data)
-        except (msgspec.DecodeError, OSError, EOFError, zlib.error) as error:
+        except (*UNREADABLE, OSError, EOFError, zlib.error) as error:
             raise RunFolderError(
-                f"{path} is damaged ({error}); start a new run, or restore the file from a copy",
+                f"{path} is damaged ({said(error)}); start a new run, or restore the file from a "
+                "copy",
             ) from error

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Self
 import msgspec
 
 from benchmarks.errors import RunFolderError
-from benchmarks.results.records import Sample
+from benchmarks.results.records import Sample, Seconds, Whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,13 +42,13 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True, tag="visit"):
             into measuring: watching the host, judging, writing the journal, telling the user.
     """
 
-    block: int
+    block: Whole
     sandbox: str
-    samples: int
-    seconds: float
+    samples: Whole
+    seconds: Seconds
     part: str = "start"
     meanwhile: dict[str, float] = {}
-    wall_s: float | None = None
+    wall_s: Seconds | None = None
     dead_s: float | None = None
 
 

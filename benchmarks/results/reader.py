@@ -18,6 +18,7 @@ import numpy as np
 
 from benchmarks.errors import RunFolderError
 from benchmarks.results.journal import SampleLine, Visit
+from benchmarks.results.records import UNREADABLE, Moment, Whole, said
 from benchmarks.results.sample_table import Columns, Kinds, Samples, columns_of
 
 if TYPE_CHECKING:
@@ -37,8 +38,8 @@ _AT, _VALUE = b'tarted_at":', b'"value":'
 
 _decode_entry = msgspec.json.Decoder(SampleLine | Visit).decode
 _decode_line = msgspec.json.Decoder(SampleLine).decode
-_decode_whole = msgspec.json.Decoder(list[int]).decode
-_decode_real = msgspec.json.Decoder(list[float]).decode
+_decode_whole = msgspec.json.Decoder(list[Whole]).decode
+_decode_real = msgspec.json.Decoder(list[Moment]).decode
 _decode_some = msgspec.json.Decoder(list[float | None]).decode
 
 
@@ -60,7 +61,8 @@ def read(path: Path) -> Journal:
     """Read a journal, leaving out visits that never closed.
 
     Raises:
-        RunFolderError: The file cannot be read, or a line before the last is damaged.
+        RunFolderError: The file cannot be read, a line before the last is damaged, or one holds
+            something else.
     """
     reader = _Reader(path)
     try:
@@ -106,7 +108,7 @@ class _Reader:
         if length == len(piece) and all(zlib.crc32(body) == int(crc) for crc, body in found):
             try:
                 self._take_bodies([body for _, body in found])
-            except msgspec.DecodeError:
+            except UNREADABLE:
                 self._take_lines(piece)
             else:
                 self._lines += len(found)
@@ -166,7 +168,13 @@ class _Reader:
                     "match); the run cannot be trusted, restore it from a copy or measure again",
                 )
             self._lines += 1
-            entry = _decoded(raw)
+            try:
+                entry = _decoded(raw)
+            except UNREADABLE as error:
+                raise RunFolderError(
+                    f"{self._path}:{self._lines}: the line is whole, but holds neither a sample "
+                    f"nor a visit: {said(error)}; restore the run from a copy, or measure again"
+                ) from error
             if entry is None:
                 self._damaged = self._lines
             elif isinstance(entry, SampleLine):
@@ -210,12 +218,14 @@ def _listed(numbers: Iterable[bytes]) -> bytes:
 
 
 def _decoded(raw: bytes) -> SampleLine | Visit | None:
-    """Decode one line; None for one that is not what was written."""
+    """Decode one line; None for one that is not what was written.
+
+    Raises:
+        msgspec.DecodeError: It is as it was written, and no sample or visit.
+        RecursionError: Likewise.
+    """
     match = _FORM.fullmatch(raw)
     if match is None or zlib.crc32(match[2]) != int(match[1]):
         return None
-    try:
-        entry: SampleLine | Visit = _decode_entry(match[2])
-    except msgspec.DecodeError:
-        return None
+    entry: SampleLine | Visit = _decode_entry(match[2])
     return entry

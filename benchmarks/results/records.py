@@ -6,12 +6,32 @@ default can ever be mistaken for a measurement.
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
 SCHEMA_VERSION = 1
+
+type Whole = Annotated[int, msgspec.Meta(ge=0, lt=2**31)]
+type Moment = Annotated[float, msgspec.Meta(ge=0, lt=253402300800)]
+"""Seconds since the epoch, before the year 10000, at which calendars end (``datetime.MAXYEAR``)."""
+type Seconds = Annotated[float, msgspec.Meta(ge=0)]
+
+
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding raises for data that is not what it should be."""
+
+
+def said(error: Exception) -> str:
+    """Return why data cannot be used, where msgspec has its own notation for the place."""
+    if isinstance(error, UnicodeDecodeError):
+        return "it is not UTF-8"
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    match = re.fullmatch(r"(.*) - at `(?:key in )?\$\.?(.+)`", str(error), re.DOTALL)
+    return f"{match[2]}: {match[1]}" if match else str(error)
 
 
 class Status(StrEnum):
@@ -73,13 +93,13 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=F
     """
 
     run: str
-    block: int
+    block: Whole
     sandbox: str
     workload: str
     metric: str
     unit: Unit
     status: Status
-    started_at: float
+    started_at: Moment
     value: float | None = None
     text: str | None = None
     detail: str | None = None
@@ -160,10 +180,10 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
 
     schema: int
     run: str
-    created_at: float
+    created_at: Moment
     tare_version: str
     campaign: dict[str, Any]
-    seed: int
+    seed: Annotated[int, msgspec.Meta(ge=0)]
     host: dict[str, Any]
     image: dict[str, Any] | None
     resources: Resources

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from benchmarks.errors import RunFolderError, RunLockedError
-from benchmarks.results.records import SCHEMA_VERSION, RunInfo
+from benchmarks.results import output
+from benchmarks.results.records import SCHEMA_VERSION, UNREADABLE, RunInfo, said
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 
     from benchmarks.results.journal import Visit
     from benchmarks.results.records import Sample
+
+
+class _Version(msgspec.Struct):
+    schema: int
 
 
 class Run(NamedTuple):
@@ -100,15 +105,15 @@ def load_info(path: Path) -> RunInfo:
     except OSError as error:
         raise RunFolderError(f"cannot read {file}: {error.strerror}") from error
     try:
-        schema = msgspec.json.decode(data, type=dict)["schema"]
+        schema = msgspec.json.decode(data, type=_Version).schema
         if schema != SCHEMA_VERSION:
             raise RunFolderError(
                 f"{file} has schema {schema}, this tare reads schema {SCHEMA_VERSION}; "
                 "use the version of tare that wrote it",
             )
         return msgspec.json.decode(data, type=RunInfo)
-    except (msgspec.DecodeError, KeyError) as error:
-        raise RunFolderError(f"{file} is not a run description: {error}") from error
+    except UNREADABLE as error:
+        raise RunFolderError(f"{file} is not a run description: {said(error)}") from error
 
 
 def write_atomically(path: Path, data: bytes) -> None:
@@ -117,15 +122,9 @@ def write_atomically(path: Path, data: bytes) -> None:
     Raises:
         RunFolderError: The file cannot be written.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with partial.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
+        output.replace(path, data)
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise RunFolderError(f"cannot write {path}: {error.strerror}") from error
 
 

@@ -18,6 +18,9 @@ WINDOW = 50
 _FEWEST = 8
 _ALPHA = 0.05
 _ORDERS = 1999
+_FEWEST_ORDERS = 199
+_MOST_RANKS = 1_000_000
+"""Ranks in all orders together, which is what memory holds; long series are tried in fewer."""
 
 
 def warm_up(values: Values, *, seed: int = 0) -> int:
@@ -30,20 +33,34 @@ def warm_up(values: Values, *, seed: int = 0) -> int:
         values: One metric of one sandbox, in the order of the blocks.
         seed: Seed of the random orders.
     """
+    first = values[:WINDOW]
+    if len(first) < _FEWEST:
+        return 0
+    end, p = change_point(first, seed=seed)
+    return end if p <= _ALPHA and end <= len(first) // 2 else 0
+
+
+def change_point(values: Values, *, seed: int = 0) -> tuple[int, float]:
+    """Return the place before which values differ most from those from it on, and how rare that is.
+
+    Args:
+        values: At least two, in the order in which they were measured.
+        seed: Seed of the random orders.
+
+    Returns:
+        How many values stand before the change, and its p-value over random orders.
+    """
     import numpy as np
     from scipy.stats import rankdata
 
-    first = np.asarray(values[:WINDOW], dtype=float)
-    n = len(first)
-    if n < _FEWEST:
-        return 0
-    ranks = rankdata(first)
+    ranks = rankdata(np.asarray(values, dtype=float))
+    n = len(ranks)
     rng = np.random.default_rng(seed)
-    orders = np.vstack([ranks, rng.permuted(np.tile(ranks, (_ORDERS, 1)), axis=1)])
+    orders = max(_FEWEST_ORDERS, min(_ORDERS, _MOST_RANKS // n))
+    tried = np.vstack([ranks, rng.permuted(np.tile(ranks, (orders, 1)), axis=1)])
     before = np.arange(1, n)
-    excess = np.abs(np.cumsum(orders, axis=1)[:, :-1] - before * (n + 1) / 2)
+    excess = np.abs(np.cumsum(tried, axis=1)[:, :-1] - before * (n + 1) / 2)
     standardised = excess / np.sqrt(before * (n - before))
     largest = standardised.max(axis=1)
     end = int(np.argmax(standardised[0])) + 1
-    p = float(np.mean(largest >= largest[0] - 1e-9))
-    return end if p <= _ALPHA and end <= n // 2 else 0
+    return end, float(np.mean(largest >= largest[0] - 1e-9))

@@ -3,7 +3,6 @@
 import difflib
 import inspect
 import re
-import tomllib
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -46,18 +45,13 @@ def load(name_or_path: str, taken: Collection[str] = ()) -> Workload:
     """
     own_file = name_or_path.endswith(".toml")
     path = Path(name_or_path) if own_file else _FOLDER / f"{name_or_path}.toml"
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError as error:
+    if not own_file and name_or_path not in names():
         known = names()
         near = difflib.get_close_matches(name_or_path, known, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
-        raise WorkloadError(f"there is no workload {name_or_path!r}; {hint}") from error
-    except OSError as error:
-        raise WorkloadError(f"cannot read {path}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise WorkloadError(f"{path} is not TOML: it is not UTF-8") from error
-    workload = _parse(path, text)
+        raise WorkloadError(f"there is no workload {name_or_path!r}; {hint}")
+    text, data = toml_places.read(path, "workload", WorkloadError)
+    workload = _parse(path, text, data)
     if workload.name in taken:
         place = toml_places.of_key(path, text, "name")
         raise WorkloadError(
@@ -66,11 +60,7 @@ def load(name_or_path: str, taken: Collection[str] = ()) -> Workload:
     return workload
 
 
-def _parse(path: Path, text: str) -> Workload:
-    try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise WorkloadError(toml_places.of_syntax(path, text, error)) from error
+def _parse(path: Path, text: str, data: dict[str, Any]) -> Workload:
     for key in data:
         if key not in _KEYS:
             near = difflib.get_close_matches(key, _KEYS, n=1)

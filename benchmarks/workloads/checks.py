@@ -1,5 +1,6 @@
 """Rules for a workload's definition beyond its types; each message begins with the key."""
 
+import math
 import re
 
 from benchmarks.results.records import Unit
@@ -7,6 +8,10 @@ from benchmarks.workloads.definition import ROLES, SPEEDS, Definition
 
 _PORTS = range(1024, 1 << 16)
 """In a network of another user namespace a container's root may not bind lower ones."""
+
+NAME = re.compile(r"[\w+-][\w .+-]{0,59}")
+"""Files are called after campaigns and workloads."""
+NAME_RULE = "1 to 60 letters, digits, blanks or ._+-, and begin with no dot or blank"
 
 _STANDARD = ("throughput_per_s", "host_cpu_s", "host_cpu_s_per_event")
 
@@ -17,9 +22,13 @@ def check(workload: Definition) -> None:
     Raises:
         ValueError: A value makes no sense; the message begins with the key.
     """
+    if not NAME.fullmatch(workload.name):
+        raise ValueError(f"name: must be {NAME_RULE}")
     if not workload.command:
         raise ValueError("command: name at least a program")
-    if not 0 < workload.seconds < workload.timeout_s:
+    if any("\0" in part for part in workload.command):
+        raise ValueError("command: no argument of a program can hold a NUL character")
+    if not 0 < workload.seconds < workload.timeout_s < math.inf:
         raise ValueError("timeout_s: must be above seconds, and seconds above 0")
     if workload.events is not None and workload.events < 1:
         raise ValueError("events: must be at least 1")

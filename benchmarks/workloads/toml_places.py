@@ -1,12 +1,37 @@
-"""Line of a wrong key or value in a TOML file, for errors that a user can act on."""
+"""Read TOML files, and tell the line of a wrong key or value, for who has to mend it."""
 
 import re
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 _AT = re.compile(r"(.*) \(at (?:line (\d+), column \d+|end of document)\)", re.DOTALL)
 _KEY = re.compile(r"\w+")
 _QUOTED = re.compile(r"'([^']+)'")
+
+
+def read(path: Path, kind: str, refuse: Callable[[str], Exception]) -> tuple[str, dict[str, Any]]:
+    """Return a file's text and what it holds.
+
+    Args:
+        path: The file.
+        kind: What it should be, for sentences.
+        refuse: Makes the error of a sentence that says why the file cannot be used.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        return text, tomllib.loads(text)
+    except OSError as error:
+        raise refuse(f"cannot read the {kind} {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise refuse(f"{path} is not TOML: it is not UTF-8") from error
+    except tomllib.TOMLDecodeError as error:
+        raise refuse(of_syntax(path, text, error)) from error
+    except RecursionError as error:
+        raise refuse(f"{path}: it is nested too deeply for a {kind}") from error
+    except ValueError as error:
+        raise refuse(f"cannot read the {kind} {str(path)!r}: {error}") from error
 
 
 def of_key(path: Path, text: str, key: str) -> str:

@@ -5,6 +5,8 @@ from benchmarks.results.records import SandboxInfo, Status
 from benchmarks.stats import estimators
 from benchmarks.stats.order_statistics import dependence
 from benchmarks.stats.warmup import warm_up
+from reports.claims.drift import drifts
+from reports.claims.registry import sentence
 from reports.model.frame import grouped, measured, select
 from reports.model.rundata import RunData
 from reports.renderers import units
@@ -41,6 +43,10 @@ def warnings(data: RunData) -> tuple[str, ...]:
     if failed:
         share = units.percent(failed / samples)
         found.append(f"{failed} of {samples} samples ({share}) failed; each stands below.")
+    changes = [one for one in data.once(drifts) if one.block is not None]
+    if changes:
+        more = f", and {len(changes) - 1} more; see the conditions" if len(changes) > 1 else ""
+        found.append(f"The halves of this run differ: {changes[0].said}{more}.")
     return tuple(found)
 
 
@@ -50,7 +56,7 @@ def caveats(data: RunData) -> tuple[str, ...]:
     found = [
         f"{sandbox.name}: {caveat}" for sandbox in info.sandboxes for caveat in sandbox.caveats
     ]
-    if info.host.get("identity", {}).get("virtualised"):
+    if (info.host.get("identity") or {}).get("virtualised"):
         found.append(
             "The host is itself a virtual machine: its own hypervisor is in every number, and a "
             "VM measured on it is nested."
@@ -60,6 +66,11 @@ def caveats(data: RunData) -> tuple[str, ...]:
         f"{count} of {len(table)} samples were taken while the host showed {flag!r}; they are "
         "kept and counted."
         for flag, count in flags.items()
+    ]
+    found += [
+        f"{sentence(one.said)}: the run is not of one kind, and a median over all of it stands "
+        "between its halves."
+        for one in data.once(drifts)
     ]
     found += _of_starts(data)
     unsupported = int((table["status"] == Status.UNSUPPORTED.value).sum())
@@ -79,11 +90,12 @@ def caveats(data: RunData) -> tuple[str, ...]:
 def _of_starts(data: RunData) -> list[str]:
     """Say of each sandbox's starts whether they warm up, and whether they resemble each other."""
     found = []
+    changed = {one.sandbox for one in data.once(drifts) if one.workload == metrics.STARTUP}
     for box in data.info.sandboxes:
         rows = measured(select(data.table, box.name, metrics.STARTUP, "startup_main_s"))
         starts = rows["value"].to_numpy()
         warm = warm_up(starts, seed=data.info.seed)
-        if warm:
+        if warm and box.name not in changed:
             found.append(
                 f"The first {warm} starts of {box.name} differ from the rest (a warm-up); they are "
                 "kept."

@@ -8,8 +8,9 @@ import pandas as pd
 
 from benchmarks.results.records import SandboxInfo, Status, Unit
 from benchmarks.stats import estimators
+from reports.claims.drift import moved
 from reports.model.declaration import admissible, declared
-from reports.model.frame import measured, paired, select
+from reports.model.frame import beside, measured, paired, select
 from reports.model.records import Estimate, Evidence
 from reports.model.rundata import RunData
 from reports.renderers import units
@@ -113,6 +114,11 @@ def contrast(data: RunData, above: Side, below: Side, factor: float) -> Contrast
         for side in (above, below)
     )
     sentence = f"{sides}; block by block {units.ratio(effect)}, {effect.n} blocks"
+    both = beside(above.rows(data), below.rows(data))
+    if change := moved(both["above"] / both["below"], data.info.seed):
+        block, *levels = change
+        was, became = (f"{units.digits(level)}{units.TIMES}" for level in levels)
+        sentence += f"; but the halves differ: {was} before block {block}, {became} from it on"
     return Contrast(above, below, outcome, sentence, effect, p)
 
 

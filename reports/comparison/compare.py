@@ -24,7 +24,7 @@ from reports.comparison.changes import Change, Comparison, Effect
 from reports.comparison.word_changes import word_changes
 from reports.model import counted
 from reports.model.declaration import declared
-from reports.model.frame import grouped, measured, tidy
+from reports.model.frame import grouped, measured, parameters_key, tidy
 from reports.model.records import Estimate, NumberRow
 from reports.renderers import units
 
@@ -270,5 +270,4 @@ def _headline(told: tuple[MetricInfo, ...], workload: str) -> str | None:
 
 
 def _key(row: NumberRow) -> _Key:
-    parameters = msgspec.json.encode(row.parameters, order="sorted").decode()
-    return _Key(row.sandbox, row.workload, row.metric, parameters)
+    return _Key(row.sandbox, row.workload, row.metric, parameters_key(row.parameters))

@@ -50,7 +50,7 @@ def tidy(run: Run) -> pd.DataFrame:
             "started_at": started_at,
             "flags": words([" ".join(kind.flags) for kind in kinds]),
             "position": words([kind.dimensions.get("position", "") for kind in kinds]),
-            "parameters": words([_parameters(kind.dimensions) for kind in kinds]),
+            "parameters": words([parameters_key(kind.dimensions) for kind in kinds]),
         },
         copy=False,
     )
@@ -92,10 +92,20 @@ def paired(above: pd.DataFrame, below: pd.DataFrame) -> Pairs:
 
     Where a block holds several values of one side (it was measured twice), the last one counts.
     """
-    left = measured(above).drop_duplicates("block", keep="last").set_index("block")["value"]
-    right = measured(below).drop_duplicates("block", keep="last").set_index("block")["value"]
-    both = pd.concat([left, right], axis=1, join="inner", keys=["above", "below"]).sort_index()
+    both = beside(above, below)
     return list(zip(both["above"].tolist(), both["below"].tolist(), strict=True))
+
+
+def beside(above: pd.DataFrame, below: pd.DataFrame) -> pd.DataFrame:
+    """Return the paired values of two selections as columns of these names, by block."""
+    left, right = by_block(above), by_block(below)
+    return pd.concat([left, right], axis=1, join="inner", keys=["above", "below"]).sort_index()
+
+
+def by_block(rows: pd.DataFrame) -> "pd.Series[float]":
+    """Return the numbers of a selection by block, of several in one the last."""
+    last = measured(rows).drop_duplicates("block", keep="last")
+    return last.set_index("block")["value"].sort_index()
 
 
 def grouped(table: pd.DataFrame, *columns: str) -> dict[tuple[str, ...], pd.DataFrame]:
@@ -106,7 +116,8 @@ def grouped(table: pd.DataFrame, *columns: str) -> dict[tuple[str, ...], pd.Data
     }
 
 
-def _parameters(dimensions: dict[str, str]) -> str:
+def parameters_key(dimensions: dict[str, str]) -> str:
+    """Return dimensions as they stand in the column ``parameters``."""
     if not dimensions.keys() - ORDER_DIMENSIONS:
         return "{}"
     kept = {key: value for key, value in dimensions.items() if key not in ORDER_DIMENSIONS}

@@ -23,7 +23,7 @@ from reports.model.document import Report
 def markdown(report: Report) -> str:
     """Return the report; pictures stand with their captions only."""
     document = report.document
-    host = document.host.get("identity", {}).get("hostname") or "an unnamed host"
+    host = (document.host.get("identity") or {}).get("hostname") or "an unnamed host"
     parts = [
         "# What a container weighs, and what a virtual machine does",
         (

@@ -38,7 +38,7 @@ _INDENT = "  "
 def text(report: Report) -> str:
     """Return a whole report; a picture is its caption, what is folded its summary."""
     document = report.document
-    host = document.host.get("identity", {}).get("hostname") or "an unnamed host"
+    host = (document.host.get("identity") or {}).get("hostname") or "an unnamed host"
     names = ", ".join(box.name for box in document.sandboxes)
     counts = f"{document.blocks} blocks, {document.samples} samples"
     head = [wrapped(f"Measured on {host}: {names}; {counts}. Run {document.run}.")]

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from reports.claims.caveats import caveats
-from reports.model.content import Block, Content, Heading, Listing, Terms
+from reports.claims.drift import Drift, drifts
+from reports.model.content import Block, Content, Heading, Listing, Table, Terms, Text, columns
 from reports.model.records import HostState
 from reports.model.rundata import RunData
 from reports.renderers import units
@@ -31,10 +32,24 @@ def _blocks(data: RunData) -> Iterator[Block]:
     if told:
         yield Heading("What the host did meanwhile")
         yield Terms(tuple((label, _spread(label, state)) for label, state in told.items()))
+    changed = data.once(drifts)
+    if changed:
+        yield Heading("What changed while it ran")
+        yield Table(
+            "Levels of a figure, by block: a change, or two modes that alternate",
+            columns("Sandbox", "What", "From block", "Before, or lower#", "After, or higher#"),
+            tuple(map(_levels, changed)),
+        )
     found = data.once(caveats)
     if found:
         yield Heading("Caveats")
         yield Listing(found)
+
+
+def _levels(one: Drift) -> tuple[Text, ...]:
+    before, after = (units.quantity(level, one.unit) for level in (one.before, one.after))
+    block = "two modes" if one.block is None else str(one.block)
+    return one.sandbox, one.workload, block, before, after
 
 
 def _spread(label: str, state: HostState) -> str:

@@ -67,8 +67,8 @@ def build(data: RunData) -> Content:
 
 def _blocks(data: RunData) -> Iterator[Block]:
     info = data.info
-    told = {**info.host.get("state", {}), **info.host.get("identity", {})}
-    known = {key: told[key] for key in _HOST if told.get(key) not in {None, ""}}
+    told = {**(info.host.get("state") or {}), **(info.host.get("identity") or {})}
+    known = {key: told[key] for key in _HOST if told.get(key) not in (None, "")}
     yield Heading("Host")
     yield Terms(tuple((_HOST[key], _plain(key, value)) for key, value in known.items()))
     yield Heading("Sandboxes and their equal resources")
@@ -146,7 +146,7 @@ def _method(data: RunData) -> str:
 
 
 def _plain(key: str, value: Any) -> str:
-    if key.endswith("_bytes"):
+    if key.endswith("_bytes") and isinstance(value, int | float):
         return units.quantity(float(value), Unit.BYTES)
     if isinstance(value, bool):
         return "on" if value else "off"

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from tare.errors import ExitCode
+
+if TYPE_CHECKING:
+    from click import Context, Parameter
+
+
+def _finite(context: Context, option: Parameter, value: float) -> float:
+    del context, option
+    if not math.isfinite(value):
+        raise click.BadParameter(f"{value} is no fraction, such as 0.05")
+    return value
 
 
 @click.command("compare")
@@ -17,6 +29,7 @@ from tare.errors import ExitCode
     type=click.FloatRange(min=0.0, min_open=True),
     default=0.05,
     show_default=True,
+    callback=_finite,
     help="Smallest relative change that counts.",
 )
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")

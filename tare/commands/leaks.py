@@ -14,10 +14,13 @@ import click
 
 from benchmarks.campaign import config as campaigns
 from benchmarks.results import metrics
+from benchmarks.results.printable import cut, visible
 from benchmarks.results.records import Status
 from tare import images
 from tare.errors import ExitCode
 from tare.measure import measure_run
+from tare.settings import folder_asked_for
+from tare.terminal import say
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,6 +32,8 @@ if TYPE_CHECKING:
 _DEFAULT = ("native", "container", "vm")
 _PROBES = (metrics.LEAKS, metrics.CONTROLS)
 _MOST_BROKEN = 10
+_MOST_SAID = 4_000
+"""Characters of what a probe read; --json has all of it."""
 
 
 @click.command("leaks")
@@ -58,6 +63,7 @@ _MOST_BROKEN = 10
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
+    callback=folder_asked_for,
     metavar="RUN",
     help="Keep the run folder, with all that was read, for `tare report`.",
 )
@@ -112,7 +118,7 @@ def command(
             _show(run, workloads, readings)
     silent = _silent(run)
     for name, why in silent.items():
-        click.echo(f"tare: {name} could not be examined: {why}", err=True)
+        say(f"tare: {name} could not be examined: {cut(why, _MOST_SAID)}")
     code = ExitCode.OK if known is None else baselines.judge(rows, known)
     return ExitCode.ERROR if silent and code is ExitCode.OK else code
 
@@ -165,9 +171,9 @@ def _show(run: Run, workloads: Sequence[str], readings: Sequence[Reading]) -> No
         (one.sandbox, one.evidence or "no reason given") for one in readings if one.status.failure
     )
     for (sandbox, why), times in broken.most_common(_MOST_BROKEN):
-        click.echo(f"tare: {sandbox}{f', {times} times' if times > 1 else ''}: {why}", err=True)
+        say(f"tare: {sandbox}{f', {times} times' if times > 1 else ''}: {why}")
     if len(broken) > _MOST_BROKEN:
-        click.echo(f"tare: and {len(broken) - _MOST_BROKEN} more, in --json", err=True)
+        say(f"tare: and {len(broken) - _MOST_BROKEN} more, in --json")
 
 
 def _explain(what: str, workloads: Sequence[str], readings: Sequence[Reading]) -> None:
@@ -185,7 +191,7 @@ def _explain(what: str, workloads: Sequence[str], readings: Sequence[Reading]) -
     for one in found:
         traits = ", ".join(one.more.get("traits", ()))
         click.echo(f"{one.sandbox}: {one.word}{f' ({traits})' if traits else ''}")
-        click.echo(wrapped(one.evidence or "", "  ", "  "))
+        click.echo(wrapped(visible(cut(one.evidence or "", _MOST_SAID)), "  ", "  "))
 
 
 def _silent(run: Run) -> dict[str, str]:

@@ -9,11 +9,11 @@ import click
 
 from benchmarks.campaign import config as campaigns
 from benchmarks.errors import BenchmarkError, CampaignError
-from benchmarks.results.records import Status
 from tare import images
+from tare.completeness import judge
 from tare.errors import ExitCode
 from tare.measure import measure_run
-from tare.settings import new_run_folder
+from tare.settings import folder_asked_for, new_run_folder
 
 if TYPE_CHECKING:
     from benchmarks.campaign.config import Campaign
@@ -30,7 +30,12 @@ if TYPE_CHECKING:
 @click.option("--seed", type=int, help="Seed of the order and of all resampling.")
 @click.option("--libvirt-uri", metavar="URI", help="Start VMs there; by default in this process.")
 @images.option
-@click.option("--out", type=click.Path(path_type=Path), help="Run folder; new by default.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    callback=folder_asked_for,
+    help="Run folder; new by default.",
+)
 @click.option(
     "--resume",
     type=click.Path(path_type=Path, file_okay=False),
@@ -38,6 +43,11 @@ if TYPE_CHECKING:
     help="Continue a run that was ended; measures only what is missing.",
 )
 @click.option("--dry-run", is_flag=True, help="Print the plan and measure nothing.")
+@click.option(
+    "--allow-missing",
+    is_flag=True,
+    help="End with 0 also where a sandbox or a workload gave nothing.",
+)
 @click.option("--report/--no-report", default=True, help="Write report.html into the run folder.")
 def command(
     campaign: str,
@@ -53,9 +63,14 @@ def command(
     out: Path | None,
     resume: Path | None,
     dry_run: bool,
+    allow_missing: bool,
     report: bool,
 ) -> int:
-    """Measure a campaign: a preset (quick by default) or a TOML file."""
+    """Measure a campaign: a preset (quick by default) or a TOML file.
+
+    Ends with 4 where a sandbox could not be had here, and with 1 where one never started, where a
+    workload gave nothing in a sandbox, or where nothing was measured at all.
+    """
     overrides = {
         "sandboxes": sandbox or None,
         "workloads": workload or None,
@@ -80,7 +95,8 @@ def command(
         _print_plan(chosen, folder, image)
         return ExitCode.OK
     run = _measured(chosen, folder, image, resume=resume is not None)
-    return _conclude(run, report=report)
+    _show(run, report=report)
+    return judge(run, allow_missing=allow_missing)
 
 
 def _campaign_of(folder: Path) -> Campaign:
@@ -109,33 +125,18 @@ def _measured(campaign: Campaign, folder: Path, image: str | None, *, resume: bo
             ) from error
 
 
-def _conclude(run: Run, *, report: bool) -> int:
+def _show(run: Run, *, report: bool) -> None:
     from rich.console import Console
 
     import reports
 
-    folder = run.path
-    console = Console()
-    console.print(reports.summary_table(run))
-    if report:
-        reports.write(run, "json", folder / "summary.json")
-        path = reports.write(run, "html", folder / "report.html")
-        click.echo(f"report: {click.format_filename(path)}")
-    else:
-        click.echo(f"run: {click.format_filename(folder)}")
-    return _judge(run)
-
-
-def _judge(run: Run) -> int:
-    """Tell a run that measured nothing from one that did, whole or in part."""
-    measured = {sample.sandbox for sample in run.samples if sample.status is Status.OK}
-    silent = [box.name for box in run.info.sandboxes if box.name not in measured]
-    if not measured:
-        click.echo("tare: nothing could be measured; the failures are in the report", err=True)
-        return ExitCode.ERROR
-    for name in silent:
-        click.echo(f"tare: {name} could not be measured; see the report", err=True)
-    return ExitCode.OK
+    made = f"run: {click.format_filename(run.path)}"
+    if report:  # first: nothing of it is lost where standard output takes nothing
+        reports.write(run, "json", run.path / "summary.json")
+        path = reports.write(run, "html", run.path / "report.html")
+        made = f"report: {click.format_filename(path)}"
+    Console().print(reports.summary_table(run))
+    click.echo(made)
 
 
 def _print_plan(campaign: Campaign, folder: Path, image: str | None) -> None:

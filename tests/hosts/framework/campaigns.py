@@ -49,7 +49,7 @@ def measure(host: Machine, campaign: str, run: str) -> Run:
         CommandError: tare failed.
     """
     __tracebackhide__ = True
-    host.run(f"{TARE} run {campaign} --no-report --out {OUT}/{run}", timeout=1500)
+    host.run(f"{TARE} run {campaign} --allow-missing --no-report --out {OUT}/{run}", timeout=1500)
     return load(host, run)
 
 

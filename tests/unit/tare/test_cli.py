@@ -116,11 +116,48 @@ def test_probes_of_a_sandbox_that_never_started_are_errors_and_not_safe(
     args = ("-s", "fake", "-s", "fake:broken", "-w", "leaks", "-w", "controls", "-w", "startup")
     code, _, err = tare("run", "smoke", *args, "--out", tmp_path / "run")
     assert "fake:broken could not be measured" in err
-    assert code == 0
+    assert code == 1
     broken = [s for s in read(tmp_path / "run" / "samples.jsonl").samples if "broken" in s.sandbox]
     probes = [s for s in broken if s.workload in {"leaks", "controls"}]
     assert len(probes) > 100
     assert all(s.status is not Status.OK and s.text is None for s in probes)
+
+
+def test_a_sandbox_that_cannot_be_had_is_told_by_the_exit_code(tare: Tare, tmp_path: Path) -> None:
+    args = ("run", "smoke", "-s", "fake", "-s", "oci:nothing", "-w", "startup", "--no-report")
+    code, _, err = tare(*args, "--out", tmp_path / "a")
+    assert code == 4
+    assert "oci:nothing could not be had here" in err
+    assert "--allow-missing" in err
+    code, _, err = tare(*args, "--out", tmp_path / "b", "--allow-missing")
+    assert code == 0
+    assert "oci:nothing could not be had here" in err
+
+
+def test_a_workload_that_always_failed_is_told_by_the_exit_code(tare: Tare, tmp_path: Path) -> None:
+    file = tmp_path / "wrong.toml"
+    file.write_text(
+        'name = "wrong"\ntitle = "never matches"\ncommand = ["x"]\nseconds = 1\ntimeout_s = 2\n'
+        "pattern = 'nothing (?P<rate>[0-9]+) (?P<events>[0-9]+)'\n"
+    )
+    args = ("run", "smoke", "-s", "fake", "-w", "startup", "-w", file, "--no-report")
+    code, _, err = tare(*args, "--out", tmp_path / "a")
+    assert code == 1
+    assert "wrong gave nothing in fake" in err
+    assert tare(*args, "--out", tmp_path / "b", "--allow-missing")[0] == 0
+
+
+@pytest.mark.parametrize("command", [("run", "smoke", "-s", "fake"), ("leaks", "fake")])
+def test_a_run_is_kept_in_a_folder_and_in_nothing_else(
+    tare: Tare, tmp_path: Path, fake_run: Path, command: tuple[str, ...]
+) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    before = sorted(fake_run.rglob("*"))
+    for out in ("/dev/null", tmp_path / "fifo", fake_run / "samples.jsonl", fake_run / "logs"):
+        code, _, err = tare(*command, "--out", out)
+        assert code == 2
+        assert "Invalid value for '--out'" in err
+    assert sorted(fake_run.rglob("*")) == before
 
 
 def test_an_odd_folder_name_is_used_as_it_is(tare: Tare, tmp_path: Path) -> None:
@@ -173,6 +210,17 @@ def test_a_dry_run_prints_the_plan_and_makes_nothing(tare: Tare, tmp_path: Path)
         (("report", "/nonexistent"), 1, "is not a run folder"),
         (("compare", "/nonexistent", "/nonexistent"), 1, "is not a run folder"),
         (("run", "--resume", "/nonexistent"), 1, "is not a run folder"),
+        (("run", "a" * 300), 2, "there is no preset"),
+        (("run", "a" * 300 + ".toml"), 2, "File name too long"),
+        (("run", "nul\0.toml"), 2, "null byte"),
+        (("run", "smoke", "-s", "fake", "-w", "n" * 300), 2, "there is no workload"),
+        (("run", "smoke", "-s", "fake", "-w", "nul\0"), 2, "there is no workload"),
+        (("run", "smoke", "-s", "fake\0"), 2, "there is no sandbox"),
+        (("run", "smoke", "-s", "fake", "--out", "n" * 300), 2, "File name too long"),
+        (("run", "smoke", "--seed", "-1"), 2, "seed: must be 0 or more"),
+        (("run", "smoke", "--budget", "0"), 2, "budget_s: must be"),
+        (("compare", "a", "b", "--threshold", "nan"), 2, "nan is no fraction"),
+        (("compare", "a", "b", "--threshold", "inf"), 2, "inf is no fraction"),
         (("rum",), 2, "did you mean 'run'?"),
         (("report",), 2, "Missing argument"),
     ],
@@ -185,6 +233,33 @@ def test_bad_input_is_one_sentence_and_an_exit_code(
 ) -> None:
     ended, _, err = tare(*args)
     assert ended == code
+    assert sentence in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ('name = "../../trav"', "odd.toml:1: name: must be"),
+        (r'name = "nul\u0000"', "odd.toml:1: name: must be"),
+        (f'name = "{"n" * 300}"', "odd.toml:1: name: must be"),
+        ('name = ".hidden"', "odd.toml:1: name: must be"),
+        (f"name = {'[' * 9000}{']' * 9000}", "it is nested too deeply for a campaign"),
+        ('name = "a"\nbudget_s = 0', "odd.toml:2: budget_s: must be"),
+        ('name = "a"\nbudget_s = -1.0', "odd.toml:2: budget_s: must be"),
+        ('name = "a"\nbudget_s = nan', "odd.toml:2: budget_s: must be"),
+        ('name = "a"\nseed = -1', "odd.toml:2: seed: must be"),
+        ('name = "a"\nseed = 99999999999999999999', "odd.toml:2: seed: must be"),
+        ("name = 1979-05-27", "odd.toml:1: name: Expected `str`, got `date`"),
+    ],
+)
+def test_a_campaign_that_cannot_be_is_one_sentence(
+    tare: Tare, tmp_path: Path, line: str, sentence: str
+) -> None:
+    file = tmp_path / "odd.toml"
+    file.write_text(f'{line}\nsandboxes = ["fake"]\nworkloads = ["startup"]\n')
+    code, _, err = tare("run", file, "--dry-run")
+    assert code == 2
     assert sentence in err
     assert "Traceback" not in err
 

@@ -197,6 +197,13 @@ def test_the_advice_on_an_accelerator_is_for_its_own_cause() -> None:
         assert "join the group kvm" in (found.advice or "")
 
 
+def test_packages_are_no_remedy_for_an_accelerator_that_is_slow() -> None:
+    found = accelerators.judge([accelerator("kvm", "unusable"), accelerator("tcg", "unusable")])
+    assert found.state is State.FAIL
+    assert "packages" not in (found.advice or "")
+    assert "end other work on this host and look again" in (found.advice or "")
+
+
 def test_missing_programs_are_failures_with_advice() -> None:
     found = abilities.qemu(None)
     assert found.state is State.FAIL

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import os
+import zlib
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -170,3 +171,31 @@ def test_a_journal_longer_than_a_piece_is_read_whole_and_refused_by_line(
     path.write_bytes(b"".join(lines))
     with pytest.raises(RunFolderError, match=r"samples\.jsonl:41: the line is damaged"):
         reader.read(path)
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "why"),
+    [
+        (b'"value":0.1', b'"value":NaN', "JSON is malformed"),
+        (b'"value":0.1', b'"value":"0.1"', "sample.value: Expected `float | null`, got `str`"),
+        (b'"started_at":1.5', b'"started_at":1e300', "sample.started_at: Expected"),
+        (b'"block":1', b'"block":99999999999999999999', "sample.block: Expected"),
+        (b'"block":1', b'"block":-1', "sample.block: Expected"),
+        (b'"unit":"s"', b'"unit":"furlong"', "sample.unit: Invalid enum value 'furlong'"),
+        (b'"value":0.1', b'"other":' + b"[" * 100_000 + b"]" * 100_000, "it is nested too deeply"),
+    ],
+)
+def test_a_line_with_its_checksum_and_a_wrong_content_is_told_from_a_damaged_one(
+    tmp_path: Path, was: bytes, now: bytes, why: str
+) -> None:
+    path = tmp_path / "samples.jsonl"
+    write(path, 2)
+    lines = path.read_bytes().splitlines(keepends=True)
+    body = lines[3].partition(b'"body":')[2][:-2].replace(was, now)
+    lines[3] = b'{"crc":%d,"body":%b}\n' % (zlib.crc32(body), body)
+    path.write_bytes(b"".join(lines))
+    with pytest.raises(RunFolderError) as error:
+        reader.read(path)
+    assert f"samples.jsonl:4: the line is whole, but holds neither a sample nor a visit: {why}" in (
+        str(error.value)
+    )
