@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from runtime.cgroups import Group, Manager, files, layout, oom, usage
     from runtime.cgroups.usage import CgroupMemory
     from runtime.cgroups.v1 import PERIOD_US
+    from runtime.cgroups.v2 import UnifiedGroup
     from runtime.executor import compiled
     from runtime.oci import process as oci_process
     from runtime.oci import writer as oci_writer
@@ -36,6 +37,7 @@ _HOME = {
     "Mapping": "spawner.rootfs",
     "PERIOD_US": "cgroups.v1",
     "ImageMounts": "spawner.rootfs",
+    "UnifiedGroup": "cgroups.v2",
     "compiled": "executor",
     "enter": "spawner.rootfs",
     "expand": "spec.masks",
@@ -63,6 +65,7 @@ __all__ = [
     "ImageMounts",
     "Manager",
     "Mapping",
+    "UnifiedGroup",
     "cgroups",
     "compiled",
     "enter",

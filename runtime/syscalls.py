@@ -32,6 +32,7 @@ SIGCHLD = 17
 
 # Flags of mount(2) and umount2(2).
 MS_NOSUID, MS_NODEV = 2, 4
+MS_BIND = 4096
 MS_REC = 16384
 MS_UNBINDABLE, MS_PRIVATE, MS_SLAVE, MS_SHARED = 1 << 17, 1 << 18, 1 << 19, 1 << 20
 MNT_DETACH = 2

@@ -32,6 +32,8 @@ def exec_process(entry: Entry, spec: Spec, options: Options, command: list[str])
     """
     name = options.get("process")
     process = specification.read_process(name) if name else _changed(spec.process, options, command)
+    if process.apparmor_profile is None:  # of a file that names none
+        process = replace(process, apparmor_profile=spec.process.apparmor_profile)
     specification.check_exec_process(process, spec)
     mapped = spec.linux.namespace("user") is not None
     process, _ = specification.grantable(process, mapped=mapped)
@@ -43,9 +45,8 @@ def _changed(own: Process, options: Options, command: list[str]) -> Process:
     """The container's own process, with what the options say."""
     if not command:
         raise UsageError("exec needs a program, or --process with a file that names one")
-    for option in ("process-label", "apparmor"):
-        if options.get(option):
-            raise UsageError(f"--{option}: this runtime cannot confine so; leave it out")
+    if options.get("process-label"):
+        raise UsageError("--process-label: this runtime cannot confine so; leave it out")
     env = dict(own.env)
     for text in options.all("env"):
         key, equals, value = text.partition("=")
@@ -60,6 +61,7 @@ def _changed(own: Process, options: Options, command: list[str]) -> Process:
         user=_user(own.user, options),
         terminal=options.has("tty"),
         console_size=None,
+        apparmor_profile=options.get("apparmor") or own.apparmor_profile,
     )
     if "no-new-privs" in options.single:
         process = replace(process, no_new_privileges=options.has("no-new-privs"))

@@ -185,6 +185,7 @@ def check_exec_process(process: Process, spec: Spec) -> None:
         SpecError: naming the field.
     """
     rules.check(process)
+    rules.check_confinement(process)
     if spec.linux.namespace("user") is not None:
         rules.check_mapped(process.user, spec.linux)
 

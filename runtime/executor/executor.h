@@ -113,13 +113,16 @@ STEP(overlay_root); STEP(bind_root); STEP(mount_new); STEP(bind_mount); STEP(set
 STEP(pivot); STEP(leave_mounts); STEP(change_root); STEP(mask_paths); STEP(readonly_paths); STEP(readonly_mount);
 STEP(write_sysctl); STEP(make_link); STEP(provide_directory);
 STEP(provide_devices); STEP(make_device); STEP(open_console);
-STEP(set_rlimit); STEP(no_new_privileges); STEP(bound_capabilities); STEP(set_capabilities);
+STEP(set_rlimit); STEP(change_profile); STEP(no_new_privileges); STEP(bound_capabilities); STEP(set_capabilities);
 STEP(keep_capabilities); STEP(set_umask); STEP(set_personality); STEP(set_scheduler);
 STEP(set_io_priority); STEP(set_affinity); STEP(own_stdio); STEP(restrict_landlock);
 STEP(working_directory); STEP(die_with_parent); STEP(close_descriptors); STEP(report);
 STEP(await_start); STEP(run_hook); STEP(find_program); STEP(load_filter); STEP(execute);
 STEP(prepare_bind); STEP(prepare_bind_root); STEP(prepare_upper); STEP(prepare_leaving);
 STEP(prepare_change_root); STEP(prepare_device); STEP(prepare_hook);
+
+/* identity.c */
+int open_own(const char *name); /* a file below the container's /proc/self, to write */
 
 /* paths.c */
 enum { REFUSE, FOLLOW }; /* links on the way, inside the root */

@@ -104,7 +104,7 @@ STEP(unshare_late) {
 
 /* Opens a file of our own process below the container's /proc, which has to be that: what the image
  * has there or mounts on it would take the write elsewhere (CVE-2025-52881). */
-static int open_own(const char *name) {
+int open_own(const char *name) {
   char self[32], path[96];
   struct statfs status;
   struct open_how how = {.flags = O_WRONLY | O_CLOEXEC,

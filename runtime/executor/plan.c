@@ -41,6 +41,7 @@ static const struct {
     {prepare_device, make_device},
     {NULL, open_console},
     {NULL, set_rlimit},
+    {NULL, change_profile},
     {NULL, no_new_privileges},
     {NULL, bound_capabilities},
     {NULL, keep_capabilities},

@@ -18,6 +18,24 @@ STEP(set_rlimit) {
   return setrlimit(which, &limit);
 }
 
+/* Field: the AppArmor profile that the exec changes to (aa_change_onexec(2)). Only processes of the
+ * kernel before 5.1 have the file where all security modules shared it. */
+STEP(change_profile) {
+  (void)job;
+  char text[PATH_MAX];
+  const char *profile = take_text(&step->fields);
+  int length = snprintf(text, sizeof text, "exec %s", profile);
+  if (length >= (int)sizeof text) return errno = ENAMETOOLONG, failed("the AppArmor profile");
+  int fd = open_own("attr/apparmor/exec");
+  if (fd < 0 && errno == ENOENT) fd = open_own("attr/exec");
+  if (fd < 0) return -1;
+  int done = write(fd, text, length) < 0 ? -1 : 0, number = errno;
+  close(fd);
+  errno = number;
+  if (done < 0 && errno == ENOENT) return failed("the AppArmor profile '%s' is not loaded", profile);
+  return done < 0 ? failed("the AppArmor profile '%s'", profile) : 0;
+}
+
 STEP(no_new_privileges) {
   (void)job, (void)step;
   return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);

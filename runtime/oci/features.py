@@ -53,7 +53,7 @@ def build() -> dict[str, Any]:
                 "rdma": False,
             },
             "seccomp": filters,
-            "apparmor": {"enabled": False},
+            "apparmor": {"enabled": True},
             "selinux": {"enabled": False},
             "intelRdt": {"enabled": False, "schemata": False, "monitoring": False},
             "mountExtensions": {"idmap": {"enabled": True}},

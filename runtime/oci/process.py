@@ -35,11 +35,8 @@ def read(node: Node) -> Process:
     Raises:
         SpecError: naming the field.
     """
-    reason = "this runtime cannot confine by {}; leave it out, or use another runtime"
-    node.refuse_unless(
-        "apparmorProfile", lambda value: value in ("", "unconfined"), reason.format("AppArmor")
-    )
-    node.refuse_unless("selinuxLabel", lambda value: value == "", reason.format("SELinux"))
+    reason = "this runtime cannot confine by SELinux; leave it out, or use another runtime"
+    node.refuse_unless("selinuxLabel", lambda value: value == "", reason)
     sets = _read_capabilities(node)
     same = sets.bounding == sets.effective == sets.permitted
     simple = same and not sets.inheritable and not sets.ambient
@@ -64,6 +61,7 @@ def read(node: Node) -> Process:
         scheduler=_read_scheduler(node),
         io_priority=_read_io_priority(node),
         exec_cpu_affinity=_read_affinity(node),
+        apparmor_profile=node.text("apparmorProfile"),
     )
     node.close()
     return found
@@ -231,6 +229,8 @@ def write(process: Process) -> dict[str, Any]:
         affinity = process.exec_cpu_affinity
         pairs = (("initial", affinity.initial), ("final", affinity.final))
         found["execCPUAffinity"] = {key: value for key, value in pairs if value is not None}
+    if process.apparmor_profile is not None:
+        found["apparmorProfile"] = process.apparmor_profile
     return found
 
 

@@ -54,6 +54,7 @@ def last(
     steps.append(process.SetUmask(workload.umask))
     if linux.personality is not None:
         steps.append(process.SetPersonality(tables.PERSONALITIES[linux.personality]))
+    steps += _profile(workload)
     if workload.no_new_privileges:
         steps.append(process.NoNewPrivileges())
     steps += _privileges(workload, confine=confined and not workload.no_new_privileges)
@@ -86,6 +87,18 @@ def _limits(workload: Process) -> list[Operation]:
         for limit in workload.rlimits
     ]
     return found
+
+
+def _profile(workload: Process) -> list[Operation]:
+    """Before no_new_privs, which lets a confined caller's profile only grow narrower."""
+    name = workload.apparmor_profile
+    if name is None:
+        return []
+    from runtime import apparmor  # seldom
+
+    if name == apparmor.UNCONFINED and not apparmor.is_enabled():
+        return []
+    return [process.ChangeProfile(name)]
 
 
 def _privileges(workload: Process, *, confine: bool) -> list[Operation]:

@@ -88,6 +88,7 @@ class Process:
             error, and as its controlling terminal.
         console_size: rows and columns of that terminal.
         exec_cpu_affinity: for processes that enter the container later.
+        apparmor_profile: a profile that is loaded, or "unconfined"; None leaves that alone.
     """
 
     args: tuple[str, ...]
@@ -106,6 +107,7 @@ class Process:
     scheduler: Scheduler | None = None
     io_priority: IoPriority | None = None
     exec_cpu_affinity: CpuAffinity | None = None
+    apparmor_profile: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

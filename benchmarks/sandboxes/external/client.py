@@ -16,8 +16,9 @@ from typing import Any, NamedTuple, Self
 
 import runtime
 from benchmarks.errors import MeasurementError, UnsuitableHostError
+from benchmarks.sandboxes.external.group import cgroup_mounts, path_for
 from benchmarks.sandboxes.limits import START_TIMEOUT_S
-from runtime.harness import files, record, wire
+from runtime.harness import files, layout, record, wire
 
 _PACKAGE_PARENT = Path(__file__).resolve().parents[3]
 _BOOT = (
@@ -52,7 +53,12 @@ class Helper:
         affinity: CPUs for the helper and all it starts.
         hide: Mount points to unmount in the helper's namespace.
         cover: Directories to mount an empty tmpfs on in that namespace; made where missing.
-        parents: Directories in which runtimes make the helper's control group.
+        grouped: Whether its commands make control groups. Then it has one, ``cgroup``, for them.
+        parents: Directories in which somebody else makes the helper's control group.
+
+    Attributes:
+        cgroup: Path of that group as its commands have to name it.
+        groups: Directories of it, one a hierarchy, as the host has them.
 
     Raises:
         UnsuitableHostError: The helper cannot do its work here; says why.
@@ -65,12 +71,18 @@ class Helper:
         affinity: tuple[int, ...],
         hide: Sequence[str] = (),
         cover: Sequence[str] = (),
+        grouped: bool = False,
         parents: Sequence[Path] = (),
     ) -> None:
         """Start the process and wait until it is ready."""
         self.name = f"tare-{secrets.token_hex(6)}"
         self.folder = state.resolve() / self.name
+        unified = grouped and bool(layout.current().v2)
+        self.cgroup = path_for(self.name, unified=unified)
+        if grouped and not unified:
+            parents = [path for _, path in cgroup_mounts() if str(path) not in hide]
         self.groups = [parent / self.name for parent in parents]
+        self._made = self.groups
         self._lock = threading.Lock()
         with contextlib.suppress(OSError):  # what resists is for `clean` to name
             runtime.clean(state)
@@ -85,24 +97,30 @@ class Helper:
                 pass_fds=(number,),
                 start_new_session=True,
             )
-        self._record()
+        self._record({str(group): str(group) for group in self.groups})
         settings = {
             "marker": self.name,
             "folder": str(self.folder),
             "affinity": affinity,
             "hide": tuple(hide),
             "cover": tuple(cover),
+            "grouped": unified,
             "groups": tuple(str(group) for group in self.groups),
         }
         try:
-            self._exchange(settings, ())
-            self._record()  # once more: it lives in a mount namespace of its own by now
+            answer, _ = self._exchange(settings, ())
         except MeasurementError as error:
             self.close()
             raise UnsuitableHostError(
                 f"the helper for external runtimes cannot start: {error}; it needs root, and mount "
                 "namespaces allowed",
             ) from error
+        if unified:
+            self.groups = [Path(group) for group in answer["groups"]]
+            self._made = [Path(group) for group in answer["cgroups"].values()]
+        # once more: it lives in a mount namespace of its own by now
+        known = answer["cgroups"] if unified else {str(one): str(one) for one in self.groups}
+        self._record(known)
 
     def ask(
         self,
@@ -205,9 +223,9 @@ class Helper:
             raise MeasurementError(answer["error"])
         return answer, received
 
-    def _record(self) -> None:
+    def _record(self, groups: dict[str, str]) -> None:
         """Write down what ``runtime.clean`` needs, in the engines' own format."""
-        record.write(self.folder, self._process.pid, {str(one): str(one) for one in self.groups})
+        record.write(self.folder, self._process.pid, groups)
 
     def close(self) -> None:
         """End the helper, which ends everything it made; idempotent."""
@@ -217,9 +235,11 @@ class Helper:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        for group in self.groups:
+        for group in self._made:
             with contextlib.suppress(OSError):
                 files.remove(str(group))
+        if any(group.is_dir() for group in self._made):
+            return  # `clean` finds it by the record
         for name in ("engine.json", "territory", "."):
             path = self.folder / name
             with contextlib.suppress(OSError):

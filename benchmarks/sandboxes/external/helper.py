@@ -17,9 +17,12 @@ import shutil
 import signal
 import socket
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runtime.harness import ImageMounts, Mapping, enter, files, syscalls, wire
+
+if TYPE_CHECKING:
+    from benchmarks.sandboxes.external.group import HelperGroup
 
 _HIGH = 100
 """Descriptors are moved above this, so that none lies where a command expects another."""
@@ -46,7 +49,21 @@ class Helper:
             OSError: The kernel refused.
         """
         self._socket = connection
+        self.group: HelperGroup | None = None
+        if settings["grouped"]:
+            from benchmarks.sandboxes.external.group import HelperGroup  # not all make groups
+
+            self.group = HelperGroup(settings["marker"])
+        try:
+            self._set_up(settings)
+        except BaseException:
+            self.leave_group()
+            raise
+
+    def _set_up(self, settings: dict[str, Any]) -> None:
         enter()
+        if self.group:
+            self.group.show()
         for path in settings["hide"]:
             syscalls.umount(path)
         self._made = [path for path in settings["cover"] if not os.path.isdir(path)]
@@ -65,6 +82,15 @@ class Helper:
         self._wake, wakeup = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         signal.set_wakeup_fd(wakeup, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
+
+    def leave_group(self) -> bool:
+        """Remove the control group; False where something in it is still busy."""
+        try:
+            if self.group:
+                self.group.close()
+        except OSError:
+            return False
+        return True
 
     def loop(self) -> None:
         """Serve until the harness's end is closed."""
@@ -280,18 +306,22 @@ def main(fd: int) -> None:
     except OSError as error:
         wire.send(connection, {"error": error.strerror or str(error)})
         return
-    wire.send(connection, {"pid": os.getpid()})
+    answer: dict[str, Any] = {"pid": os.getpid()}
+    if helper.group:
+        answer |= {"cgroups": helper.group.paths, "groups": (helper.group.containers,)}
+    wire.send(connection, answer)
     try:
         helper.loop()
     finally:
         helper.close()
-        # the harness may be gone: then nobody else removes these
-        for name in ("engine.json", "territory"):
-            path = f"{settings['folder']}/{name}"
-            with contextlib.suppress(OSError):
-                (os.rmdir if os.path.isdir(path) else os.unlink)(path)
+        gone = helper.leave_group()
         for group in settings["groups"]:
             with contextlib.suppress(OSError):
                 files.remove(group)
+        # the harness may be gone: then nobody else removes these; the record is a left group's
+        for name in ("engine.json", "territory") if gone else ("territory",):
+            path = f"{settings['folder']}/{name}"
+            with contextlib.suppress(OSError):
+                (os.rmdir if os.path.isdir(path) else os.unlink)(path)
         with contextlib.suppress(OSError):
             os.rmdir(settings["folder"])

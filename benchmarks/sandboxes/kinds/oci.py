@@ -37,6 +37,7 @@ from benchmarks.sandboxes.external.client import (
     Helper,
     without_message,
 )
+from benchmarks.sandboxes.external.group import cgroup_mounts
 from benchmarks.sandboxes.external.instance import Started
 from benchmarks.sandboxes.external.sandbox import ExternalSandbox, Located, Recipe
 from benchmarks.sandboxes.registry import NO_CGROUP, Kind, register
@@ -146,7 +147,6 @@ class OciSandbox(ExternalSandbox):
 
     def open(self) -> None:
         """Start the helper, shift the image's owners, and try the runtime once."""
-        parents = hierarchies() if self._limited else []
         hide = []
         if self._dialect.hides_unified and layout.current().v1:
             hide = [str(path) for kind, path in cgroup_mounts() if kind == "cgroup2"]
@@ -154,7 +154,7 @@ class OciSandbox(ExternalSandbox):
             self._state,
             affinity=self.setting.resources.cpuset,
             hide=hide,
-            parents=[path for path in parents if str(path) not in hide],
+            grouped=self._limited,
         )
         mapping = self._spec.linux.uid_mappings[0]
         line = f"{mapping.container_id} {mapping.host_id} {mapping.size}\n"
@@ -182,7 +182,7 @@ class OciSandbox(ExternalSandbox):
     def recipe(self, name: str) -> Recipe:
         """Write the bundle; the helper mounts its root before it runs the runtime's ``run``."""
         folder = self._base / name
-        cgroup = f"/{self._helper.name}/{name}" if self._limited else None
+        cgroup = f"{self._helper.cgroup}/{name}" if self._limited else None
         bundle = oci_bundle.config(
             self._spec,
             rootfs=folder / "rootfs",
@@ -261,22 +261,6 @@ class OciSandbox(ExternalSandbox):
         if code is None:
             raise MeasurementError(f"{what} did not end within {timeout_s:g} s", timed_out=True)
         return Completed(code, out, err, (ended - began) / 1e9)
-
-
-def cgroup_mounts() -> list[tuple[str, Path]]:
-    """Return the control group hierarchies: file system type and mount point."""
-    found = []
-    for line in Path("/proc/self/mountinfo").read_text().splitlines():
-        fields, _, tail = line.partition(" - ")
-        kind = tail.partition(" ")[0]
-        if kind in {"cgroup", "cgroup2"}:
-            found.append((kind, Path(fields.split(" ")[4])))
-    return found
-
-
-def hierarchies() -> list[Path]:
-    """Return the directories in which a runtime makes the group it is told to, one a hierarchy."""
-    return [path for _, path in cgroup_mounts()]
 
 
 def groups_of(pid: int) -> dict[str, Path]:

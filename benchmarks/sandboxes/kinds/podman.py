@@ -20,14 +20,13 @@ from benchmarks.host import programs
 from benchmarks.results.records import SandboxInfo
 from benchmarks.sandboxes.base import PAYLOAD, Endpoint, Setting, Testbed
 from benchmarks.sandboxes.external.client import SEARCH_PATH, Helper
+from benchmarks.sandboxes.external.group import cgroup_mounts
 from benchmarks.sandboxes.external.sandbox import Located, Recipe
 from benchmarks.sandboxes.kinds.oci import (
     DIALECTS,
     OWN_STACK,
     Dialect,
-    cgroup_mounts,
     groups_of,
-    hierarchies,
 )
 from benchmarks.sandboxes.managers.manager import (
     DIFFERS,
@@ -105,7 +104,7 @@ class PodmanSandbox(ManagerSandbox):
             affinity=self.setting.resources.cpuset,
             hide=hidden,
             cover=(_LOCKS,),
-            parents=[path for path in hierarchies() if str(path) not in hidden],
+            grouped=True,
         )
         folders = ("store", "run", "tmp", "net", "volumes", "oci")
         made, _ = self._helper.ask("put", files={f"{one}/.keep": b"" for one in folders})
@@ -156,7 +155,7 @@ class PodmanSandbox(ManagerSandbox):
             "run", "--detach", "--name", name,
             *run_options(self.setting.resources),
             "--log-driver", "k8s-file",
-            "--cgroup-parent", f"/{self._helper.name}",
+            "--cgroup-parent", self._helper.cgroup,
             "--pidfile", pid_file, "--conmon-pidfile", conmon,
             "--preserve-fds", "1",
             *init,

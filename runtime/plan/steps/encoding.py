@@ -20,11 +20,12 @@ STEPS: tuple[type[Any], ...] = (
     mounts.BindMount, mounts.SetPropagation, mounts.PivotRoot, mounts.LeaveMounts, mounts.Chroot,
     mounts.ProvideDirectory, mounts.MaskPaths, mounts.ReadonlyPaths, mounts.ReadonlyMount,
     mounts.WriteSysctl, mounts.MakeLink, mounts.Devices,
-    mounts.MakeDevice, mounts.OpenConsole, process.SetRlimit, process.NoNewPrivileges,
-    process.BoundCapabilities, process.KeepCapabilities, process.SetCapabilities, process.SetUmask,
-    process.SetPersonality, process.SetScheduler, process.SetIoPriority, process.SetAffinity,
-    process.OwnStdio, process.RestrictLandlock, process.WorkingDirectory, process.DieWithParent,
-    process.CloseDescriptors, sync.Report, sync.AwaitStart, sync.RunHook,
+    mounts.MakeDevice, mounts.OpenConsole, process.SetRlimit, process.ChangeProfile,
+    process.NoNewPrivileges, process.BoundCapabilities, process.KeepCapabilities,
+    process.SetCapabilities, process.SetUmask, process.SetPersonality, process.SetScheduler,
+    process.SetIoPriority, process.SetAffinity, process.OwnStdio, process.RestrictLandlock,
+    process.WorkingDirectory, process.DieWithParent, process.CloseDescriptors, sync.Report,
+    sync.AwaitStart, sync.RunHook,
     process.FindProgram, process.Filter, process.Exec,
 )  # fmt: skip
 _NUMBER = {kind: number for number, kind in enumerate(STEPS)}

@@ -23,6 +23,18 @@ class SetRlimit(NamedTuple):
         return tuple(self)
 
 
+class ChangeProfile(NamedTuple):
+    """Have the exec change to an AppArmor profile (aa_change_onexec(2))."""
+
+    name: str
+
+    def describe(self) -> str:
+        return f"confine by the AppArmor profile {self.name!r}"
+
+    def wire(self) -> tuple[str]:
+        return (self.name,)
+
+
 class NoNewPrivileges(NamedTuple):
     """Set-user-id programs and file capabilities give nothing from here on."""
 

@@ -39,6 +39,7 @@ def validate(spec: Spec, *, detached: bool = False) -> None:
             "root.path", f"{spec.root.path} is not a directory; build an image, or correct the path"
         )
     kernel.check_joined_sysctls(spec.linux)
+    process.check_confinement(spec.process)
 
 
 def check(spec: Spec) -> None:

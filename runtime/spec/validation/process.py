@@ -48,12 +48,32 @@ def check(process: Process) -> None:
     _check_user(process.user)
     _check_rlimits(process.rlimits)
     _check_terminal(process)
+    check_text("process.apparmorProfile", process.apparmor_profile or "")
     _within("process.oomScoreAdj", process.oom_score_adj, _SCORES)
     if process.umask not in _UMASKS:
         raise SpecError("process.user.umask", f"{process.umask} is outside 0 to {0o777} (0o777)")
     if process.scheduler is not None:
         _check_scheduler(process.scheduler)
     _check_placement(process)
+
+
+def check_confinement(process: Process) -> None:
+    """Refuse a profile that this host cannot confine by.
+
+    Raises:
+        SpecError: naming the field.
+    """
+    profile = process.apparmor_profile
+    if profile is None:
+        return
+    from runtime import apparmor  # seldom
+
+    if profile != apparmor.UNCONFINED and not apparmor.is_enabled():
+        raise SpecError(
+            "process.apparmorProfile",
+            f"apparmor is not enabled on this host, so {short(profile)} confines nothing; leave it "
+            "out, or boot with apparmor=1",
+        )
 
 
 def check_mapped(user: User, linux: Linux) -> None:

@@ -21,6 +21,7 @@ BASE = (
     "systemd-sysv",
     "udev",
     # other users of containers; their services are started by the tests that want them
+    "docker-cli",
     "docker.io",
     "podman",
 )

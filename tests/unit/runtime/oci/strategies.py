@@ -127,6 +127,7 @@ def processes(draw: st.DrawFn) -> Process:
         exec_cpu_affinity=draw(
             maybe(st.builds(CpuAffinity, initial=maybe(lists), final=maybe(lists)))
         ),
+        apparmor_profile=draw(maybe(words)),
         **draw(capability_sets()),
     )
 

@@ -136,7 +136,7 @@ def changed(path: str, value: Any) -> dict[str, Any]:
         ("process.ioPriority", {"class": "IOPRIO_CLASS_BE", "priority": 8},
          "process.ioPriority.priority: 8 is outside 0 to 7"),
         ("process.execCPUAffinity", {"final": "3-1"}, "process.execCPUAffinity.final: the range"),
-        ("process.apparmorProfile", "mine", "process.apparmorProfile: this runtime cannot confine"),
+        ("process.apparmorProfile", 5, "process.apparmorProfile: must be a string, not the number"),
         ("process.selinuxLabel", "mine", "process.selinuxLabel: this runtime cannot confine"),
         ("root", None, "root: is missing"),
         ("root.path", "", "root.path: is missing"),

@@ -75,7 +75,8 @@ def test_features_say_what_can_be_asked_for() -> None:
         "v1": True, "v2": True, "systemd": True, "systemdUser": True, "rdma": False,
     }  # fmt: skip
     assert linux["mountExtensions"] == {"idmap": {"enabled": True}}
-    for absent in ("apparmor", "selinux", "intelRdt", "netDevices"):
+    assert linux["apparmor"] == {"enabled": True}
+    for absent in ("selinux", "intelRdt", "netDevices"):
         assert linux[absent]["enabled"] is False
 
 
