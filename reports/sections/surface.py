@@ -97,7 +97,9 @@ def surface(data: RunData) -> tuple[SurfaceRow, ...]:
             metric=metric,
             title=titles.get(metric, metric),
             method=METHODS[metric],
-            cells=tuple(sorted(found[metric], key=lambda cell: data.names.index(cell.sandbox))),
+            cells=tuple(
+                cell for name in data.names for cell in found[metric] if cell.sandbox == name
+            ),
         )
         for metric in METHODS
         if metric in found

@@ -153,7 +153,12 @@ def whole() -> dict[str, Run]:
 @pytest.mark.parametrize("form", [*reports.FORMATS, "summary", "looks", "base", "new"])
 @given(name=st.sampled_from(NAMES), rng=st.randoms(use_true_random=False))
 @settings(
-    max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True
+    max_examples=EXAMPLES,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    print_blob=True,
+    # of the long run alone each is another: a check of every change must not depend on luck
+    derandomize="TARE_FUZZ_EXAMPLES" not in os.environ,
 )
 def test_a_changed_run_is_used_or_refused(
     tmp_path_factory: pytest.TempPathFactory,
