@@ -1,11 +1,6 @@
-"""Options of ``pytest benchmarks``; pytest reads them only from the folder that is named."""
+"""Options of ``pytest benchmarks``; pytest reads them only from the folder on its command line."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    import pytest
+import pytest
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -1,4 +1,4 @@
-"""A running container."""
+"""A container that an engine has made: what it runs, uses, and how it ends."""
 
 from __future__ import annotations
 
@@ -6,30 +6,50 @@ import signal
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from runtime import cgroups, events
 from runtime.cgroups import accounting, oom, usage
 from runtime.errors import ContainerError, StateError
-from runtime.plan import builder
-from runtime.plan.steps.encoding import encode
-from runtime.process import ContainerProcess, Member
+from runtime.process import ContainerProcess, SpawnedProcess, await_init
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from runtime.cgroups.charges import CgroupStatistics
-    from runtime.engine import Engine
     from runtime.events import Event
-    from runtime.network import Attachment
+    from runtime.network import Attachment, Network
+    from runtime.plan.programs import Programs
     from runtime.plan.steps import Operation
-    from runtime.spawner.client import Stdio
+    from runtime.spawner.client import Link, Stdio
     from runtime.spec import Resources, Spec
 
 _KILL_S = 5.0
 
 
-class Container(Member):
+class Owner(Protocol):
+    """What a container needs of the engine that made it."""
+
+    @property
+    def link(self) -> Link:
+        """To the spawner."""
+
+    @property
+    def programs(self) -> Programs:
+        """Makes the programs of further processes."""
+
+    @property
+    def inherited_groups(self) -> Mapping[str, Path]:
+        """The groups it shares with others where it has none of its own."""
+
+    def network(self) -> Network:
+        """The bridge to attach it to."""
+
+    def forget(self, container_id: str) -> None:
+        """Know it no more."""
+
+
+class Container(SpawnedProcess):
     """A container; a context manager whose end deletes it.
 
     Attributes:
@@ -44,14 +64,15 @@ class Container(Member):
 
     def __init__(  # noqa: PLR0917  # the engine alone calls it
         self,
-        engine: Engine,
+        owner: Owner,
         name: str,
         spec: Spec,
         operations: Sequence[Operation],
         answer: dict[str, Any],
         fds: Sequence[int],
     ) -> None:
-        super().__init__(engine, name, answer, fds)
+        super().__init__(owner.link, name, answer, fds)
+        self._owner = owner
         self.spec = spec
         self._operations = operations
         self.cgroup_paths: Mapping[str, Path] = {
@@ -85,7 +106,7 @@ class Container(Member):
         """
         if self.attachment:
             raise StateError(f"{self.id} is attached already")
-        self.attachment = self._engine.network().attach(self.pid, isolated=isolated)
+        self.attachment = self._owner.network().attach(self.pid, isolated=isolated)
         return self.attachment
 
     def start(self) -> None:
@@ -96,7 +117,7 @@ class Container(Member):
                 is deleted then.
             SetupError: it has been started already, or the kernel refused the filter.
         """
-        self._engine.link.ask(
+        self._link.ask(
             {"verb": "start", "what": f"start {self.id}", "id": self.id}, (), self._operations
         )
 
@@ -139,26 +160,26 @@ class Container(Member):
         )
         self._executions += 1
         name = f"{self.id}/{self._executions}"
-        operations = self._engine.permitted(builder.execute(self.spec, workload))
-        program = builder.program(
-            self.spec, workload, operations, enter=True, filter=self._engine.filter(self.spec)
-        )
+        planned = self._owner.programs.execute(self.spec, workload)
         message = {
             "verb": "exec",
             "what": f"execute {args[0]!r} in {self.id}",
             "id": name,
             "container": self.id,
             "requested": requested,
-            "program": encode(program),
+            "program": planned.encoded,
             "maps_ids": False,
             "image": str(self.spec.root.path.absolute()),
             "shared_root": self.spec.linux.namespace("mount") is None,
             "time_steps": False,
         }
-        answer, fds = self._engine.link.start(message, operations, stdio, extra_fds)
-        process = ContainerProcess(self, self._engine, name, answer, fds)
+        answer, fds = self._link.start(message, planned.operations, stdio, extra_fds)
+        process = ContainerProcess(self._link, name, answer, fds, self._forget_executed)
         self.executed[name] = process
         return process
+
+    def _forget_executed(self, name: str) -> None:
+        self.executed.pop(name, None)
 
     def pids(self) -> list[int]:
         """Host pids of every process in it, those executed into it included."""
@@ -180,10 +201,7 @@ class Container(Member):
         it that have ended. Without any of these, processes that outlived their parent are lost to
         every count.
         """
-        groups = self.cgroup_paths
-        if not groups and self._engine.inherits_group:
-            groups = self._engine.cgroup_paths
-        if groups:
+        if groups := self.cgroup_paths or self._owner.inherited_groups:
             return usage.group_cpu_s(groups)
         if self.deleted or not self.spec.linux.namespace("pid"):
             return None
@@ -192,7 +210,7 @@ class Container(Member):
 
     def _tell(self, field: str, what: str, *, verb: str | None = None) -> Any:
         message = {"verb": verb or field, "what": f"{what} {self.id}", "id": self.id}
-        return self._engine.link.ask(message)[0][field]
+        return self._link.ask(message)[0][field]
 
     def pause(self) -> None:
         """Stop everything in it, as it is, until `resume`; it can still be killed and deleted.
@@ -200,7 +218,7 @@ class Container(Member):
         Raises:
             SetupError: it has no control group, or the kernel does not freeze it.
         """
-        self._engine.link.ask({"verb": "freeze", "what": f"pause {self.id}", "id": self.id})
+        self._link.ask({"verb": "freeze", "what": f"pause {self.id}", "id": self.id})
 
     def resume(self) -> None:
         """Let it go on.
@@ -208,7 +226,7 @@ class Container(Member):
         Raises:
             SetupError: it has no control group.
         """
-        self._engine.link.ask({"verb": "thaw", "what": f"resume {self.id}", "id": self.id})
+        self._link.ask({"verb": "thaw", "what": f"resume {self.id}", "id": self.id})
 
     @property
     def paused(self) -> bool:
@@ -222,7 +240,7 @@ class Container(Member):
             CgroupError: the kernel refuses, or this host lacks the controller.
             SetupError: it has no control group.
         """
-        answer, _ = self._engine.link.ask(
+        answer, _ = self._link.ask(
             {
                 "verb": "limit",
                 "what": f"update {self.id}",
@@ -280,7 +298,8 @@ class Container(Member):
             return self._status
         self.stamps.setdefault("stop_asked", time.monotonic_ns())
         if self.spec.process.init and not self._prepared:
-            self._await_init()
+            await_init(self.pid)
+            self._prepared = True
         self.send_signal(signal.SIGTERM)
         if not self._ended(grace_s):
             self.forced = True
@@ -305,29 +324,10 @@ class Container(Member):
             seen = time.monotonic_ns()
         return seen
 
-    def _await_init(self) -> None:
-        """Wait until the init takes signals, at most a tenth of a second after its exec.
-
-        The kernel drops a signal for a PID 1 that neither handles nor blocks it (signal(7),
-        pid_namespaces(7)); an init blocks all of them first, to read them from a descriptor.
-        """
-        for _ in range(100):
-            status = Path(f"/proc/{self.pid}/status")
-            try:
-                blocked = next(
-                    line for line in status.read_text().splitlines() if line.startswith("SigBlk")
-                )
-            except (OSError, StopIteration):
-                return
-            if int(blocked.split()[1], 16):
-                break
-            time.sleep(0.001)
-        self._prepared = True
-
     def kill(self) -> None:
         """SIGKILL every process in it."""
         if not self.deleted:
-            self._engine.link.ask({"verb": "kill", "what": f"kill {self.id}", "id": self.id})
+            self._link.ask({"verb": "kill", "what": f"kill {self.id}", "id": self.id})
 
     def delete(self) -> None:
         """Kill what still runs and remove every trace; idempotent.
@@ -343,11 +343,11 @@ class Container(Member):
         self._forget(f"delete {self.id}")
         if self.attachment:
             attachment, self.attachment = self.attachment, None
-            self._engine.network().detach(attachment)
+            self._owner.network().detach(attachment)
 
     def let_go(self, statuses: Mapping[str, int | None]) -> None:
         """Close what this process holds of it and of what was executed into it."""
         super().let_go(statuses)
         for process in list(self.executed.values()):
             process.let_go(statuses)
-        self._engine._containers.pop(self.id, None)  # noqa: SLF001  # one package
+        self._owner.forget(self.id)

@@ -16,24 +16,21 @@ from runtime.container import Container
 from runtime.errors import ContainerError, EngineError, SetupError, StateError
 from runtime.executor import build
 from runtime.plan import builder
-from runtime.plan.steps.encoding import encode
+from runtime.plan.programs import Programs
 from runtime.recovery import record
-from runtime.recovery.record import start_time as start_time  # noqa: PLC0414  # other users look here
 from runtime.spawner.client import Link
 from runtime.users import mappings, rootless
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
     from ipaddress import IPv4Network
 
     from runtime.network import Network
-    from runtime.plan.steps import Operation
     from runtime.seccomp import Filter
     from runtime.spawner.client import Stdio
     from runtime.spec import Spec
 
 _ID = re.compile(r"[A-Za-z0-9_+-][A-Za-z0-9_+.-]{0,127}")
-_PLANS_KEPT = 256
 
 
 class Engine:
@@ -68,7 +65,6 @@ class Engine:
     ) -> None:
         self.name = f"tare-{secrets.token_hex(6)}"
         self.folder = Path(state).resolve() / self.name
-        self._programs: dict[tuple[int, bool], tuple[Spec, Sequence[Operation], bytes]] = {}
         self._prepared: set[tuple[str, bool, str]] = set()
         self._containers: dict[str, Container] = {}
         self._count = 0
@@ -103,8 +99,9 @@ class Engine:
         self.cgroup_paths: dict[str, Path] = {k: Path(v) for k, v in answer["cgroups"].items()}
         self._scope = str(answer["scope"])
         self.has_init: bool = answer["has_init"]
-        #: Whether the spawner, and so every instance without a group of its own, is in the group.
-        self.inherits_group = memory_limit_bytes is not None and bool(self.cgroup_paths)
+        self.programs = Programs(self.rootless, has_init=self.has_init)
+        #: The groups of every instance without one of its own: the spawner's, if it is in any.
+        self.inherited_groups = self.cgroup_paths if memory_limit_bytes is not None else {}
         self.notes: list[str] = rootless.losses(self.rootless, answer["no_groups"])
         if not answer["no_groups"]:
             self.notes += cgroups.losses(self.cgroup_paths)
@@ -190,8 +187,13 @@ class Engine:
         """Mount the image for this kind of container, so that no measured start has to.
 
         `run` does the same on the first use of an image.
+
+        Raises:
+            SpecError: the specification is wrong.
         """
-        spec.validate()
+        from runtime.spec.validation import validate  # before the first start, not at import
+
+        validate(spec)
         shared = spec.linux.namespace("mount") is None
         image = _image(spec)
         key = (image, shared, repr(spec.linux.uid_mappings))
@@ -202,7 +204,7 @@ class Engine:
                 "verb": "prepare",
                 "what": f"prepare the image {image}",
                 "image": image,
-                "mapping": self._shift(spec),
+                "mapping": self.programs.shift(spec),
                 "shared_root": shared,
             }
         )
@@ -247,11 +249,6 @@ class Engine:
                 container.delete()
                 raise
         return container
-
-    def _shift(self, spec: Spec) -> tuple[str, str]:
-        """By what the owners of the image's files are shifted; as they are where ids are few."""
-        as_is = self.rootless and not rootless.chooses(spec)
-        return ("", "") if as_is else builder.mapping(spec)
 
     def report(
         self,
@@ -310,15 +307,18 @@ class Engine:
         elif not _ID.fullmatch(name):
             raise StateError(f"{name!r} cannot be an id: use letters, digits, _ + - and .")
         if isinstance(spec.root.upper, Path):
-            _make_layer(spec.root.upper, self._shift(spec)[0])
-        operations, encoded = self._program(spec, paused=paused, reporting=reporting)
+            _make_layer(spec.root.upper, self.programs.shift(spec)[0])
+        planned = self.programs.kept(spec, paused=paused)
+        if planned is None or reporting is not None:
+            self.prepare(spec)
+            planned = self.programs.create(spec, paused=paused, reporting=reporting)
         message = {
             "verb": "run",
             "what": f"start {name}",
             "id": name,
             "requested": requested,
-            "program": encoded,
-            "mapping": self._shift(spec),
+            "program": planned.encoded,
+            "mapping": self.programs.shift(spec),
             "maps_ids": builder.mapping(spec) != ("", ""),
             "image": _image(spec),
             "shared_root": spec.linux.namespace("mount") is None,
@@ -327,61 +327,14 @@ class Engine:
             "time_steps": steps,
             "paused": paused,
         }
-        answer, fds = self.link.start(message, operations, stdio, extra_fds)
-        container = Container(self, name, spec, operations, answer, fds)
+        answer, fds = self.link.start(message, planned.operations, stdio, extra_fds)
+        container = Container(self, name, spec, planned.operations, answer, fds)
         self._containers[name] = container
         return container
 
-    def _program(
-        self, spec: Spec, *, paused: bool, reporting: Filter | None
-    ) -> tuple[Sequence[Operation], bytes]:
-        known = self._programs.get((id(spec), paused))
-        if known is not None and known[0] is spec and reporting is None:
-            return known[1:]
-        self.prepare(spec)
-        fitted = rootless.fit(spec, self.rootless) if self.rootless else spec
-        if spec.process.init and not spec.native and not self.has_init:
-            raise EngineError(
-                "no init program on this host: install catatonit or tini, or set process.init off"
-            )
-        operations = self.permitted(builder.create(fitted, paused=paused))
-        program = builder.program(
-            fitted,
-            spec.process,
-            operations,
-            filter=reporting.program if reporting else self.filter(spec),
-            filter_flags=reporting.flags if reporting else 0,
-        )
-        encoded = encode(program)
-        if reporting is None:
-            if len(self._programs) >= _PLANS_KEPT:
-                self._programs.clear()
-            self._programs[id(spec), paused] = (spec, operations, encoded)
-        return operations, encoded
-
-    def permitted(self, operations: list[Operation]) -> list[Operation]:
-        """The steps as whoever runs the engine may take them; for containers' own use."""
-        if self.rootless and rootless.unprivileged(self.rootless):
-            return builder.without_setgroups(operations)
-        return operations
-
-    @staticmethod
-    def filter(spec: Spec) -> bytes:
-        """The filter of a specification as a BPF program, b"" for none.
-
-        Raises:
-            SpecError: there is no such profile.
-            UnsupportedError: libseccomp is missing or refuses.
-        """
-        if spec.linux.seccomp_object is not None:
-            from runtime.seccomp import compile_object  # only where wanted
-
-            return compile_object(spec.linux.seccomp_object).program
-        if spec.linux.seccomp is None:
-            return b""
-        from runtime.seccomp import compile_profile  # likewise
-
-        return compile_profile(spec.linux.seccomp)
+    def forget(self, container_id: str) -> None:
+        """Know a container no more that is deleted; for its own use."""
+        self._containers.pop(container_id, None)
 
 
 def _image(spec: Spec) -> str:

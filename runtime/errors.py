@@ -1,4 +1,4 @@
-"""Everything the runtime raises.
+"""The exceptions that the runtime raises.
 
 ContainerError
 ├── SpecError            the specification is wrong; names the field

@@ -1,19 +1,18 @@
-"""What happens to a container while it runs."""
+"""Events of a running container: kills for want of memory, and its end."""
 
 from __future__ import annotations
 
 import select
 import time
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from runtime.cgroups import oom
 from runtime.errors import StateError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from runtime.container import Container
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
 
 class Event(NamedTuple):
@@ -23,7 +22,29 @@ class Event(NamedTuple):
     value: int
 
 
-def follow(container: Container, timeout_s: float | None) -> Iterator[Event]:
+class Watched(Protocol):
+    """What is read of a container whose events are followed."""
+
+    id: str
+    pidfd: int
+    deleted: bool
+
+    @property
+    def cgroup_paths(self) -> Mapping[str, Path]:
+        """Its control groups."""
+
+    @property
+    def running(self) -> bool:
+        """Whether its first process has not ended."""
+
+    def oom_kills(self) -> int:
+        """How many of its processes were killed for want of memory."""
+
+    def wait(self) -> int | None:
+        """How its first process ended."""
+
+
+def follow(container: Watched, timeout_s: float | None) -> Iterator[Event]:
     """The events of a container; see `Container.events`."""
     deadline = None if timeout_s is None else time.monotonic() + timeout_s
     with ExitStack() as stack:

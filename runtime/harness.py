@@ -1,4 +1,4 @@
-"""Offer a harness what it needs of this package beyond its public names.
+"""The door for a harness: what it needs of this package beyond its public names.
 
 A harness starts other runtimes under the same conditions and charges every sandbox alike: it needs
 control groups and what they were charged, roots as a container has them, records that `clean`
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from runtime.executor import compiled
     from runtime.oci import process as oci_process
     from runtime.oci import writer as oci_writer
-    from runtime.oci.linux import expand
     from runtime.oci.mounts import portable
     from runtime.recovery import record
     from runtime.recovery.processes import start_time
     from runtime.spawner import wire
     from runtime.spawner.init import CANDIDATES
-    from runtime.spawner.rootfs import Mapping, Territory, enter
+    from runtime.spawner.rootfs import ImageMounts, Mapping, enter
+    from runtime.spec.masks import expand
 
 _HOME = {
     "CANDIDATES": "spawner.init",
@@ -35,10 +35,10 @@ _HOME = {
     "Manager": "cgroups",
     "Mapping": "spawner.rootfs",
     "PERIOD_US": "cgroups.v1",
-    "Territory": "spawner.rootfs",
+    "ImageMounts": "spawner.rootfs",
     "compiled": "executor",
     "enter": "spawner.rootfs",
-    "expand": "oci.linux",
+    "expand": "spec.masks",
     "portable": "oci.mounts",
     "start_time": "recovery.processes",
 }
@@ -60,9 +60,9 @@ __all__ = [
     "PERIOD_US",
     "CgroupMemory",
     "Group",
+    "ImageMounts",
     "Manager",
     "Mapping",
-    "Territory",
     "cgroups",
     "compiled",
     "enter",

@@ -1,4 +1,4 @@
-"""What a container's first process and those executed into it have in common."""
+"""A process that the spawner answers for: a container's first, or one executed into it."""
 
 from __future__ import annotations
 
@@ -9,18 +9,19 @@ import select
 import signal
 import struct
 import termios
+import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from runtime.errors import SetupError, StateError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from runtime.container import Container
-    from runtime.engine import Engine
+    from runtime.spawner.client import Link
 
 
-class Member:
+class SpawnedProcess:
     """One process that the spawner answers for.
 
     Attributes:
@@ -33,16 +34,14 @@ class Member:
         listener: descriptor of its filter's notifications (seccomp_unotify(2)), None without.
     """
 
-    def __init__(
-        self, engine: Engine, name: str, answer: dict[str, Any], fds: Sequence[int]
-    ) -> None:
+    def __init__(self, link: Link, name: str, answer: dict[str, Any], fds: Sequence[int]) -> None:
         self.id = name
         self.pid: int = answer["pid"]
         self.pidfd, *others = fds
         self.terminal = others.pop(0) if answer["terminal"] else None
         self.listener = others.pop(0) if answer["listener"] else None
         self.stamps: dict[str, int] = answer["stamps"]
-        self._engine = engine
+        self._link = link
         self._status: int | None = None
         self.deleted = False
 
@@ -59,7 +58,7 @@ class Member:
         if not self._ended(timeout_s):
             return None
         while self._status is None:
-            answer, _ = self._engine.link.ask(
+            answer, _ = self._link.ask(
                 {"verb": "status", "what": f"ask how {self.id} ended", "id": self.id}
             )
             self._status = answer["status"]
@@ -110,7 +109,7 @@ class Member:
         """Have the spawner end and forget it, and all that was executed into it."""
         statuses: dict[str, int | None] = {}
         try:
-            answer, _ = self._engine.link.ask({"verb": "delete", "what": what, "id": self.id})
+            answer, _ = self._link.ask({"verb": "delete", "what": what, "id": self.id})
             statuses = answer["statuses"]
         except SetupError as error:
             if error.errno == errno.ETIMEDOUT:  # the spawner still has it
@@ -139,7 +138,24 @@ class Member:
             self._status = statuses.get(self.id)
 
 
-class ContainerProcess(Member):
+def await_init(pid: int) -> None:
+    """Wait until an init takes signals, at most a tenth of a second after its exec.
+
+    The kernel drops a signal for a PID 1 that neither handles nor blocks it (signal(7),
+    pid_namespaces(7)); an init blocks all of them first, to read them from a descriptor.
+    """
+    for _ in range(100):
+        try:
+            lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+            blocked = next(line for line in lines if line.startswith("SigBlk"))
+        except (OSError, StopIteration):
+            return
+        if int(blocked.split()[1], 16):
+            return
+        time.sleep(0.001)
+
+
+class ContainerProcess(SpawnedProcess):
     """A process executed into a running container; a context manager whose end closes it.
 
     Holds a descriptor here and one in the spawner until it is closed or its container is deleted.
@@ -147,14 +163,14 @@ class ContainerProcess(Member):
 
     def __init__(
         self,
-        container: Container,
-        engine: Engine,
+        link: Link,
         name: str,
         answer: dict[str, Any],
         fds: Sequence[int],
+        forget: Callable[[str], None],
     ) -> None:
-        super().__init__(engine, name, answer, fds)
-        self._container = container
+        super().__init__(link, name, answer, fds)
+        self._forget_by = forget
 
     def __enter__(self) -> Self:
         return self
@@ -174,4 +190,4 @@ class ContainerProcess(Member):
     def let_go(self, statuses: Mapping[str, int | None]) -> None:
         """Close what this process holds of it; how it ended stays known."""
         super().let_go(statuses)
-        self._container.executed.pop(self.id, None)
+        self._forget_by(self.id)

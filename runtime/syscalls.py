@@ -1,4 +1,4 @@
-"""Every call that Python's own `os` lacks, through ctypes, declared once.
+"""System calls that Python's own `os` lacks, through ctypes, declared once.
 
 Wrappers are thin: arguments as the man page has them, an OSError with the kernel's number when
 the call fails. The numbers of calls from 424 on are the same on every architecture; older ones

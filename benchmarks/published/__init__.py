@@ -1,10 +1,8 @@
-"""Published figures as data: a TOML file for each publication, with its source and its caveats.
+"""Published figures as data: a TOML file for each publication, with its source and caveats.
 
 A file says which sandbox stands for each published system and which metric for each published
-row; ``reports.reproduction`` lays the two side by side by the rule that ``Publication`` states.
+row; ``reports.claims.reproduction`` compares the two.
 """
-
-from __future__ import annotations
 
 import difflib
 import tomllib

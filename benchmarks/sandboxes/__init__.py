@@ -1,6 +1,4 @@
-"""The sandboxes that a campaign can name: protocols, the registry of kinds, and the kinds."""
-
-from __future__ import annotations
+"""Sandboxes that a campaign can name: protocols, the registry of kinds, and the kinds."""
 
 from benchmarks.sandboxes.registry import (
     Kind,

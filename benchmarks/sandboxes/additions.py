@@ -1,32 +1,26 @@
-"""What can be added to the default container: Landlock, and a filter learned from the workloads.
+"""Additions to the default container: Landlock, and a filter learned from the workloads.
 
-``container:landlock`` and ``container:learned`` show beside ``container`` what each buys and costs.
+``container:landlock`` and ``container:learned``, beside ``container``, show what each of them
+protects and costs.
 """
-
-from __future__ import annotations
 
 import os
 import shlex
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
-from benchmarks.sandboxes.base import PAYLOAD, STAMP_DESCRIPTOR
+import runtime
+from benchmarks.sandboxes.base import PAYLOAD, STAMP_DESCRIPTOR, Setting
 from runtime.seccomp import learning, to_object
 from runtime.spec import Landlock
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    import runtime
-    from benchmarks.sandboxes.base import Setting
-
 _NOT_WRITTEN = frozenset({"etc", "proc", "sys", "usr"})
-"""What no workload of ours writes; other folders may be written, as in the default."""
+"""Folders that no workload of ours writes to; the others are writable, as in the default."""
 
 _MOUNTED = frozenset({"dev", "proc", "sys"})
-_EACH_S = 60.0
-_TOLD = f"printf m >&{STAMP_DESCRIPTOR}"
+_COMMAND_S = 60.0
+_FIRST_BYTE = f"printf m >&{STAMP_DESCRIPTOR}"
 
 
 @dataclass(frozen=True)
@@ -34,20 +28,20 @@ class Addition:
     """One technology that the default container does without.
 
     Attributes:
-        prepared: Adds what is known before an engine runs.
-        finished: Adds what takes the engine.
+        before_engine: Adds what needs no engine.
+        with_engine: Adds what needs a running engine.
     """
 
-    prepared: Callable[[runtime.Spec], runtime.Spec] = lambda spec: spec
-    finished: Callable[[runtime.Engine, runtime.Spec, Setting], runtime.Spec] = (
+    before_engine: Callable[[runtime.Spec], runtime.Spec] = lambda spec: spec
+    with_engine: Callable[[runtime.Engine, runtime.Spec, Setting], runtime.Spec] = (
         lambda _engine, spec, _setting: spec
     )
 
 
 def landlock(spec: runtime.Spec) -> runtime.Spec:
     """Let everything be read and executed, and only some folders be written."""
-    found = _folders(spec.root.path) - _NOT_WRITTEN
-    rules = Landlock(read=("/",), write=tuple(f"/{name}" for name in sorted(found)))
+    writable = _folders(spec.root.path) - _NOT_WRITTEN
+    rules = Landlock(read=("/",), write=tuple(f"/{name}" for name in sorted(writable)))
     return replace(spec, linux=replace(spec.linux, landlock=rules))
 
 
@@ -65,7 +59,7 @@ def learned(engine: runtime.Engine, spec: runtime.Spec, setting: Setting) -> run
     """
     shell = PAYLOAD[:3]
     commands = [shlex.join(command) for command in setting.commands]
-    script = "; ".join([_TOLD, *(f"{one} >/dev/null 2>&1" for one in commands), "sleep 0.1"])
+    script = "; ".join([_FIRST_BYTE, *(f"{one} >/dev/null 2>&1" for one in commands), "sleep 0.1"])
     null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
     try:
         lesson = learning.learn(
@@ -73,7 +67,7 @@ def learned(engine: runtime.Engine, spec: runtime.Spec, setting: Setting) -> run
             replace(spec, process=replace(spec.process, args=(*shell, script))),
             stdio=(null, null, null),
             extra_fds={STAMP_DESCRIPTOR: null},
-            timeout_s=_EACH_S * (1 + len(commands)),
+            timeout_s=_COMMAND_S * (1 + len(commands)),
         )
     finally:
         os.close(null)
@@ -81,5 +75,5 @@ def learned(engine: runtime.Engine, spec: runtime.Spec, setting: Setting) -> run
     return replace(spec, linux=linux)
 
 
-ADDITIONS = {"landlock": Addition(prepared=landlock), "learned": Addition(finished=learned)}
+ADDITIONS = {"landlock": Addition(before_engine=landlock), "learned": Addition(with_engine=learned)}
 """Addition by the variant of ``container`` that has it."""

@@ -1,22 +1,20 @@
-"""What a sandbox is: one small protocol that native, container, VM and the fake all keep.
+"""Protocols that every sandbox and every instance of one follows, and their data.
 
 A ``Sandbox`` is opened once per campaign and started once per visit. Starting returns an
 ``Instance`` whose workload is already running its first instruction. Every time is a host
 ``CLOCK_MONOTONIC`` stamp in integer nanoseconds, whatever clock the sandbox sees inside.
 """
 
-from __future__ import annotations
-
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from contextlib import AbstractContextManager
-    from pathlib import Path
-    from types import TracebackType
+from benchmarks.results.records import Resources, SandboxInfo
 
-    from benchmarks.results.records import Resources, SandboxInfo
+if TYPE_CHECKING:  # whoever plans a campaign needs no network
     from runtime.network import Bridge, Reservation
 
 STAMP_DESCRIPTOR = 3
@@ -57,17 +55,17 @@ class Completed:
 
 @dataclass(frozen=True)
 class Setting:
-    """What a campaign gives to the sandboxes it opens.
+    """Everything that a campaign gives to the sandboxes it opens.
 
     Attributes:
         resources: CPUs and memory, equal for all.
         image_root: Tree of the image; never written to.
         image: The whole image, for sandboxes that boot a kernel; None with the fake sandbox.
-        state: Folder under which each sandbox keeps what it would have to clean up.
+        state: Folder in which each sandbox keeps records of what it must clean up.
         logs: Folder of the run for consoles and generated configuration.
         seed: Seed of the campaign, for the fake sandbox.
         libvirt_uri: Where VMs are started; None for libvirt's driver in this process.
-        commands: What the campaign runs in an instance, for a filter that is learned from it.
+        commands: The campaign's commands in an instance, for a filter that is learned from them.
     """
 
     resources: Resources
@@ -97,7 +95,7 @@ class Instance(Protocol):
     def cpu_seconds(self) -> float | None:
         """Return the host CPU time the instance has used so far, all its threads, in seconds.
 
-        None where nothing accounts for it; only differences mean something.
+        None where nothing counts it; only differences mean something.
         """
 
     def charged_cpu_seconds(self) -> float | None:
@@ -134,7 +132,7 @@ class Sandbox(Protocol):
 
     @property
     def info(self) -> SandboxInfo:
-        """What the run folder says of it."""
+        """Its description in the run folder."""
 
     def start(self) -> Instance:
         """Start an instance and wait for its workload's first instruction.
@@ -144,7 +142,7 @@ class Sandbox(Protocol):
         """
 
     def leftovers(self) -> list[str]:
-        """Name, in words, what is on the host although no instance is running."""
+        """Name, in words, what is still on the host although no instance is running."""
 
     def __enter__(self) -> Self: ...
 
@@ -161,7 +159,7 @@ class Endpoint:
     """An instance that others reach over a network.
 
     Attributes:
-        instance: It; whoever made the endpoint stops it.
+        instance: The instance; whoever made the endpoint stops it.
         address: Its IPv4 address.
     """
 
@@ -172,7 +170,7 @@ class Endpoint:
 class Testbed(Protocol):
     """The one bridge that the instances of a campaign are connected to. A context manager."""
 
-    bridge: Bridge
+    bridge: "Bridge"
     path: Path
 
     @property
@@ -183,24 +181,24 @@ class Testbed(Protocol):
         """Start the host's end: a bare process at the bridge's own address."""
 
     def attached(self, pid: int) -> AbstractContextManager[str]:
-        """Connect the network namespace of a process; its address.
+        """Connect the network namespace of a process; the context holds its address.
 
         Raises:
             MeasurementError: It has no namespace of its own, or the kernel refuses.
         """
 
-    def reserved(self) -> AbstractContextManager[Reservation]:
-        """Keep an address for what connects itself, as a guest does by its tap device.
+    def reserved(self) -> "AbstractContextManager[Reservation]":
+        """Reserve an address for a guest, whose tap device is connected by libvirt.
 
         Raises:
             MeasurementError: None is free.
         """
 
     def entered(self) -> AbstractContextManager[None]:
-        """Be in its namespace, with the calling thread and with what it starts meanwhile."""
+        """Enter its namespace with the calling thread; what the thread starts is in it, too."""
 
     def leftovers(self) -> list[str]:
-        """Name, in words, what somebody who is gone has left on the bridge."""
+        """Name, in words, what instances that have ended left on the bridge."""
 
     def __enter__(self) -> Self: ...
 

@@ -1,22 +1,18 @@
-"""Collecting what a child writes, with a time limit and a bound on its size.
+"""Collect the output of a child, with a time limit and a limit on its size.
 
-The harness has threads and must not fork, so children are made elsewhere and only their pipes and
-pidfds arrive here.
+The harness has threads and must not fork, so another process makes the children, and this one has
+only their pipes and pidfds.
 """
-
-from __future__ import annotations
 
 import os
 import selectors
 import threading
 import time
-from typing import TYPE_CHECKING, Self
+from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 from benchmarks.errors import MeasurementError
-
-if TYPE_CHECKING:
-    from pathlib import Path
-    from types import TracebackType
 
 OUTPUT_LIMIT_BYTES = 64 << 20
 _CHUNK = 1 << 16
@@ -102,10 +98,10 @@ class FirstByte:
     """
 
     def __init__(self, fifo: Path | None = None) -> None:
-        """Open a pipe, or the named one given, and begin to wait.
+        """Open a pipe, or the named pipe given, and begin to wait.
 
-        A named pipe is opened for both directions (fifo(7)): so it waits for its first byte and not
-        for somebody to open it, and a byte of ours ends the wait.
+        A named pipe is opened for reading and writing (fifo(7)): the thread then waits for the
+        first byte and not for a writer to open it, and a byte of our own can end the wait.
         """
         if fifo is None:
             self._read, self.child = os.pipe2(os.O_CLOEXEC)

@@ -1,18 +1,13 @@
-"""The limits and the patience that all kinds of sandbox have alike, declared once."""
-
-from __future__ import annotations
+"""Limits and time limits that are the same for all kinds of sandbox."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import runtime
+from benchmarks.results.records import Resources
 from runtime.harness import layout
 
-if TYPE_CHECKING:
-    import runtime
-    from benchmarks.results.records import Resources
-
 STOP_GRACE_S = 10.0
-"""How long an instance may take to stop when asked, before it is killed."""
+"""Longest time an instance may take to stop when asked, before it is killed."""
 
 START_TIMEOUT_S = 60.0
 """Longest wait for a workload's first instruction before the start counts as failed."""
@@ -25,7 +20,7 @@ PIDS_LIMIT = 512
 
 _SWAPS = Path("/proc/swaps")
 _COMMAND_LINE = Path("/proc/cmdline")
-_BOTH = "memory.memsw.limit_in_bytes"
+_MEMORY_AND_SWAP = "memory.memsw.limit_in_bytes"
 
 
 def of_container(resources: Resources) -> runtime.Resources:
@@ -41,22 +36,22 @@ def of_container(resources: Resources) -> runtime.Resources:
 
 
 def swap_bytes() -> int | None:
-    """Return 0, which allows no swap space; None where there is none, or nobody counts it.
+    """Return 0, which allows no swap space; None where the host has none or does not count it.
 
-    Of a limit of memory alone the kernel takes swap space to be free for as much as there is, and
-    docker and podman make it as much again. Every container gets none, where the host has any.
+    A limit on memory alone leaves swap space unlimited, and docker and podman allow as much swap
+    space as memory. With this limit every container has none.
     Sources: "memory.swap.max" in Documentation/admin-guide/cgroup-v2.rst; cgroup-v1/memory.rst,
     2.4; swapaccount= in kernel-parameters.txt; proc_swaps(5).
     """
-    return 0 if _there() and _counted() else None
+    return 0 if _has_swap() and _swap_is_counted() else None
 
 
-def _there() -> bool:
+def _has_swap() -> bool:
     return len(_SWAPS.read_text().splitlines()) > 1  # below the heading
 
 
-def _counted() -> bool:
+def _swap_is_counted() -> bool:
     found = layout.current()
     if found.v2:
         return "swapaccount=0" not in _COMMAND_LINE.read_text().split()
-    return "memory" in found.v1 and (Path(found.v1["memory"]) / _BOTH).exists()
+    return "memory" in found.v1 and (Path(found.v1["memory"]) / _MEMORY_AND_SWAP).exists()

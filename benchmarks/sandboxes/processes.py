@@ -1,21 +1,15 @@
-"""The memory ladder of a set of host processes, and of the control group they are in."""
-
-from __future__ import annotations
+"""Memory ladder of a set of host processes, and of the control group they are in."""
 
 import contextlib
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import psutil
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from runtime.harness import CgroupMemory
-
+from runtime.harness import CgroupMemory
 
 GROUPED = ("cgroup_bytes", "cgroup_kernel_bytes")
-"""What only a control group of the instance's own can tell."""
+"""Metrics that only an instance with a control group of its own has."""
 
 
 def ladder(pids: Iterable[int]) -> dict[str, float | None]:

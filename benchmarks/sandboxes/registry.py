@@ -1,7 +1,7 @@
-"""The registry of sandbox kinds: what each is, registered in the file that defines it.
+"""Registry of the sandbox kinds, each described in the file that defines it.
 
-A kind is one file in ``benchmarks/sandboxes/kinds``, which calls `register`. Whoever needs to know
-something of a kind asks here; no other module lists them.
+A kind is one file in ``benchmarks/sandboxes/kinds``, which calls `register`; no other module lists
+kinds. The helper process imports this module too, so it imports little itself.
 """
 
 from __future__ import annotations
@@ -21,18 +21,21 @@ if TYPE_CHECKING:
 
     from benchmarks.sandboxes.base import Sandbox, Setting, Testbed
 
+HOST = "native"
+"""The sandbox that stands for the host itself; its kind's testbed is everybody's."""
+
 NO_CGROUP = "no-cgroup"
 """Variant of a kind that is started without a control group."""
 
 
 @dataclass(frozen=True)
 class SandboxName:
-    """The name of a sandbox, in its parts: ``oci:crun:no-cgroup``.
+    """The name of a sandbox, parsed: ``oci:crun:no-cgroup``.
 
     Attributes:
-        text: The whole.
-        kind: What stands before the first colon.
-        variant: What stands behind it; ``""`` for the kind's own default.
+        text: The whole name.
+        kind: The text before the first colon.
+        variant: The text after it; ``""`` for the kind's default.
     """
 
     text: str
@@ -41,7 +44,7 @@ class SandboxName:
 
     @classmethod
     def parse(cls, text: str) -> SandboxName:
-        """Take a name apart; whether there is such a sandbox, `find` says."""
+        """Split a name; `find` says whether there is such a sandbox."""
         kind, _, variant = text.partition(":")
         return cls(text, kind, variant)
 
@@ -53,25 +56,25 @@ class SandboxName:
 
 @dataclass(frozen=True)
 class Kind:
-    """What all sandboxes of one kind have in common.
+    """Description of a kind of sandbox: what all sandboxes of this kind have in common.
 
     Attributes:
-        name: What stands before the colon of their names.
-        title: What one is, in a few words.
+        name: The text before the colon of their names.
+        title: A few words that say what one is.
         names: The names that help texts list.
         open: Makes a sandbox of this kind; nothing is started yet.
         limits: How CPUs and memory are enforced, in words.
         network: How an instance is connected to the testbed, in words; None where none is.
         isolation: ``none`` for a bare process, ``container`` where instances share the host's
             kernel, ``machine`` where each boots its own, ``simulated`` where nothing runs.
-        start_and_stop_s: What a start and a stop took on a host with two cores, for estimates.
-        start_s: Likewise for names that take another time.
-        memory_step_bytes: Least difference of memory that means something to it.
-        needs: What of the host it needs, by the names of ``tare doctor``'s abilities.
+        start_and_stop_s: Time of a start and a stop on a host with two cores, for estimates.
+        start_s: The same for names that take another time.
+        memory_step_bytes: Smallest difference between two memory limits that it can tell apart.
+        needs: Abilities of the host that it needs, by their names in ``tare doctor``.
         lacks: Metrics that it cannot have, and why.
         suite_rounds: How often ``pytest benchmarks`` starts one.
-        testbed: Makes the testbed of campaigns of this kind; None for the one with a bridge.
-        pattern: Further names that stand for a sandbox of this kind.
+        testbed: Makes the testbed of campaigns of this kind alone; None for the host's.
+        pattern: Matches further names of this kind.
     """
 
     name: str
@@ -100,7 +103,7 @@ class Kind:
         return name in self.names or bool(self.pattern and self.pattern.fullmatch(name))
 
     def enforcement(self, name: str) -> str:
-        """Say how the limits of one of its sandboxes are enforced."""
+        """Describe how the limits of one of its sandboxes are enforced."""
         if SandboxName.parse(name).without_group:
             return "CPU affinity alone: this variant has no control group"
         return self.limits
@@ -114,7 +117,7 @@ _kinds: list[Kind] = []
 
 
 def register(kind: Kind) -> Kind:
-    """Add a kind; names that are given twice belong to the first."""
+    """Add a kind; a name that two kinds have belongs to the first."""
     _kinds.append(kind)
     return kind
 
@@ -154,12 +157,12 @@ def find(name: str) -> Kind:
 
 
 def isolation(kind: str) -> str | None:
-    """Return the isolation of a kind that a run recorded; None where nobody knows it here."""
+    """Return the isolation of a kind that a run recorded; None where it is unknown here."""
     return next((one.isolation for one in all_kinds() if one.name == kind), None)
 
 
 def simulated(sandboxes: Iterable[str]) -> bool:
-    """Tell whether nothing of a campaign really runs."""
+    """Tell whether all of these sandboxes are simulated."""
     return all(find(name).isolation == "simulated" for name in sandboxes)
 
 
@@ -179,9 +182,8 @@ def make_testbed(sandboxes: Iterable[str], setting: Setting) -> Testbed:
     Raises:
         UnsuitableHostError: The host lacks what it needs.
     """
-    kinds = [find(name) for name in sandboxes]
-    if kinds and kinds[0].testbed and all(kind.name == kinds[0].name for kind in kinds):
-        return kinds[0].testbed(setting)
-    from benchmarks.sandboxes.testbed import BridgeTestbed
-
-    return BridgeTestbed(setting)
+    kinds = {find(name).name: find(name) for name in sandboxes}
+    make = next(iter(kinds.values())).testbed if len(kinds) == 1 else None
+    make = make or find(HOST).testbed
+    assert make is not None  # the host's own kind has one
+    return make(setting)

@@ -1,38 +1,31 @@
-"""The testbed: a network namespace with the one bridge that all sandboxes are connected to.
+"""Testbed: a network namespace with the one bridge that all sandboxes are connected to.
 
-It takes the host's part and is not the host: no interface, address or firewall rule of the host's
-own is involved, none of its packets pass, and the kernel ends all of it with the last process in
-it, also after a SIGKILL of the harness.
+It stands for the host and is not the host: none of the host's own interfaces, addresses, firewall
+rules and packets are involved, and the kernel removes all of it with the last process in it, also
+after a SIGKILL of the harness.
 """
 
-from __future__ import annotations
-
 import secrets
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from types import TracebackType
+from typing import Self
 
 from benchmarks.errors import MeasurementError, UnsuitableHostError
-from benchmarks.sandboxes.kinds.container import ContainerSandbox
-from runtime.network import Namespace, Network, NetworkError
+from benchmarks.sandboxes.base import Endpoint, Networked, Setting
+from benchmarks.sandboxes.registry import HOST, open_sandbox
+from runtime.network import Bridge, Namespace, Network, NetworkError, Reservation
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from contextlib import AbstractContextManager
-    from types import TracebackType
-
-    from benchmarks.sandboxes.base import Endpoint, Setting
-    from runtime.network import Bridge, Reservation
-
-_OURS = Path("/proc/self/ns/net")
+_OWN = Path("/proc/self/ns/net")
 
 
 class BridgeTestbed:
     """A bridge in a namespace of its own. A context manager.
 
     Attributes:
-        bridge: It.
-        path: What leads to the namespace, for processes that join it.
+        bridge: The bridge.
+        path: Path of the namespace, for processes that join it.
     """
 
     bridge: Bridge
@@ -40,12 +33,13 @@ class BridgeTestbed:
 
     def __init__(self, setting: Setting) -> None:
         """Make nothing yet."""
-        # what serves at the host's end: the image without a sandbox, on the campaign's CPUs
-        self._host = ContainerSandbox("native", setting)
+        # serves at the host's end: the image without a sandbox, on the campaign's CPUs
+        self._host = open_sandbox(HOST, setting)
         self._stack = ExitStack()
 
     def host(self) -> AbstractContextManager[Endpoint]:
         """Start the host's end: a bare process in the namespace, at the bridge's own address."""
+        assert isinstance(self._host, Networked)
         return self._host.networked(self)
 
     @property
@@ -55,13 +49,13 @@ class BridgeTestbed:
 
     @contextmanager
     def attached(self, pid: int) -> Iterator[str]:
-        """Connect the network namespace of a process by a veth pair; its address.
+        """Connect the network namespace of a process by a veth pair; the context holds its address.
 
         Raises:
             MeasurementError: It has no namespace of its own, or the kernel refuses.
         """
         try:
-            if Path(f"/proc/{pid}/ns/net").samefile(_OURS):
+            if Path(f"/proc/{pid}/ns/net").samefile(_OWN):
                 raise MeasurementError(
                     f"process {pid} is in the host's own network, which is left alone"
                 )
@@ -78,7 +72,7 @@ class BridgeTestbed:
 
     @contextmanager
     def reserved(self) -> Iterator[Reservation]:
-        """Keep an address for what connects itself, as a guest does by its tap device.
+        """Reserve an address for a guest, whose tap device is connected by libvirt.
 
         Raises:
             MeasurementError: None is free.
@@ -93,11 +87,11 @@ class BridgeTestbed:
             self._network.release(reservation)
 
     def entered(self) -> AbstractContextManager[None]:
-        """Be in the namespace, with the calling thread and with what it starts meanwhile."""
+        """Enter the namespace with the calling thread; what the thread starts is in it, too."""
         return self._namespace.entered()
 
     def leftovers(self) -> list[str]:
-        """Name the interfaces that somebody who is gone has left on the bridge."""
+        """Name the interfaces that instances that have ended left on the bridge."""
         own = {"lo", self.bridge.name}
         try:
             there = self._namespace.interfaces()

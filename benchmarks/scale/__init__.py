@@ -1,4 +1,4 @@
-"""How the container runtime behaves in numbers: many at once, many a second, and step by step.
+"""Measurements of the container runtime: many containers at once, many a second, step by step.
 
 `python -m benchmarks.scale` prints tables, with `--json` one object. Needs root and an image.
 """

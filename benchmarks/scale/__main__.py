@@ -1,6 +1,4 @@
-"""Measure and print; see the package."""
-
-from __future__ import annotations
+"""Run the measurements and print their results; see the package."""
 
 import argparse
 import json
@@ -8,25 +6,23 @@ import sys
 import tempfile
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from benchmarks import image
 from benchmarks.scale import density, steps, throughput
-from runtime import Engine, Resources
+from runtime import Engine, Resources, Spec
 from runtime.spec import profiles
-
-if TYPE_CHECKING:
-    from runtime import Spec
 
 LIMITS = Resources(memory_limit_bytes=64 << 20, cpus=1.0, pids_limit=64)
 IDLE = ("/bin/busybox", "sleep", "2147483647")
 TALK = ("/bin/busybox", "echo", "m")
+_WHOLE_FROM = 100
 
 
 def main() -> None:
     """Parse the arguments and measure what they name."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.scale", description=__doc__)
-    parser.add_argument("parts", nargs="*", choices=[[], *PARTS], help="default: all")
+    parser.add_argument("measurements", nargs="*", choices=[[], *MEASUREMENTS], help="default: all")
     parser.add_argument("--count", type=int, default=1000, help="containers at once")
     parser.add_argument("--seconds", type=float, default=10, help="of each throughput")
     parser.add_argument("--rounds", type=int, default=50, help="starts for the steps")
@@ -34,16 +30,16 @@ def main() -> None:
     options = parser.parse_args()
     root = image.build(progress=lambda text: print(text, file=sys.stderr)).root
     found: dict[str, Any] = {}
-    with tempfile.TemporaryDirectory() as name:
-        for part in options.parts or PARTS:
-            with Engine(Path(name) / part) as engine:
-                found[part] = PARTS[part](engine, root, options)
+    with tempfile.TemporaryDirectory() as folder:
+        for name in options.measurements or MEASUREMENTS:
+            with Engine(Path(folder) / name) as engine:
+                found[name] = MEASUREMENTS[name](engine, root, options)
     if options.json:
         json.dump(found, sys.stdout, indent=1)
         print()
         return
-    for part, rows in found.items():
-        print(f"\n{part}")
+    for name, rows in found.items():
+        print(f"\n{name}")
         for row, values in rows.items():
             cells = ", ".join(f"{key} {_short(value)}" for key, value in values.items())
             print(f"  {row}: {cells}")
@@ -82,10 +78,10 @@ def _specs(root: Path, args: tuple[str, ...]) -> dict[str, Spec]:
 
 
 def _short(value: float) -> str:
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.2f}"  # noqa: PLR2004  # digits enough
+    return f"{value:,.0f}" if abs(value) >= _WHOLE_FROM else f"{value:.2f}"
 
 
-PARTS = {"steps": _steps, "throughput": _throughput, "density": _density}
+MEASUREMENTS = {"steps": _steps, "throughput": _throughput, "density": _density}
 
 if __name__ == "__main__":
     main()

@@ -1,6 +1,4 @@
-"""Many idle containers at once: what the last ones cost to start, and what each takes of memory."""
-
-from __future__ import annotations
+"""Density: many idle containers at once, the time to start the last ones and the memory of each."""
 
 import gc
 import time
@@ -8,12 +6,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING
 
 from scipy import stats
 
-if TYPE_CHECKING:
-    from runtime import Engine, Spec
+from runtime import Engine, Spec
 
 _GROUP = 100
 _POINTS = 10
@@ -22,12 +18,12 @@ _SETTLE_S = 0.5
 
 @dataclass(frozen=True)
 class Density:
-    """One kind of instance.
+    """Result for one specification.
 
     Attributes:
-        count: how many stood at once.
-        first_ms: median start (requested to executed) of the first hundred; `last_ms` of the last.
-        slope_bytes: of memory not available any more, per instance (Theil-Sen over ten points),
+        count: Number of containers at once.
+        first_ms: Median start (requested to executed) of the first hundred; `last_ms` of the last.
+        slope_bytes: Bytes of memory that each instance takes (Theil-Sen over ten points),
             with its 95 % interval.
     """
 
@@ -40,14 +36,14 @@ class Density:
 
 
 def measure(engine: Engine, spec: Spec, count: int) -> Density:
-    """Start that many, reading the host's memory after every tenth part, and end them.
+    """Start ``count`` containers, read the host's memory after every tenth of them, and end them.
 
     MemAvailable counts what the kernel could give to others (proc_meminfo(5)), so pages that the
     containers share count once.
     """
     engine.prepare(spec)
     with engine.run(spec):
-        pass  # what is made once for all is no container's
+        pass  # so that what is made once for all is not counted
     costs: list[float] = []
     points: list[tuple[int, float]] = [(0, available_bytes())]
     with ExitStack() as stack:
@@ -60,11 +56,11 @@ def measure(engine: Engine, spec: Spec, count: int) -> Density:
         gc.collect()
     numbers, free = zip(*points, strict=True)
     slope, _, low, high = stats.theilslopes(free, numbers)
-    part = min(_GROUP, count)
+    size = min(_GROUP, count)
     return Density(
         count=count,
-        first_ms=median(costs[:part]),
-        last_ms=median(costs[-part:]),
+        first_ms=median(costs[:size]),
+        last_ms=median(costs[-size:]),
         slope_bytes=-slope,
         low_bytes=-high,
         high_bytes=-low,
@@ -72,7 +68,7 @@ def measure(engine: Engine, spec: Spec, count: int) -> Density:
 
 
 def available_bytes() -> float:
-    """MemAvailable, once it has settled."""
+    """Return MemAvailable in bytes, after it has settled."""
     time.sleep(_SETTLE_S)
     for line in Path("/proc/meminfo").read_text().splitlines():
         if line.startswith("MemAvailable"):

@@ -1,16 +1,12 @@
-"""What each step of a start costs, so that a regression names its step."""
-
-from __future__ import annotations
+"""Time of each step of a start, so that a regression can be traced to its step."""
 
 import os
 import time
 from statistics import median
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from runtime import Engine, Spec
+from runtime import Engine, Spec
 
-#: Step of the plan to what it belongs to; those of the last group are none of these.
+#: Step of the plan to its group; steps that are not named are in the group "other steps".
 GROUPS = {
     "NewSession": "clone",
     "LoopbackUp": "network",
@@ -27,7 +23,7 @@ _OTHER = "other steps"
 
 
 def measure(engine: Engine, spec: Spec, rounds: int) -> dict[str, float]:
-    """Medians in microseconds: from the request to the first byte of output, by group.
+    """Return the median microseconds of each group, from the request to the first byte of output.
 
     "request" lasts until the process is there, "clone" until its own first step is done, "exec"
     from ready to the first byte: filter, exec, and the program's own beginning.
@@ -48,7 +44,7 @@ def _one(engine: Engine, spec: Spec) -> dict[str, float]:
     try:
         with engine.run(spec, stdio=(writer, writer, writer), steps=True) as container:
             os.read(reader, 1)
-            heard = time.monotonic_ns()
+            received = time.monotonic_ns()
             stamps, steps = container.stamps, container.steps
     finally:
         os.close(reader)
@@ -60,6 +56,6 @@ def _one(engine: Engine, spec: Spec) -> dict[str, float]:
         group = GROUPS.get(name, _OTHER)
         groups[group] = groups.get(group, 0.0) + (stamp - last) / 1e3
         last = stamp
-    groups["exec"] = (heard - last) / 1e3
-    groups["total"] = (heard - stamps["requested"]) / 1e3
+    groups["exec"] = (received - last) / 1e3
+    groups["total"] = (received - stamps["requested"]) / 1e3
     return groups

@@ -1,15 +1,11 @@
-"""Starts and stops in a second, by several threads of one harness."""
-
-from __future__ import annotations
+"""Throughput: starts and stops a second, by several threads of one harness."""
 
 import os
 import threading
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from runtime import Engine, Spec
+from runtime import Engine, Spec
 
 
 @dataclass(frozen=True)
@@ -27,7 +23,7 @@ class Throughput:
 
 
 def measure(engine: Engine, spec: Spec, seconds: float, threads: int | None = None) -> Throughput:
-    """Start and delete containers for that long; by default by two threads a processor."""
+    """Start and delete containers for so many seconds; by default in two threads a processor."""
     threads = threads or 2 * len(os.sched_getaffinity(0))
     engine.prepare(spec)
     done = [0] * threads
@@ -40,7 +36,7 @@ def measure(engine: Engine, spec: Spec, seconds: float, threads: int | None = No
                 with engine.run(spec):
                     pass
                 done[place] += 1
-        except BaseException as error:  # noqa: BLE001  # told by the main thread
+        except BaseException as error:  # noqa: BLE001  # raised by the main thread
             errors.append(error)
 
     workers = [threading.Thread(target=work, args=(place,)) for place in range(threads)]

@@ -1,1 +1,1 @@
-"""Estimators and intervals, and the simulations that check them."""
+"""Statistics: estimators and intervals, and the simulations that check them."""

@@ -1,19 +1,19 @@
-"""The statistics shared by the stopping rule of a campaign and by the reports.
+"""Estimators, intervals and tests, for the stopping rule of a campaign and for the reports.
 
-Everything is a pure function over plain sequences; what resamples takes a seed. Three choices
-run through the module:
+Everything is a pure function over plain sequences; a function that resamples takes a seed. Three
+choices run through the module:
 
 * The **median** stands for a set of samples, because start times have long right tails.
-* Its interval interpolates between **order statistics**, so that it keeps its promise whatever the
-  distribution, and it *cannot be had* when n is too small (below 6 for 95 %). Then the ends are
-  None; no method could honestly give them. Where values follow each other more alike than chance
-  would have them, it is widened: a host that drifts gives fewer independent values than it seems.
+* Its interval interpolates between **order statistics**, so that it has its nominal coverage for
+  every distribution, and it does *not exist* when n is too small (below 6 for 95 %). Then the ends
+  are None; no method could honestly give them. Where the values are autocorrelated it is widened:
+  a host that drifts gives fewer independent values than it seems.
 * The effect between two sandboxes is the **median of the ratios of paired blocks**, with the same
-  interval. What disturbs a block disturbs both of its values and leaves their ratio alone; a
-  ratio of the two medians keeps such a disturbance (docs/statistics.md shows both). Its p-values
+  interval. A disturbance of a block affects both of its values and not their ratio; a ratio
+  of the two medians keeps it (docs/statistics.md shows both). Its p-values
   come from the exact sign test on the same ratios: n blocks can never argue for less than 2**-n.
 
-How well each keeps its promise is simulated by ``python -m benchmarks.stats.simulation``.
+``python -m benchmarks.simulation`` simulates how well each keeps its promise.
 
 Sources: ``benchmarks.stats.order_statistics`` for the interval; Conover, Practical Nonparametric
 Statistics, 3rd ed., 3.4 (sign test); Efron and Tibshirani, An Introduction to the Bootstrap,
@@ -48,6 +48,7 @@ ALPHA = 0.05
 REGRESSION_ALPHA = 0.005
 """Level at which two runs are called different; ``docs/statistics.md`` shows why it is stricter."""
 
+_EXACT_UP_TO = 50  # values a side
 _MOST_RESAMPLES = 4_999
 _FEWEST_RESAMPLES = 999
 _RESAMPLED_VALUES = 2_000_000  # keeps a report over 200 000 samples at seconds
@@ -60,7 +61,7 @@ class Interval(NamedTuple):
         low: Lower end, in the unit of the estimate.
         estimate: The median, or the ratio; None for no values at all.
         high: Upper end.
-        n: How many values, or pairs, it rests on.
+        n: Number of values, or pairs, it is computed from.
         confidence: The confidence asked for, for example 0.95.
     """
 
@@ -228,7 +229,7 @@ def shift(base: Sequence[float], new: Sequence[float], *, seed: int) -> float:
     from scipy.stats import PermutationMethod, mannwhitneyu
 
     method: Literal["asymptotic", "exact"] | PermutationMethod = "exact"
-    if min(len(base), len(new)) > 50:  # noqa: PLR2004  # said in the docstring
+    if min(len(base), len(new)) > _EXACT_UP_TO:
         method = "asymptotic"
     elif len({*base, *new}) < len(base) + len(new):
         method = PermutationMethod(n_resamples=_MOST_RESAMPLES, rng=np.random.default_rng(seed))

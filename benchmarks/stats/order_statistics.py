@@ -1,4 +1,4 @@
-"""The interval of a median from order statistics, for values that may be autocorrelated.
+"""Interval of a median from order statistics, for values that may be autocorrelated.
 
 For independent values the k-th smallest and the k-th largest cover the median with probability
 1 - 2 P(Binomial(n, 1/2) < k), whatever their distribution. Between the two neighbouring k the ends
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _MOST_AUTOCORRELATION = 0.9  # beyond it a campaign's few blocks tell nothing
-_LAGS = 150  # 0.9**150 is nothing
-_LEAST_EQUIVALENT = 4.0  # with fewer, t makes intervals wide and no more often right
+_LAGS = 150  # 0.9**150 is negligible
+_LEAST_EQUIVALENT = 4.0  # with fewer, t makes intervals wider without better coverage
 
 
 def dependence(values: Sequence[float] | NDArray[np.float64]) -> float:
@@ -48,7 +48,7 @@ def dependence(values: Sequence[float] | NDArray[np.float64]) -> float:
 
     data = np.asarray(values, dtype=float)
     n = len(data)
-    if n < 2:  # noqa: PLR2004  # one value follows nothing
+    if n <= 1:  # one value has no predecessor
         return 1.0
     scores = ndtri(_middle_ranks(data) / n)
     spread = float(scores @ scores)

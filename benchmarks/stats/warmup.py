@@ -1,22 +1,16 @@
-"""Finds where a campaign's first blocks end to be unlike the rest, instead of assuming it.
+"""Detect a warm-up: how many of a campaign's first blocks differ from the rest.
 
 A maximally selected rank statistic: the place at which the ranks before and after differ most, in
-units of their standard deviation, believed where so large a difference is rare among random
-orders of the same values. Only ranks count, so that one slow start is not taken for a warm-up:
-that the very first start is cold cannot be told from an outlier. Nothing is dropped; the answer is
-for a report to show.
+units of their standard deviation. It counts where so large a difference is rare among random orders
+of the same values. Only ranks count, so that one slow start is not taken for a warm-up: a cold
+first start cannot be told from an outlier. No value is dropped; a report shows the result.
 
 Sources: Lausen and Schumacher, Biometrics 48 (1992) 73 (maximally selected rank statistics);
 Pettitt, J. R. Stat. Soc. C 28 (1979) 126 (the change-point test by ranks, here standardised so
 that early changes count as much as late ones).
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from benchmarks.stats.estimators import Values
+from benchmarks.stats.estimators import Values
 
 WINDOW = 50
 """First values that are looked at; a change further on is drift and no warm-up."""

@@ -1,11 +1,8 @@
-"""A clock that pytest-benchmark reads and that boundaries stamped elsewhere move forward.
+"""Clock for pytest-benchmark that advances by durations which were stamped elsewhere.
 
 pytest-benchmark times a call from outside, which would include everything the harness does around
-a start. Here the benchmarked call reports the stamped duration instead, and the clock advances by
-just that.
+a start. Here the benchmarked call reports the stamped duration, and the clock advances by it.
 """
-
-from __future__ import annotations
 
 
 class StampedClock:

@@ -1,25 +1,18 @@
-"""Opens each sandbox once for all suites, and writes into the results what they stand for."""
+"""Open each sandbox once for all suites, and describe it in the results."""
 
-from __future__ import annotations
-
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
 
 from benchmarks import image
 from benchmarks.campaign import config
 from benchmarks.errors import UnsuitableHostError
 from benchmarks.sandboxes import simulated
+from benchmarks.sandboxes.base import Sandbox
 from benchmarks.session import measure, overhead
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from pytest_benchmark.fixture import BenchmarkFixture
-
-    from benchmarks.sandboxes.base import Sandbox
 
 SANDBOXES = ("native", "container", "vm")
 _STATE = Path("/run/tare")
@@ -56,7 +49,7 @@ def sandbox(
     open_once: Callable[[str], Sandbox],
     benchmark: BenchmarkFixture,
 ) -> Sandbox:
-    """The sandbox of this benchmark; what its numbers stand for goes into ``extra_info``."""
+    """The sandbox of this benchmark, described in ``extra_info``."""
     try:
         box = open_once(request.param)
     except UnsuitableHostError as error:

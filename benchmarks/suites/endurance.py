@@ -1,33 +1,29 @@
-"""What stays in the harness of VMs that were started and stopped again and again."""
-
-from __future__ import annotations
+"""Endurance: what the harness still holds after many starts and stops of VMs."""
 
 import gc
 import re
 import threading
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from vmdriver import Driver, VmConfig
 
-    from vmdriver import Driver, VmConfig
+Stamps = Mapping[str, int]
 
-    Stamps = Mapping[str, int]
 
 _RSS = re.compile(r"^Rss: +(\d+) kB$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class Held:
-    """What this process holds.
+    """Resources that this process holds.
 
     Attributes:
-        descriptors: open files.
-        threads: of the interpreter.
-        rss_bytes: resident memory, as ``smaps_rollup`` counts it (proc_pid_smaps_rollup(5)).
+        descriptors: Open files.
+        threads: Threads of the interpreter.
+        rss_bytes: Resident memory, as ``smaps_rollup`` counts it (proc_pid_smaps_rollup(5)).
     """
 
     descriptors: int
@@ -36,7 +32,7 @@ class Held:
 
 
 def held() -> Held:
-    """What this process holds now, garbage apart."""
+    """Collect garbage, then return what this process holds."""
     gc.collect()
     found = _RSS.search(Path("/proc/self/smaps_rollup").read_text(encoding="ascii"))
     assert found is not None
@@ -48,7 +44,7 @@ def held() -> Held:
 
 
 def growth(first: Held, last: Held) -> dict[str, float]:
-    """How much more is held at the end than at the beginning, as a fraction of that."""
+    """Return the growth of each resource, as a fraction of its first value."""
     return {
         name: getattr(last, name) / getattr(first, name) - 1
         for name in ("descriptors", "threads", "rss_bytes")
@@ -56,14 +52,14 @@ def growth(first: Held, last: Held) -> dict[str, float]:
 
 
 def start_and_stop(driver: Driver, config: VmConfig) -> Stamps:
-    """The stamps of one VM that was started and stopped."""
+    """Start and stop a VM; return its stamps."""
     with driver.start(config) as vm:
         vm.stop(grace_s=0)
     return dict(vm.stamps)
 
 
 def at_once(driver: Driver, config: VmConfig, count: int) -> list[Stamps]:
-    """The stamps of VMs that were started and stopped at the same time, on whatever CPUs."""
+    """Start and stop several VMs at the same time, on any CPUs; return their stamps."""
     configs = [replace(config, name=f"{config.name}-{number}") for number in range(count)]
     with ThreadPoolExecutor(count) as pool:
         vms = list(pool.map(driver.start, configs))

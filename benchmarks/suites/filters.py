@@ -1,10 +1,8 @@
-"""Loads filters in forked children, in turn, and times the load and calls under each.
+"""Load filters in forked children, in turn, and time the load and the calls under each.
 
-Run as a program, which has one thread and little memory to fork: ``python -m
+It is run as a program, which has one thread and little memory to fork: ``python -m
 benchmarks.suites.filters ROUNDS`` prints what `measure` returns as JSON.
 """
-
-from __future__ import annotations
 
 import ctypes
 import gc
@@ -13,15 +11,12 @@ import os
 import struct
 import sys
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 from runtime import seccomp
 from runtime.harness import syscalls
 from runtime.seccomp import actions, assembly, library, numbers
 from runtime.seccomp.compiler import SPEC_ALLOW
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 NONE = "no filter"
 CALLS = 2000
@@ -37,7 +32,7 @@ KINDS: dict[str, Callable[[], object]] = {
 
 
 def ways() -> dict[str, tuple[bytes, int]]:
-    """Name to program and flags; an empty program loads none."""
+    """Return name to program and flags; an empty program loads no filter."""
     default = seccomp.compile_profile("default")
     return {
         NONE: (b"", 0),
@@ -63,10 +58,10 @@ def _by_library(*, search: bool) -> bytes:
 
 
 def measure(rounds: int) -> dict[str, dict[str, list[tuple[int, int]]]]:
-    """Way to "load" or kind of call to stamps before and after, in CLOCK_MONOTONIC ns.
+    """Measure every way; return for it and for "load" or a kind of call the stamps around each.
 
-    Each round visits every way once, so that what disturbs the host disturbs all alike. Stamps of
-    calls enclose `CALLS` of them.
+    Each round visits every way once, so that a disturbance of the host affects all alike. Stamps,
+    in CLOCK_MONOTONIC nanoseconds, are taken before and after one load, or `CALLS` calls.
     """
     found: dict[str, dict[str, list[tuple[int, int]]]] = {
         way: {what: [] for what in ("load", *KINDS)} for way in ways()
@@ -110,5 +105,5 @@ def _in_child(program: bytes, flags: int) -> list[int]:
 
 
 if __name__ == "__main__":
-    gc.disable()  # or it would begin in the children, always at the same place
+    gc.disable()  # or it would run in the children, always at the same place
     sys.stdout.write(json.dumps(measure(int(sys.argv[1]))))

@@ -1,24 +1,19 @@
-"""Starts a VM by its own QEMU command line, without libvirt: what is missing is libvirt's share."""
-
-from __future__ import annotations
+"""Start a VM by its QEMU command line, without libvirt: the time saved is libvirt's share."""
 
 import subprocess
+from collections.abc import Mapping
 from contextlib import closing
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from vmdriver.harness import SERIAL, Console, Ports, words
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
 _LIMIT_S = 60.0
 _OF_LIBVIRT = {"-mon": 2, "-S": 1}
-"""libvirt's own: a monitor on an inherited descriptor, a start with halted CPUs."""
+"""Options for libvirt alone (a monitor on a descriptor, halted CPUs), and their length."""
 
 
 def without_libvirt(argv: list[str]) -> list[str]:
-    """QEMU's command line less what only libvirt could use: monitor, halt, secret in a file."""
+    """Return QEMU's command line without monitor, halt and secret file, which only libvirt uses."""
     kept, skip = [], 0
     for number, argument in enumerate(argv):
         following = argv[number + 1] if number + 1 < len(argv) else ""
@@ -39,8 +34,8 @@ def start_directly(
 
     Args:
         argv: QEMU's command line.
-        sockets: its ports, where it had them when it was started through libvirt.
-        payload: what the guest runs.
+        sockets: Its ports, at the paths they had when it was started through libvirt.
+        payload: The guest's workload.
 
     Returns:
         The boundaries it passed, ``requested`` first, in nanoseconds of CLOCK_MONOTONIC.

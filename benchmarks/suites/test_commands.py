@@ -1,19 +1,12 @@
-"""What one command costs in a running sandbox."""
-
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+"""Time of one command in a running sandbox."""
 
 import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
 
 from benchmarks import workloads
 from benchmarks.results.records import Resources
+from benchmarks.sandboxes.base import Sandbox
 from benchmarks.suites.clock import stamped_clock
-
-if TYPE_CHECKING:
-    from pytest_benchmark.fixture import BenchmarkFixture
-
-    from benchmarks.sandboxes.base import Sandbox
 
 _RESOURCES = Resources(cpus=1, cpuset=(0,), memory_bytes=1 << 29)
 

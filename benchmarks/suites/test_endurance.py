@@ -1,27 +1,21 @@
-"""VMs at once, and again and again; see `endurance`. ``pytest -s`` shows what grew.
+"""Many VMs at once, and one after the other; see `endurance`. ``pytest -s`` shows what grew.
 
 ``TARE_ROUNDS`` names another number of starts and stops; 200 take ten minutes and more.
 """
 
-from __future__ import annotations
-
 import os
 import tempfile
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
 
 from benchmarks import image
 from benchmarks.suites import endurance
 from benchmarks.suites.clock import stamped_clock
 from vmdriver import Deadlines, Driver, VmConfig, leftovers
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from pytest_benchmark.fixture import BenchmarkFixture
 
 ROUNDS = int(os.environ.get("TARE_ROUNDS", "200"))
 WARM_UP = 5
@@ -71,7 +65,7 @@ def test_again(benchmark: BenchmarkFixture, driver: Driver, config: VmConfig) ->
     benchmark.pedantic(once, rounds=ROUNDS)
     last = endurance.held()
     grown = endurance.growth(first, last)
-    print(f"\nafter {ROUNDS} starts and stops: {first} became {last}, growth {grown}")  # noqa: T201  # what -s is for
+    print(f"\nafter {ROUNDS} starts and stops: {first} became {last}, growth {grown}")
     benchmark.extra_info.update(first=asdict(first), last=asdict(last), growth=grown)
     benchmark.extra_info["leftovers"] = leftovers(driver.state)
     benchmark.extra_info["load"] = os.getloadavg()
@@ -83,7 +77,7 @@ def test_at_once(benchmark: BenchmarkFixture, driver: Driver, config: VmConfig) 
         stamps = endurance.at_once(driver, config, AT_ONCE)
         first = min(one["requested"] for one in stamps)
         slowest = max(one["main"] for one in stamps)
-        print(f"\n{len(stamps)} VMs: the last began after {(slowest - first) / 1e9:.1f} s")  # noqa: T201  # likewise
+        print(f"\n{len(stamps)} VMs: the last began after {(slowest - first) / 1e9:.1f} s")
         stamped_clock.advance(first, max(one["stopped"] for one in stamps))
 
     benchmark.pedantic(together, rounds=1)

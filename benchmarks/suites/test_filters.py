@@ -1,23 +1,18 @@
-"""What a system-call filter costs: its load in every start, and then every call.
+"""Cost of a system-call filter: the load in every start, and every call after that.
 
-A call's figure is that of `filters.CALLS` of them, made through ctypes; what the filter adds is the
+The figure for a call is that of `filters.CALLS` calls through ctypes; the cost of the filter is the
 difference to "no filter".
 """
-
-from __future__ import annotations
 
 import json
 import subprocess
 import sys
-from typing import TYPE_CHECKING
 
 import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
 
 from benchmarks.suites import filters
 from benchmarks.suites.clock import stamped_clock
-
-if TYPE_CHECKING:
-    from pytest_benchmark.fixture import BenchmarkFixture
 
 Measured = dict[str, dict[str, list[tuple[int, int]]]]
 ROUNDS = 100

@@ -1,26 +1,20 @@
-"""How late the VM driver's stamps are: another process notes the time, then writes to a port.
+"""Delay of the VM driver's stamps: another process reads the clock, then writes to a port.
 
-Both read CLOCK_MONOTONIC, so the difference holds the write, the wake-up of the driver's thread and
-its own reading of the clock. `computes`: another thread of the harness wants the interpreter too.
+Both read CLOCK_MONOTONIC, so the difference is the time of the write, the wake-up of the driver's
+thread and its reading of the clock. In `computes` another thread of the harness also runs.
 """
-
-from __future__ import annotations
 
 import struct
 import subprocess
 import sys
 from contextlib import closing
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
 
 from benchmarks.suites.clock import stamped_clock
 from vmdriver.harness import Console, Ports
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from pytest_benchmark.fixture import BenchmarkFixture
 
 WRITES = 2000
 STAMP = struct.Struct("=q")
@@ -40,7 +34,7 @@ def test_stamp(benchmark: BenchmarkFixture, tmp_path: Path, harness: str) -> Non
     found: list[tuple[int, int]] = []
 
     def receive(_port: str, data: bytes, now: int) -> None:
-        # The first woke the thread; what came before the read shares its stamp.
+        # The first byte woke the thread; later ones that are read with it share its stamp.
         (written,) = STAMP.unpack(data[: STAMP.size])
         found.append((written, now))
 

@@ -1,18 +1,11 @@
 """Start and stop of every sandbox, timed by its own boundary stamps."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
 
 from benchmarks.sandboxes import find
+from benchmarks.sandboxes.base import Sandbox
 from benchmarks.suites.clock import stamped_clock
-
-if TYPE_CHECKING:
-    from pytest_benchmark.fixture import BenchmarkFixture
-
-    from benchmarks.sandboxes.base import Sandbox
 
 
 @pytest.mark.benchmark(group="startup: requested to main", timer=stamped_clock)

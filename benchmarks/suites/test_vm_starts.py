@@ -4,21 +4,15 @@
 rounds.
 """
 
-from __future__ import annotations
-
 import os
-from typing import TYPE_CHECKING
 
 import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
 
 from benchmarks import image
 from benchmarks.suites import vm_starts
 from benchmarks.suites.clock import stamped_clock
-
-if TYPE_CHECKING:
-    from pytest_benchmark.fixture import BenchmarkFixture
-
-    from benchmarks.suites.vm_starts import Measured
+from benchmarks.suites.vm_starts import Measured
 
 ROUNDS = int(os.environ.get("TARE_ROUNDS", "5"))
 WAYS = tuple(os.environ.get("TARE_VM_WAYS", ";".join(vm_starts.WAYS)).split(";"))
@@ -34,10 +28,10 @@ def measured() -> Measured:
         pytest.skip("libvirt's own driver needs root")
     built = image.build(progress=print)
     found = vm_starts.measure(built, ROUNDS, SEED, WAYS, print)
-    print(f"\n{vm_starts.table(found)}\nload {os.getloadavg()}")  # noqa: T201  # what -s is for
+    print(f"\n{vm_starts.table(found)}\nload {os.getloadavg()}")
     for way, base in PAIRS:
         if {way, base} <= set(found):
-            print(f"{way} / {base}: {vm_starts.ratio(found, way, base):.2f}")  # noqa: T201  # likewise
+            print(f"{way} / {base}: {vm_starts.ratio(found, way, base):.2f}")
     return found
 
 

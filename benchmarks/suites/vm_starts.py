@@ -1,34 +1,27 @@
-"""Starts of VMs by every profile, interleaved, with all their boundaries.
+"""Time starts of VMs by every profile, interleaved, with all their boundaries.
 
-Every round starts each way once, in a seeded random order; a first round is thrown away. All of a
-VM stays on one CPU. Two ways besides the profiles show where time goes: the tuned profile's own
+Every round starts a VM in each way once, in a seeded random order; a first round is thrown away. A
+VM stays on one CPU. Two ways besides the profiles show where the time goes: the tuned profile's
 QEMU command line without libvirt, and the stock profile's devices with the driver's own init.
 """
-
-from __future__ import annotations
 
 import os
 import random
 import sys
 import tempfile
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING
 
-from benchmarks.image import distribution
+from benchmarks.image import Image, distribution
 from benchmarks.suites.libvirt_share import start_directly, without_libvirt
-from vmdriver import MICRO, STOCK, STOCK_UEFI, TUNED, Deadlines, Driver, VmConfig
+from vmdriver import MICRO, STOCK, STOCK_UEFI, TUNED, Deadlines, Driver, Vm, VmConfig
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+Stamps = Mapping[str, int]
+Measured = dict[str, list[Stamps]]
 
-    from benchmarks.image import Image
-    from vmdriver import Vm
-
-    Stamps = Mapping[str, int]
-    Measured = dict[str, list[Stamps]]
 
 DIRECTLY = "tuned, without libvirt"
 WAYS = ("tuned", DIRECTLY, "microvm", "restored", "stock, own init", "stock", "uefi")
@@ -39,7 +32,7 @@ BOUNDARIES = (
 _ENDS = {"powered_off", "stopped"}
 _PAYLOAD = ("sh", "-c", "echo m >&3; exec sleep 600")
 _MEMORY_MIB = 512
-_PATIENT = Deadlines(kernel_s=180, init_s=180, main_s=300, gone_s=60)
+_LONG_DEADLINES = Deadlines(kernel_s=180, init_s=180, main_s=300, gone_s=60)
 
 
 def measure(
@@ -52,16 +45,16 @@ def measure(
     """Start each way once a round.
 
     Args:
-        image: what the guests boot.
-        rounds: those that are kept.
-        seed: of the order.
-        ways: some of `WAYS`.
-        say: told each start as it ends.
+        image: The image that the guests boot.
+        rounds: Number of rounds that are kept.
+        seed: Seed of the order.
+        ways: Some of `WAYS`.
+        say: Called with a line for each start.
 
     Returns:
         Way to the stamps of its starts, in nanoseconds of CLOCK_MONOTONIC.
     """
-    order = random.Random(seed)  # noqa: S311  # an order, no secret
+    order = random.Random(seed)
     found: Measured = {way: [] for way in ways}
     with ExitStack() as stack:
         state = stack.enter_context(tempfile.TemporaryDirectory(prefix="tare-starts-"))
@@ -84,7 +77,7 @@ class _Starts:
         self._known: tuple[list[str], Mapping[str, Path]] | None = None
 
     def start(self, way: str) -> Stamps:
-        """The stamps of one start and stop."""
+        """Start and stop a VM; return its stamps."""
         if way == DIRECTLY:
             return self._directly()
         config = self._config(way)
@@ -114,24 +107,28 @@ class _Starts:
         if way == "stock, own init":
             return replace(config, profile=STOCK, kernel=image.kernel)
         if way in {"stock", "uefi"}:
-            whole = distribution.build(image, progress=lambda words: print(words, file=sys.stderr))  # noqa: T201  # a minute of silence otherwise
+            whole = distribution.build(image, progress=_print_progress)
             return replace(
                 config,
                 profile=STOCK if way == "stock" else STOCK_UEFI,
                 kernel=image.kernel,
                 initrd=whole.initrd,
                 disk=whole.block,
-                deadlines=_PATIENT,
+                deadlines=_LONG_DEADLINES,
             )
         return config
 
     def _directly(self) -> Stamps:
-        """The tuned profile's command line, learnt from one start through libvirt."""
+        """Start the tuned profile's command line, which a first start through libvirt has told."""
         if self._known is None:
             with self._driver.start(self._config(DIRECTLY)) as vm:
                 self._known = without_libvirt(vm.argv), vm.sockets
         argv, sockets = self._known
         return start_directly(["taskset", "-c", str(self._cpu), *argv], sockets, _PAYLOAD)
+
+
+def _print_progress(words: str) -> None:
+    sys.stderr.write(f"{words}\n")
 
 
 def _stopped(vm: Vm) -> Stamps:
@@ -140,26 +137,26 @@ def _stopped(vm: Vm) -> Stamps:
 
 
 def seconds(stamps: Stamps, boundary: str) -> float:
-    """From the request (for an end, to stop) to a boundary, in seconds."""
+    """Return the seconds from the request (to start, or to stop) to a boundary."""
     begin = "stop_asked" if boundary in _ENDS else "requested"
     return (stamps[boundary] - stamps[begin]) / 1e9
 
 
 def ladder(starts: list[Stamps]) -> dict[str, float]:
-    """Median seconds to each boundary that these starts passed."""
+    """Return the median seconds to each boundary that these starts passed."""
     return {
         boundary: median(seconds(stamps, boundary) for stamps in starts)
         for boundary in BOUNDARIES
-        if all(boundary in stamps and _begun(stamps, boundary) for stamps in starts)
+        if all(boundary in stamps and _has_begin(stamps, boundary) for stamps in starts)
     }
 
 
-def _begun(stamps: Stamps, boundary: str) -> bool:
+def _has_begin(stamps: Stamps, boundary: str) -> bool:
     return boundary not in _ENDS or "stop_asked" in stamps
 
 
 def table(measured: Measured) -> str:
-    """Median milliseconds to each boundary, as a Markdown table."""
+    """Return the median milliseconds to each boundary, as a Markdown table."""
     lines = [f"| | {' | '.join(BOUNDARIES)} |", f"|---|{'---|' * len(BOUNDARIES)}"]
     for way, starts in measured.items():
         medians = ladder(starts)
@@ -169,6 +166,6 @@ def table(measured: Measured) -> str:
 
 
 def ratio(measured: Measured, way: str, base: str) -> float:
-    """Median over the rounds of ``way``'s time to ``main`` over that of ``base``."""
+    """Return the median over the rounds of ``way``'s time to ``main`` over that of ``base``."""
     pairs = zip(measured[way], measured[base], strict=True)
     return median(seconds(one, "main") / seconds(other, "main") for one, other in pairs)

@@ -1,12 +1,11 @@
-"""Workloads as data: a TOML file each says what to run and how its own output is read."""
-
-from __future__ import annotations
+"""Workloads as data: a TOML file for each, with its command and how its output is read."""
 
 import difflib
 import inspect
 import re
+from collections.abc import Collection
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
@@ -14,9 +13,6 @@ from benchmarks.errors import WorkloadError
 from benchmarks.workloads import toml_places
 from benchmarks.workloads.definition import Definition, Neighbour, Reading, Server
 from benchmarks.workloads.model import Workload
-
-if TYPE_CHECKING:
-    from collections.abc import Collection
 
 __all__ = ["Neighbour", "Reading", "Server", "Workload", "load", "names", "schema"]
 
@@ -74,13 +70,13 @@ def _parse(path: Path, text: str, data: dict[str, Any]) -> Workload:
     try:
         return msgspec.convert(data, Workload)
     except msgspec.ValidationError as error:
-        said = _plain(str(error))
+        reason = _plain(str(error))
         raise WorkloadError(
-            f"{toml_places.of_key(path, text, re.split(r'\W', said)[0])}: {said}"
+            f"{toml_places.of_key(path, text, re.split(r'\W', reason)[0])}: {reason}"
         ) from error
 
 
 def _plain(message: str) -> str:
-    """Put the key before the sentence where msgspec puts its own path notation behind it."""
+    """Put the key before the sentence; msgspec puts it after, in a notation of its own."""
     match = re.fullmatch(r"(.*) - at `\$\.?(.*)`", message, re.DOTALL)
     return f"{match.group(2)}: {match.group(1)}" if match and match.group(2) else message

@@ -1,19 +1,13 @@
-"""What a workload's definition must keep beyond its types; a message begins with the key."""
-
-from __future__ import annotations
+"""Rules for a workload's definition beyond its types; each message begins with the key."""
 
 import math
 import re
-from typing import TYPE_CHECKING
 
 from benchmarks.results.records import Unit
-from benchmarks.workloads.definition import ROLES, SPEEDS
-
-if TYPE_CHECKING:
-    from benchmarks.workloads.definition import Definition
+from benchmarks.workloads.definition import ROLES, SPEEDS, Definition
 
 _PORTS = range(1024, 1 << 16)
-"""A container's root may not bind those below where its network belongs to another's root."""
+"""In a network of another user namespace a container's root may not bind lower ones."""
 
 NAME = re.compile(r"[\w+-][\w .+-]{0,59}")
 """Files are called after campaigns and workloads."""
@@ -49,7 +43,7 @@ def check(workload: Definition) -> None:
 
 
 def _check_server(workload: Definition) -> None:
-    """Check that a server can be told where to listen, and the command whom to ask."""
+    """Check that the command has its server's address, and the server a command and a port."""
     server = workload.server
     told = any("{server}" in part for part in workload.command)
     if server is None:

@@ -1,24 +1,18 @@
-"""What a workload's TOML file says: what to run, and where in its output the result stands."""
-
-from __future__ import annotations
+"""Content of a workload's TOML file: the command, and the place of the result in its output."""
 
 import re
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Mapping
+from typing import Literal
 
 import msgspec
 
-from benchmarks.results.records import Direction, Unit
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from benchmarks.results.records import Resources
+from benchmarks.results.records import Direction, Resources, Unit
 
 ROLES = frozenset({"rate", "events", "seconds", "word"})
 """Names with a meaning of their own in ``pattern`` and ``paths``."""
 
 SPEEDS = ({"rate", "events"}, {"events", "seconds"})
-"""What a throughput can be made of."""
+"""The values from which a throughput can be computed."""
 
 
 def filled(command: tuple[str, ...], values: Mapping[str, object]) -> list[str]:
@@ -50,7 +44,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class Neighbour(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What another instance of the same sandbox does while the workload runs once more.
+    """Work of a second instance of the same sandbox, while the workload runs once more.
 
     Attributes:
         command: Arguments; ``{cpus}`` and ``{seconds}`` are filled in, ``seconds`` by its own.

@@ -1,19 +1,12 @@
 """One workload: its command for given resources, its metrics, and its result read."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 from benchmarks.errors import MeasurementError
-from benchmarks.results.records import Direction, MetricInfo, Unit
+from benchmarks.results.records import Direction, MetricInfo, Resources, Unit
+from benchmarks.sandboxes.base import Completed
 from benchmarks.workloads import checks, output
 from benchmarks.workloads.definition import Definition, filled
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from benchmarks.results.records import Resources
-    from benchmarks.sandboxes.base import Completed
 
 _CANNOT_RUN = (126, 127)
 """Exit statuses of a shell that could not run, or not find, a program (POSIX, 2.8.2)."""
@@ -97,10 +90,10 @@ class Workload(Definition, frozen=True, kw_only=True, forbid_unknown_fields=True
         """
         tool = self.command[0]
         if completed.exit_code != 0:
-            said = output.end(completed.stderr) or output.end(completed.stdout) or "no output"
+            reason = output.end(completed.stderr) or output.end(completed.stdout) or "no output"
             if completed.exit_code in _CANNOT_RUN and self.needs:
-                said += f" (it needs {', '.join(self.needs)} in the image)"
-            raise MeasurementError(f"{tool} ended with status {completed.exit_code}: {said}")
+                reason += f" (it needs {', '.join(self.needs)} in the image)"
+            raise MeasurementError(f"{tool} ended with status {completed.exit_code}: {reason}")
         written = completed.stderr if self.stream == "stderr" else completed.stdout
         found = self._find(written.decode(errors="replace"))
         if self.is_word():

@@ -1,21 +1,16 @@
-"""Reading what a tool wrote: named groups out of text, JSON Pointers (RFC 6901) out of JSON.
+"""Read what a tool wrote: named groups out of text, JSON Pointers (RFC 6901) out of JSON.
 
 Whatever is not exactly as expected is a failed measurement whose sentence holds the end of the
 output. Nothing is guessed, so that a torn or strange output never becomes a number.
 """
 
-from __future__ import annotations
-
 import math
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 import msgspec
 
 from benchmarks.errors import MeasurementError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 _KEPT = 300
 """Characters of an output that are kept in a failure's sentence."""

@@ -1,14 +1,10 @@
-"""Reads TOML files, and says where in one a wrong key or value stands, for who has to mend it."""
-
-from __future__ import annotations
+"""Read TOML files, and name the line of a wrong key or value, for errors that a user can act on."""
 
 import re
 import tomllib
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 _AT = re.compile(r"(.*) \(at (?:line (\d+), column \d+|end of document)\)", re.DOTALL)
 _KEY = re.compile(r"\w+")
@@ -39,7 +35,7 @@ def read(path: Path, kind: str, refuse: Callable[[str], Exception]) -> tuple[str
 
 
 def of_key(path: Path, text: str, key: str) -> str:
-    """Return ``path:line`` of a key or table, or ``path`` where it does not stand in the file."""
+    """Return ``path:line`` of a key or table, or ``path`` where the file does not have it."""
     begins = re.compile(rf"""\s*\[*\s*["']?{re.escape(key)}["']?\s*[=.\]]""")
     for number, line in enumerate(text.splitlines(), start=1):
         if begins.match(line):
@@ -48,7 +44,7 @@ def of_key(path: Path, text: str, key: str) -> str:
 
 
 def of_message(path: Path, text: str, message: str) -> str:
-    """Return ``path:line`` of what a message speaks of, else ``path``.
+    """Return ``path:line`` of the name or key that a message is about, else ``path``.
 
     That is a name in single quotes that the file gives as a value, or else the key with which the
     message begins.
@@ -63,10 +59,10 @@ def of_message(path: Path, text: str, message: str) -> str:
 
 
 def of_syntax(path: Path, text: str, error: tomllib.TOMLDecodeError) -> str:
-    """Say that a file is not TOML, and in which line it ends to be."""
-    said = str(error)
-    found = _AT.fullmatch(said)
+    """Say that a file is not TOML, and in which line its syntax is wrong."""
+    message = str(error)
+    found = _AT.fullmatch(message)
     if found is None:
-        return f"{path} is not TOML: {said}"
+        return f"{path} is not TOML: {message}"
     number = found[2] or len(text.splitlines())
     return f"{path}:{number}: this is not TOML: {found[1]}"

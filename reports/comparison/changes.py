@@ -122,11 +122,6 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
         return self._with(Effect.WORSE)
 
     @property
-    def improvements(self) -> tuple[Change, ...]:
-        """Metrics that are better."""
-        return self._with(Effect.BETTER)
-
-    @property
     def inconclusive(self) -> tuple[Change, ...]:
         """Metrics that were judged without a result."""
         return self._with(Effect.INCONCLUSIVE)

@@ -69,12 +69,12 @@ class Manager(Protocol):
 
     Attributes:
         paths: controller ("unified" on v2) to the engine's directory.
-        herald_group: for a helper that starts the wait of moves early; "" where moves are not
-            needed.
+        early_migration_group: for the helper that starts the wait for migrations early; "" where
+            none are needed.
     """
 
     paths: dict[str, str]
-    herald_group: str
+    early_migration_group: str
 
     def create(self, name: str) -> Group:
         """Make the group of one container."""

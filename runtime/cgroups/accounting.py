@@ -1,4 +1,4 @@
-"""Reading what a control group was charged, from the files of v1 or v2.
+"""A reader of what a control group was charged, from the files of v1 or v2.
 
 Sources: Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/, Documentation/accounting/psi.rst.
 """

@@ -1,4 +1,4 @@
-"""What a control group was charged, as one record: memory, CPU time, tasks, disks, pressure.
+"""A record of what a control group was charged: memory, CPU time, tasks, disks, pressure.
 
 `runtime.cgroups.accounting` reads them. Source of the names:
 Documentation/admin-guide/cgroup-v2.rst and Documentation/accounting/psi.rst.

@@ -1,4 +1,4 @@
-"""Reading, writing and removing below a cgroup file system, with errors that name the file."""
+"""File operations below a cgroup file system, with errors that name the file."""
 
 from __future__ import annotations
 

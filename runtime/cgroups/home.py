@@ -1,4 +1,4 @@
-"""Where on cgroup v2 an engine's groups may stand: below what is delegated to us, nowhere else.
+"""The place on cgroup v2 where an engine's groups stand: below what is delegated to us.
 
 In the order in which they are looked for:
 

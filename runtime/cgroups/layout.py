@@ -1,4 +1,4 @@
-"""Which cgroup controllers this process can use, and where its own groups are."""
+"""The cgroup controllers that this process can use, and its own groups."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ V1_CONTROLLERS = V1_ALWAYS + V1_ON_DEMAND
 #: v2 controllers that every container's group has; likewise the others.
 V2_ALWAYS = ("memory", "cpu", "pids")
 V2_ON_DEMAND = ("cpuset", "io", "hugetlb")
-V2_CONTROLLERS = V2_ALWAYS + V2_ON_DEMAND
 
 
 class Layout(NamedTuple):

@@ -1,4 +1,4 @@
-"""What limits mean, apart from the files they are written to.
+"""Limits as numbers, apart from the files they are written to.
 
 Limits are a plain mapping with the names of `runtime.spec.Resources`.
 """

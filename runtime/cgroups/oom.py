@@ -1,4 +1,4 @@
-"""Seeing the OOM killer at work in a group.
+"""Counts and notices of the OOM killer at work in a group.
 
 v2: the counts in memory.events, whose change wakes a poll (cgroup-v2.rst). v1: an eventfd that is
 registered with memory.oom_control, and the count in that file (memory.rst, 10; Linux 4.13).

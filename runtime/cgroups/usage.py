@@ -1,4 +1,4 @@
-"""What an instance uses: processes, CPU time, memory."""
+"""Readings of what an instance uses: processes, CPU time, memory."""
 
 from __future__ import annotations
 

@@ -212,7 +212,7 @@ class LegacyManager:
         except OSError:
             files.remove_made(made, ())
             raise
-        self.herald_group = next(iter(self.paths.values()))
+        self.early_migration_group = next(iter(self.paths.values()))
         always = {c: p for c, p in self.paths.items() if c not in V1_ON_DEMAND}
         # on demand, but mounted together with one that is not
         always |= {c: p for c, p in self.paths.items() if p in always.values()}

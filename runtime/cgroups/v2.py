@@ -184,7 +184,7 @@ class UnifiedManager:
             home.close()
             raise
         self.paths = {"unified": path}
-        self.herald_group = ""
+        self.early_migration_group = ""
         self._above = [home.path, path] if home.hands_on else [path]
         for folder in self._above:
             enable(folder)

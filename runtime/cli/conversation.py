@@ -1,4 +1,4 @@
-"""What a process that is being made says to the command that makes it, and hears from it."""
+"""The channel between a command and the process it makes: reports, errors, go-aheads."""
 
 from __future__ import annotations
 

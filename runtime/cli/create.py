@@ -8,11 +8,11 @@ from contextlib import ExitStack
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
-from runtime.cli import making, notify, preparing
+from runtime.cli import launch, notify, specification
+from runtime.cli.deletion import delete_unfinished, run_poststop
 from runtime.cli.entry import Entry, check_id
 from runtime.cli.record import Record, hook_outputs
 from runtime.cli.report import timestamp
-from runtime.cli.undoing import run_poststop, undo
 from runtime.errors import HookError, SetupError
 from runtime.plan import builder
 from runtime.recovery import processes
@@ -56,18 +56,18 @@ def create(
     """
     check_id(name)
     folder = os.path.realpath(options.get("bundle") or ".")
-    text, spec = preparing.load(folder, options.get("config") or "config.json")
-    process, lost = preparing.grantable(
+    text, spec = specification.load(folder, options.get("config") or "config.json")
+    process, lost = specification.grantable(
         spec.process, mapped=spec.linux.namespace("user") is not None
     )
-    count = preparing.handed_over()
+    count = specification.handed_over()
     spec = replace(
-        spec, process=replace(process, env=preparing.with_handed_over(process.env, count))
+        spec, process=replace(process, env=specification.with_handed_over(process.env, count))
     )
-    wanted = making.Wanted(
+    wanted = launch.ProcessOptions(
         console=options.get("console-socket"),
         console_channel=console,
-        keep=count + options.count("preserve-fds", making.MOST_KEPT),
+        keep=count + options.count("preserve-fds", launch.MOST_KEPT),
         pid_file=options.get("pid-file"),
         pidfd_socket=options.get("pidfd-socket"),
         terminal=spec.process.terminal,
@@ -75,14 +75,14 @@ def create(
     wanted.check()
     entry = Entry.make(root, _record(name, folder, spec))
     try:
-        making.write_file(entry.config, text)
+        launch.write_file(entry.config, text)
         _Creation(entry, spec, wanted, options).run()
     except HookError:
-        undo(entry, warn)
+        delete_unfinished(entry, warn)
         run_poststop(spec.hooks.poststop, entry.record, warn)
         raise
     except BaseException:
-        undo(entry, warn)
+        delete_unfinished(entry, warn)
         raise
     for note in (*spec.notes, *lost):
         warn(note)
@@ -96,7 +96,7 @@ def has_terminal(options: Options) -> bool:
         SpecError: its config.json cannot be read.
     """
     folder = os.path.realpath(options.get("bundle") or ".")
-    return preparing.load(folder, options.get("config") or "config.json")[1].process.terminal
+    return specification.load(folder, options.get("config") or "config.json")[1].process.terminal
 
 
 def _record(name: str, folder: str, spec: Spec) -> Record:
@@ -109,7 +109,7 @@ def _record(name: str, folder: str, spec: Spec) -> Record:
         owner=_owner(),
         oci_version=spec.oci_version,
         annotations=dict(spec.annotations),
-        descriptors=making.named_descriptors(),
+        descriptors=launch.named_descriptors(),
         boot_id=processes.boot_id(),
         hooks=[name for name in _LATER if getattr(spec.hooks, name)],
         shares_pids=_shares_pids(spec),
@@ -121,7 +121,9 @@ def _record(name: str, folder: str, spec: Spec) -> Record:
 class _Creation:
     """The making of one container, whose entry is there."""
 
-    def __init__(self, entry: Entry, spec: Spec, wanted: making.Wanted, options: Options) -> None:
+    def __init__(
+        self, entry: Entry, spec: Spec, wanted: launch.ProcessOptions, options: Options
+    ) -> None:
         self._entry = entry
         self._spec = spec
         self._wanted = wanted
@@ -135,10 +137,10 @@ class _Creation:
             ContainerError: something refused; what was made is in the entry.
         """
         entry, wanted = self._entry, self._wanted
-        compiled = preparing.filter_of(self._spec)
+        compiled = specification.filter_of(self._spec)
         with ExitStack() as stack:
             console = wanted.connect(stack)
-            waiting = stack.enter_context(making.listen(entry.socket))
+            waiting = stack.enter_context(launch.listen_for_start(entry.socket))
             group = self._group(stack) if self._manager != "disabled" else None
             spec = notify.show(self._spec, entry)
             steps = builder.create(spec, detached=self._states())
@@ -150,29 +152,29 @@ class _Creation:
                 filter=compiled.program if compiled else b"",
                 filter_flags=compiled.flags if compiled else 0,
             )
-            maker = stack.enter_context(making.Maker())
-            talk = stack.enter_context(making.converse(steps))
+            launcher = stack.enter_context(launch.Launcher())
+            talk = stack.enter_context(launch.converse(steps))
             roles = Roles(
                 control=talk.theirs(),
                 cgroup=group.into_fd() if group else -1,
                 console=console,
                 start=waiting.fileno(),
             )
-            self._make(maker, program, roles, talk, group)
+            self._make(launcher, program, roles, talk, group)
 
     def _make(
         self,
-        maker: making.Maker,
+        launcher: launch.Launcher,
         program: Program,
         roles: Roles,
         talk: Conversation,
         group: Group | None,
     ) -> None:
-        made = maker.make(program, roles, self._wanted.descriptors())
+        made = launcher.make(program, roles, self._wanted.descriptors())
         try:
             talk.release()
             self._note(made)
-            making.settle(group, made, talk)
+            launch.enter_group(group, made, talk)
             self._await_ready(talk)
             self._wanted.send_pidfd(made.pidfd)
             self._wanted.write_pid(made.pid)

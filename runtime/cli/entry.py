@@ -1,4 +1,4 @@
-"""What is kept on disk of a container: one directory with a few files, below the root of all.
+"""The files kept of a container: one directory with a few of them, below the root of all.
 
 `status` is the record: JSON with the names that crun uses, so that what looks there finds them,
 and some of our own. `config.json` is the bundle's as it was, for later processes. `start` is the

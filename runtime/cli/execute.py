@@ -6,8 +6,8 @@ import os
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from runtime.cli import making, preparing
-from runtime.cli.further import further_process
+from runtime.cli import launch, specification
+from runtime.cli.exec_process import exec_process
 from runtime.cli.options import UsageError
 from runtime.errors import SetupError, StateError
 from runtime.plan import builder
@@ -41,12 +41,12 @@ def execute(
         SetupError: the kernel refused; ExecError: the program cannot be executed.
     """
     _check_status(entry, options)
-    spec = preparing.load_copy(entry.config, entry.record.bundle)
-    process = further_process(entry, spec, options, command)
-    wanted = making.Wanted(
+    spec = specification.load_copy(entry.config, entry.record.bundle)
+    process = exec_process(entry, spec, options, command)
+    wanted = launch.ProcessOptions(
         console=options.get("console-socket"),
         console_channel=console,
-        keep=options.count("preserve-fds", making.MOST_KEPT),
+        keep=options.count("preserve-fds", launch.MOST_KEPT),
         pid_file=options.get("pid-file"),
         pidfd_socket=options.get("pidfd-socket"),
         terminal=process.terminal,
@@ -59,7 +59,7 @@ def execute(
         group = _group(entry, options.get("cgroup"))
         root = f"/proc/{entry.record.pid}/root"
         steps = builder.execute(spec, process, orphan=True, root=root)
-        compiled = preparing.filter_of(spec)
+        compiled = specification.filter_of(spec)
         program = builder.program(
             spec,
             process,
@@ -68,19 +68,19 @@ def execute(
             filter=compiled.program if compiled else b"",
             filter_flags=compiled.flags if compiled else 0,
         )
-        maker = stack.enter_context(making.Maker())
-        talk = stack.enter_context(making.converse(steps))
+        launcher = stack.enter_context(launch.Launcher())
+        talk = stack.enter_context(launch.converse(steps))
         roles = Roles(
             control=talk.theirs(),
             cgroup=group.into_fd() if group else -1,
             target=target,
             console=channel,
         )
-        made = maker.make(program, roles, wanted.descriptors())
+        made = launcher.make(program, roles, wanted.descriptors())
         stack.callback(talk.drop)
         talk.release()
         try:
-            making.settle(group, made, talk)
+            launch.enter_group(group, made, talk)
             _await_exec(entry, talk, made.pid)
             wanted.send_pidfd(made.pidfd)
             wanted.write_pid(made.pid)
@@ -95,7 +95,7 @@ def has_terminal(options: Options) -> bool:
     name = options.get("process")
     if not name:
         return options.has("tty")
-    return preparing.read_process(name).terminal
+    return specification.read_process(name).terminal
 
 
 def _await_exec(entry: Entry, talk: Conversation, pid: int) -> None:

@@ -1,4 +1,4 @@
-"""Staying with a process until it ends: its signals, its terminal, its exit status."""
+"""A wait for a process's end that passes on its signals, terminal and exit status."""
 
 from __future__ import annotations
 

@@ -67,9 +67,9 @@ def of(entry: Entry, kind: str) -> Sequence[Hook]:
     Raises:
         SpecError: its configuration cannot be read any more.
     """
-    from runtime.cli import preparing
+    from runtime.cli import specification
 
-    spec = preparing.load_copy(entry.config, entry.record.bundle)
+    spec = specification.load_copy(entry.config, entry.record.bundle)
     found: Sequence[Hook] = getattr(spec.hooks, kind)
     return found
 

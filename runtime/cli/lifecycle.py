@@ -7,9 +7,9 @@ import os
 import re
 import signal
 
+from runtime.cli.deletion import delete_container, run_poststop
 from runtime.cli.entry import Entry, HalfMadeError, check_id, remove_folder
 from runtime.cli.options import UsageError
-from runtime.cli.undoing import destroy, run_poststop
 from runtime.errors import ContainerError, SetupError, StateError
 
 TYPE_CHECKING = False
@@ -101,7 +101,7 @@ def delete(entry: Entry, *, force: bool, warn: Callable[[str], None]) -> None:
             f"cannot delete {entry.record.id}: it is {status}; stop it, or use --force"
         )
     hooks = _poststop_hooks(entry, warn)
-    destroy(entry)
+    delete_container(entry)
     run_poststop(hooks, entry.record, warn)
 
 

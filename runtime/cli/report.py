@@ -1,4 +1,4 @@
-"""Where a failure is told: one line on standard error, and in the file that --log names."""
+"""Reports of failures: one line on standard error, and in the file that --log names."""
 
 from __future__ import annotations
 

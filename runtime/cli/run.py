@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from runtime.cli import create, notify, start
 from runtime.cli import execute as execution
+from runtime.cli.deletion import delete_unfinished
 from runtime.cli.foreground import Follower, become_subreaper
 from runtime.cli.lifecycle import delete
-from runtime.cli.undoing import undo
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,7 +79,7 @@ def _undone_on_failure(entry: Entry, warn: Callable[[str], None]) -> ExitStack:
 
     def leave(kind: object, *_: object) -> bool:
         if kind is not None and os.path.isdir(entry.folder):
-            undo(entry, warn)
+            delete_unfinished(entry, warn)
         return False
 
     stack.push(leave)

@@ -1,4 +1,4 @@
-"""state, list, ps: what is to be seen of containers."""
+"""state, list, ps: the containers there are, and their processes."""
 
 from __future__ import annotations
 

@@ -84,10 +84,10 @@ def _wrong_state(entry: Entry) -> StateError:
 
 def _steps(entry: Entry) -> Sequence[Operation]:
     """The plan that it was made by, of which a failure names a step."""
-    from runtime.cli import preparing
+    from runtime.cli import specification
     from runtime.plan import builder
 
-    spec = preparing.load_copy(entry.config, entry.record.bundle)
+    spec = specification.load_copy(entry.config, entry.record.bundle)
     steps = builder.create(spec, detached=builder.Detached("", "", entry.record.cgroups))
     # what only its creation added stands before the wait for the start, and is done
     lacking = entry.record.steps - len(steps)

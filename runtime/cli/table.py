@@ -1,4 +1,4 @@
-"""Which options and operands each verb takes, by runc's and crun's names.
+"""A table of the options and operands of each verb, by runc's and crun's names.
 
 Options that take a value end with "="; the letter behind one stands for it.
 """

@@ -1,4 +1,4 @@
-"""Copying between a container's terminal and this command's own standard input and output."""
+"""A copy loop between a container's terminal and a command's own input and output."""
 
 from __future__ import annotations
 

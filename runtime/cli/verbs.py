@@ -1,4 +1,4 @@
-"""What each verb does, in few words; the rest is imported by the one that runs."""
+"""The verbs, each in few words; the rest is imported by the one that runs."""
 
 from __future__ import annotations
 

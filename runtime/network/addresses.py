@@ -1,16 +1,11 @@
-"""Which subnet a bridge gets, and which address a container. Pure: knows no kernel."""
-
-from __future__ import annotations
+"""Choices of a bridge's subnet and of containers' addresses. Pure: knows no kernel."""
 
 import heapq
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
-from typing import TYPE_CHECKING
 
 from runtime.network.errors import AddressError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
 
 #: Set aside for benchmarks of networks (RFC 2544, appendix C.2.2; RFC 6890: not routed globally).
 #: Not RFC 1918: a private network that this host reaches by its default route alone shows in no

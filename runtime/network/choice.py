@@ -1,21 +1,23 @@
-"""Which network a container has, as a change to its specification.
+"""Changes to a specification that choose a container's network.
 
 A bridge (`Engine.run(attach=True)`) needs none: the container has a network namespace of its own,
 and an interface is put into it.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-from runtime.spec import Namespace
+from runtime.spec import Namespace, Spec
 from runtime.spec.ablation import without
 
-if TYPE_CHECKING:
-    from runtime.container import Container
-    from runtime.spec import Spec
+
+class Running(Protocol):
+    """A container that has a first process."""
+
+    @property
+    def pid(self) -> int:
+        """Host process id."""
 
 
 def none(spec: Spec) -> Spec:
@@ -28,7 +30,7 @@ def host(spec: Spec) -> Spec:
     return replace(without(spec, "net"), profile=spec.profile)
 
 
-def join(spec: Spec, other: Container | Path) -> Spec:
+def join(spec: Spec, other: Running | Path) -> Spec:
     """Another container's network, or that of a namespace's path."""
     path = other if isinstance(other, Path) else Path(f"/proc/{other.pid}/ns/net")
     # only the owner of a network namespace may mount the /sys that shows it

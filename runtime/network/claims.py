@@ -1,24 +1,20 @@
-"""Choosing a subnet so that no two engines, and no engine and its host, get the same.
+"""Claims of subnets, so that no two engines, and no engine and its host, get the same.
 
 The lock is the kernel's: a subnet belongs to the bridge that has the name of it
 (`names.claim`), which no second interface of the namespace can have, and which goes with the
 bridge, however its owner ended.
 """
 
-from __future__ import annotations
-
 import errno
 import socket
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from ipaddress import IPv4Network
+from typing import Any
 
 from runtime.network import names
 from runtime.network.addresses import POOL, Allocator, Taken, candidates, conflict
 from runtime.network.errors import AddressError, NetworkError, explained
 from runtime.network.survey import survey
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from ipaddress import IPv4Network
 
 
 def claim(ipr: Any, index: int, wanted: IPv4Network | None, taken: Iterable[Taken]) -> IPv4Network:

@@ -1,20 +1,16 @@
-"""Finding and removing what the network of a killed engine left behind.
+"""Removal of what the network of a killed engine left behind.
 
 Only in the network namespace of the calling thread, which is where the engine's bridge was unless
 somebody moved. Nothing is removed that does not carry the engine's name: see `names`.
 """
 
-from __future__ import annotations
-
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from runtime.network import links, names, nat, nftables
 from runtime.network.errors import explained
 from runtime.network.survey import dumped
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _CAP_NET_ADMIN = 12
 

@@ -1,4 +1,4 @@
-"""Everything that networking raises.
+"""The exceptions that networking raises.
 
 NetworkError             one step failed; names it and the interface
 ├── AddressError         no free subnet or address, or one that is taken already
@@ -6,17 +6,12 @@ NetworkError             one step failed; names it and the interface
 └── PrivilegeError       bridges on this host are not for this user
 """
 
-from __future__ import annotations
-
 import errno as numbers
 import os
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from runtime.errors import ContainerError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 class NetworkError(ContainerError):

@@ -5,23 +5,17 @@ ends: no other thread of the harness ever leaves its own namespace, nothing fork
 has to find its way back. pyroute2's own way (`IPRoute(netns=…)`) forks.
 """
 
-from __future__ import annotations
-
 import contextlib
 import fcntl
 import os
 import socket
 import threading
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from runtime.network import links
 from runtime.network.errors import NetworkError, explained
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from runtime.network.model import Attachment, Bridge
+from runtime.network.model import Attachment, Bridge
 
 _PERMANENT = 0x80
 _OURS = Path("/proc/thread-self/ns/net")

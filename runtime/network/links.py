@@ -3,23 +3,18 @@
 Every function takes pyroute2's IPRoute of the host's namespace and runs in a thread that is there.
 """
 
-from __future__ import annotations
-
 import errno
 import socket
 import time
+from collections.abc import Callable
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from ipaddress import IPv4Address
+from typing import Any
 
 from runtime.network import names
 from runtime.network.errors import NetworkError, explained
+from runtime.network.model import Attachment, Bridge
 from runtime.network.survey import forwarding
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from ipaddress import IPv4Address
-
-    from runtime.network.model import Attachment, Bridge
 
 _PERMANENT, _NOARP = 0x80, 0x40
 _MASTER = 0x04

@@ -1,14 +1,9 @@
-"""What a network is made of, as values."""
-
-from __future__ import annotations
+"""A network's parts as values: bridge, attachments, reservations."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
 from runtime.network.errors import AddressError, NetworkError
-
-if TYPE_CHECKING:
-    from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
 #: Least that IPv4 works with (RFC 791), and the most that a veth device takes.
 _MTU_MIN, _MTU_MAX = 68, 65535

@@ -1,19 +1,14 @@
-"""What things are named, so that whatever an engine made can be told from its name alone.
+"""Names from which alone can be told what an engine made.
 
 An interface name has at most 15 bytes (IFNAMSIZ), an engine's name 17. The bridge carries all of
 the engine's twelve digits; a veth the first nine, and all of them in its alias. The nftables table
 has the engine's name itself.
 """
 
-from __future__ import annotations
-
 import re
-from typing import TYPE_CHECKING
+from ipaddress import IPv4Address, IPv4Network
 
 from runtime.network.errors import NetworkError
-
-if TYPE_CHECKING:
-    from ipaddress import IPv4Address, IPv4Network
 
 _ENGINE = re.compile(r"tare-([0-9a-f]{12})")
 #: What the kernel takes as the name of an interface (dev_valid_name), less what shells dislike.

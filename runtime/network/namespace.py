@@ -4,20 +4,16 @@ It has neither a name nor a file. The kernel ends it, and every interface in it,
 process that is in it and the last descriptor of it, however their owner ended (namespaces(7)).
 """
 
-from __future__ import annotations
-
 import os
 import socket
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from runtime.network import links
 from runtime.network.errors import explained
 from runtime.network.inside import in_thread
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _OWN = "/proc/thread-self/ns/net"
 

@@ -1,14 +1,10 @@
 """The engine's nftables table: masquerading, and what may pass through the bridge."""
 
-from __future__ import annotations
-
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from runtime.network import names, nftables
-
-if TYPE_CHECKING:
-    from runtime.network.model import Bridge
+from runtime.network.model import Bridge
 
 _BRIDGED_TOO = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
 _FAMILIES = {"ip", "inet"}

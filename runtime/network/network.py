@@ -1,11 +1,11 @@
 """The network of one engine: opened once, attached to by containers, removed on exit."""
 
-from __future__ import annotations
-
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Self
+from ipaddress import IPv4Network
+from typing import Self
 
 from runtime.network import inside, links, names
 from runtime.network import nat as table
@@ -16,10 +16,6 @@ from runtime.network.errors import NetworkError
 from runtime.network.model import Attachment, Bridge, Reservation, check_mtu, check_subnet
 from runtime.network.notes import notes
 from runtime.network.survey import survey
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from ipaddress import IPv4Network
 
 
 class Network:

@@ -1,15 +1,9 @@
-"""What about this host keeps containers from reaching what they could."""
-
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+"""Sentences on what of this host keeps containers from reaching what they could."""
 
 from runtime.network import nat
 from runtime.network.errors import NatError
-
-if TYPE_CHECKING:
-    from runtime.network.model import Bridge
-    from runtime.network.survey import Survey
+from runtime.network.model import Bridge
+from runtime.network.survey import Survey
 
 
 def notes(bridge: Bridge, survey: Survey) -> tuple[str, ...]:

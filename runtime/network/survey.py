@@ -1,18 +1,14 @@
-"""What this host's network is like already, as its kernel tells by netlink; changes nothing."""
-
-from __future__ import annotations
+"""A survey of the host's network as its kernel tells it by netlink; changes nothing."""
 
 import socket
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from runtime.network.addresses import Taken
 from runtime.network.errors import NetworkError, explained
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
 
 _CONF = Path("/proc/sys/net/ipv4/conf")
 _UNICAST = 1

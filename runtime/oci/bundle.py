@@ -1,4 +1,4 @@
-"""Loading a bundle: a directory with a config.json (opencontainers/runtime-spec, bundle.md).
+"""A loader of bundles: directories with a config.json (opencontainers/runtime-spec, bundle.md).
 
 Read by hand and not by msgspec, whose import alone costs an OCI command line as much at every
 command as all of this, and which drops the fields it does not know without a word.

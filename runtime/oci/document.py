@@ -1,4 +1,4 @@
-"""From the bytes of a config.json to an object, with everything refused that JSON leaves open.
+"""A strict reader of a config.json's JSON: everything that JSON leaves open is refused.
 
 Stricter than most readers: a key given twice is an error, since whoever checked the file may have
 looked at the other one.

@@ -1,4 +1,4 @@
-"""What this runtime can do, for its callers (features.md and features-linux.md).
+"""The object that `features` prints: what this runtime can do (features.md, features-linux.md).
 
 The text wants lists of what the runtime recognises, whatever the host has. What this host lacks of
 it stands in the annotations, and in `seccomp`, which knows as much as the library does.
@@ -10,8 +10,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from runtime.oci import hooks, mount_options, seccomp
-from runtime.spec import NAMESPACES, OCI_VERSION, capabilities
+from runtime.oci import hooks, seccomp
+from runtime.spec import NAMESPACES, OCI_VERSION, capabilities, mount_options
 
 _OLDEST = "1.0.0"
 #: Name in /proc/PID/ns, where it is not the type's.

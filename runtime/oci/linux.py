@@ -9,9 +9,10 @@ from runtime.errors import SpecError
 from runtime.oci import mounts, resources, seccomp
 from runtime.oci.node import INT64, UINT32
 from runtime.spec import NAMESPACES, Device, Linux, Namespace, tables
+from runtime.spec.masks import expand
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from runtime.oci.node import Node
 
@@ -166,19 +167,6 @@ def write(linux: Linux) -> dict[str, Any]:
         "personality": linux.personality and {"domain": linux.personality},
     }
     return {key: value for key, value in values.items() if value}
-
-
-def expand(paths: Iterable[str]) -> list[str]:
-    """Resolve stars against this host, whose kernel the container shares: OCI has none."""
-    found: list[str] = []
-    for path in paths:
-        if "*" in path:
-            import glob  # seldom: no bundle has stars
-
-            found += sorted(glob.glob(path))  # noqa: PTH207  # absolute
-        else:
-            found.append(path)
-    return found
 
 
 def _write_namespace(namespace: Namespace) -> dict[str, str]:

@@ -6,9 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from runtime.errors import SpecError
-from runtime.oci import mount_options
 from runtime.oci.node import UINT32
-from runtime.spec import IdMapping, Mount, Root
+from runtime.spec import IdMapping, Mount, Root, mount_options
 from runtime.spec.hints import nearest, short
 
 if TYPE_CHECKING:

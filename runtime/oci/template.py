@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from runtime.oci import mounts, writer
 from runtime.spec import DeviceRule, Mount, Namespace, Resources, profiles
-from runtime.users.mappings import to_host
+from runtime.spec.id_mappings import to_host
 
 if TYPE_CHECKING:
     from runtime.spec import Spec

@@ -1,1 +1,1 @@
-"""From a specification to the list of steps that makes a container."""
+"""Plans: from a specification to the list of steps that makes a container."""

@@ -1,16 +1,16 @@
-"""From a specification to the list of steps that makes it: the whole order stands here."""
+"""The builder of plans, from specifications: the whole order of the steps stands here."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
 from runtime import syscalls
-from runtime.oci.linux import expand
 from runtime.plan import mounts as mounting
 from runtime.plan import privileges
 from runtime.plan.steps import Operation, identity, mounts, sync
 from runtime.plan.steps.encoding import Program
-from runtime.users import mappings
+from runtime.spec import id_mappings
+from runtime.spec.masks import expand
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -200,7 +200,7 @@ def mapping(spec: Spec) -> tuple[str, str]:
     namespace = spec.linux.namespace("user")
     if namespace is None or namespace.path is not None:
         return ("", "")
-    return (mappings.lines(spec.linux.uid_mappings), mappings.lines(spec.linux.gid_mappings))
+    return (id_mappings.lines(spec.linux.uid_mappings), id_mappings.lines(spec.linux.gid_mappings))
 
 
 def _identity(spec: Spec, *, keyring: bool) -> list[Operation]:

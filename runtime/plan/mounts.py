@@ -8,10 +8,8 @@ from typing import TYPE_CHECKING
 
 from runtime import syscalls
 from runtime.cgroups import layout
-from runtime.oci import mount_options
 from runtime.plan.steps import Operation, mounts, process
-from runtime.spec import tables
-from runtime.users import mappings
+from runtime.spec import id_mappings, mount_options, tables
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -44,8 +42,8 @@ def steps(entry: Mount, linux: Linux) -> list[Operation]:
         uids, gids = "", ""
         if options.idmap or entry.uid_mappings:
             # without mappings of its own, those of the container
-            uids = mappings.lines(entry.uid_mappings or linux.uid_mappings)
-            gids = mappings.lines(entry.gid_mappings or linux.gid_mappings)
+            uids = id_mappings.lines(entry.uid_mappings or linux.uid_mappings)
+            gids = id_mappings.lines(entry.gid_mappings or linux.gid_mappings)
         return [
             mounts.BindMount(
                 entry.source,

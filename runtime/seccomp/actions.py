@@ -1,4 +1,4 @@
-"""What a filter can answer: the actions of seccomp(2), as numbers and as OCI names them.
+"""Actions of a filter (seccomp(2)), as numbers and as OCI names them.
 
 Source: seccomp(2); include/uapi/linux/seccomp.h.
 """

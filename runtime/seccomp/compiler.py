@@ -1,4 +1,4 @@
-"""From a filter as data to the program that the kernel runs.
+"""A compiler from a filter as data to the program that the kernel runs.
 
 Calls that are decided by their number alone go into a search tree of ours (see `assembly`).
 libseccomp makes the rest (see `tail`), where mistakes are easy: comparisons of 64-bit arguments,

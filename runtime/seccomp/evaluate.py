@@ -1,16 +1,11 @@
-"""What a filter answers, worked out without loading it: seccomp's classic BPF, interpreted.
+"""An interpreter of seccomp's classic BPF: a filter's answers, without loading it.
 
 Source: kernel/seccomp.c (seccomp_check_filter, which lists the instructions a filter may have) and
 net/core/filter.c (what they do); struct seccomp_data of include/uapi/linux/seccomp.h.
 """
 
-from __future__ import annotations
-
 import struct
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence
 
 X86_64, I386, AARCH64, ARM = 0xC000003E, 0x40000003, 0xC00000B7, 0x40000028
 X32_BIT = 0x40000000

@@ -1,4 +1,4 @@
-"""Learning which system calls a workload makes: it runs under a filter that reports each.
+"""A supervisor that notes the system calls of a workload whose filter reports each.
 
 The filter answers every call with SECCOMP_RET_USER_NOTIF; a supervisor notes it down and lets it
 go on. Nothing is missed, since a call waits until it is noted; every thread and every process that
@@ -12,24 +12,20 @@ that loads the filter has to do.
     learned_profile(observed, base)             see `learned`
 """
 
-from __future__ import annotations
-
 import errno
 import os
 import select
 import time
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from runtime.errors import SpecError
 from runtime.seccomp import actions, library, numbers
 from runtime.seccomp.compiler import compile_filter
 from runtime.seccomp.model import INT, Filter, Profile, Rule
 from runtime.seccomp.notifications import Listener
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 #: Calls of which one argument matters, and which: families, personas, flags, namespaces.
 ARGUMENTS = {
@@ -60,7 +56,7 @@ class Observed:
     arguments: Mapping[str, Mapping[int, int]] = field(default_factory=dict)
     unknown: Mapping[int, int] = field(default_factory=dict)
 
-    def merged(self, other: Observed) -> Observed:
+    def merged(self, other: "Observed") -> "Observed":
         """Both together, as of several runs."""
         names = self.arguments.keys() | other.arguments.keys()
         return Observed(

@@ -1,22 +1,16 @@
 """Profiles made from what a workload was seen to ask for, and their files."""
 
-from __future__ import annotations
-
 import errno
 import json
 import os
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from runtime.errors import SpecError
 from runtime.seccomp import learn, oci, profiles
-from runtime.seccomp.learn import ARGUMENTS
+from runtime.seccomp.learn import ARGUMENTS, Observed
 from runtime.seccomp.model import Argument, Profile, Rule
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from runtime.seccomp.learn import Observed
 
 # ruff: noqa: SIM905  # a paragraph of words
 

@@ -1,29 +1,20 @@
-"""A filter learned from a run of the very container it is for.
+"""A run of a container from which a filter for that very container is learned.
 
 The container runs as it would, but its filter reports every call that the profile allows; what it
 asked for makes a profile of its own (`runtime.seccomp.learned`), which allows no more.
 """
 
-from __future__ import annotations
-
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol, Self
 
 from runtime import seccomp
 from runtime.errors import SpecError
-from runtime.seccomp.learn import Supervisor, notifier
+from runtime.seccomp import Filter, Profile
+from runtime.seccomp.learn import Observed, Supervisor, notifier
 from runtime.seccomp.learned import learned_profile
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from runtime.engine import Engine
-    from runtime.seccomp import Profile
-    from runtime.seccomp.learn import Observed
-    from runtime.spawner.client import Stdio
-    from runtime.spec import Spec
-
+from runtime.spec import Spec
 
 _END_S = 5.0
 
@@ -43,11 +34,39 @@ class Lesson:
     status: int | None
 
 
+class Reporting(Protocol):
+    """A container whose filter reports its calls; a context manager whose end deletes it."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def take_listener(self) -> int:
+        """Take over the descriptor of the filter's notifications."""
+
+    def wait(self, timeout_s: float | None = None) -> int | None:
+        """Wait for the end; the exit status, None on timeout."""
+
+
+class Reporter(Protocol):
+    """What runs a container under a filter that reports, as `runtime.Engine` does."""
+
+    def report(
+        self,
+        spec: Spec,
+        reporting: Filter,
+        *,
+        stdio: tuple[int, int, int] | None = None,
+        extra_fds: Mapping[int, int] | None = None,
+    ) -> Reporting:
+        """Run a specification under that filter."""
+
+
 def learn(
-    engine: Engine,
+    engine: Reporter,
     spec: Spec,
     *,
-    stdio: Stdio | None = None,
+    stdio: tuple[int, int, int] | None = None,
     extra_fds: Mapping[int, int] | None = None,
     timeout_s: float | None = None,
 ) -> Lesson:

@@ -1,4 +1,4 @@
-"""Making processes: a container's first, and further ones inside it."""
+"""The maker of processes: a container's first, and further ones inside it."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import socket
 from typing import TYPE_CHECKING, Any
 
 from runtime.cgroups import limits
+from runtime.spawner.early_migration import EarlyMigration
 from runtime.spawner.executor import TIMED, UNDUMPABLE, Executor, GoneError, Roles
-from runtime.spawner.herald import Herald
 from runtime.spawner.init import open_init, sealed_copy
 from runtime.spawner.instance import Instance
-from runtime.spawner.owners import Owners
-from runtime.spawner.rootfs import Mapping, Territory
+from runtime.spawner.namespace_owners import NamespaceOwners
+from runtime.spawner.rootfs import ImageMounts, Mapping
 
 if TYPE_CHECKING:
     from runtime.cgroups import Group, Manager
@@ -24,7 +24,7 @@ class Launcher:
     """What all starts of one spawner share.
 
     Args:
-        territory: images, mounted.
+        mounts: images, mounted.
         manager: maker of control groups, where the host gives any.
         marker: source name of our mounts; tells ours from others' in /proc/PID/mountinfo.
         program: path of the executor.
@@ -33,34 +33,34 @@ class Launcher:
 
     def __init__(
         self,
-        territory: Territory,
+        mounts: ImageMounts,
         manager: Manager | None,
         marker: str,
         program: str,
         no_groups: str = "",
     ) -> None:
-        self.territory = territory
+        self.mounts = mounts
         self.manager = manager
         self._no_groups = no_groups
         self._marker = marker
-        self._owners = Owners(marker)
+        self._owners = NamespaceOwners(marker)
         self._init_fd = open_init()
         # kept, for one that takes over where the executor is killed
         self._program = f"/proc/self/fd/{sealed_copy(program, 'executor')}"
         self._executor = Executor(self._program)
-        group = manager.herald_group if manager else ""
-        self._herald = Herald(self._program, group) if group else None
+        group = manager.early_migration_group if manager else ""
+        self._early_migration = EarlyMigration(self._program, group) if group else None
 
     def close(self) -> None:
         """End the helper processes."""
         self._executor.close()
-        if self._herald:
-            self._herald.close()
+        if self._early_migration:
+            self._early_migration.close()
 
     def helpers(self) -> tuple[int, ...]:
         """Processes of the spawner's own that belong to no container."""
-        herald = (self._herald.pid,) if self._herald else ()
-        return (self._executor.pid, *herald)
+        migration = (self._early_migration.pid,) if self._early_migration else ()
+        return (self._executor.pid, *migration)
 
     @property
     def has_init(self) -> bool:
@@ -81,12 +81,12 @@ class Launcher:
         if self.manager is None:
             _refuse_limits(resources or {}, self._no_groups)
         grouped = resources is not None and self.manager is not None
-        if grouped and self._herald:
-            self._herald.call()
+        if grouped and self._early_migration:
+            self._early_migration.call()
         if request["shared_root"]:
-            lower = self.territory.native(request["image"])
+            lower = self.mounts.native(request["image"])
         elif request["image"]:
-            lower = self.territory.lower(request["image"], Mapping(*request["mapping"]))
+            lower = self.mounts.lower(request["image"], Mapping(*request["mapping"]))
         else:
             lower = ""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -129,14 +129,14 @@ class Launcher:
     ) -> tuple[Made, Group | None]:
         """The process, and its group where it gets one."""
         group: Group | None = None
-        if grouped and not self._herald:
+        if grouped and not self._early_migration:
             group = self._group(request["id"], request["resources"])
         try:
             inside = group.into_fd() if group else -1
             roles = Roles(control=control.fileno(), cgroup=inside, init=self._init_fd)
             self._ask(request, fds, roles, lower)
             control.close()
-            if grouped and self._herald:  # while the process mounts
+            if grouped and self._early_migration:  # while the process mounts
                 try:
                     group = self._group(request["id"], request["resources"])
                 except OSError:
@@ -157,11 +157,11 @@ class Launcher:
         Raises:
             OSError: the kernel refused.
         """
-        lower = self.territory.native(request["image"]) if request["shared_root"] else ""
+        lower = self.mounts.native(request["image"]) if request["shared_root"] else ""
         group = target.group
         inside = group.into_fd() if group else -1
-        if group and inside < 0 and self._herald:
-            self._herald.call()
+        if group and inside < 0 and self._early_migration:
+            self._early_migration.call()
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
             with theirs:

@@ -15,7 +15,7 @@ from runtime import cgroups, syscalls
 from runtime.cgroups import layout
 from runtime.spawner import wire
 from runtime.spawner.launcher import Launcher
-from runtime.spawner.rootfs import Territory, become_root, enter
+from runtime.spawner.rootfs import ImageMounts, become_root, enter
 from runtime.spawner.server import LEAST_DESCRIPTORS, Spawner, leave
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def main(fd: int) -> None:
         complete = spawner.close()
         if complete:
             with contextlib.suppress(OSError):
-                spawner.leave_territory()
+                spawner.leave_mounts()
                 # a network is the harness's, and is found by the record (NETWORK there)
                 if not os.path.exists(f"{settings['folder']}/network"):
                     os.unlink(f"{settings['folder']}/engine.json")
@@ -115,8 +115,8 @@ def _start(channel: socket.socket, settings: dict[str, Any]) -> tuple[Spawner, d
     if settings["affinity"]:
         os.sched_setaffinity(0, settings["affinity"])
     try:
-        territory = Territory(f"{settings['folder']}/territory", marker)
-        launcher = Launcher(territory, manager, marker, settings["executor"], reason)
+        mounts = ImageMounts(f"{settings['folder']}/territory", marker)
+        launcher = Launcher(mounts, manager, marker, settings["executor"], reason)
     except OSError:
         if manager:
             if own:

@@ -1,4 +1,4 @@
-"""All processes that the spawner answers for: those it made, and those that they left to it.
+"""The tree of processes that the spawner answers for, made by it or left to it.
 
 The spawner is a subreaper, so whatever an instance starts stays below it: children of instances
 that share the host's pid namespace become the spawner's own when their parent dies.

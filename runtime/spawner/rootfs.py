@@ -77,7 +77,7 @@ class Mapping(NamedTuple):
     gids: str
 
 
-class Territory:
+class ImageMounts:
     """Image trees as containers see them, mounted once and shared.
 
     Attributes:

@@ -78,9 +78,9 @@ class Spawner:
                 complete = False
         return complete
 
-    def leave_territory(self) -> None:
+    def leave_mounts(self) -> None:
         """Unmount and remove the scratch directory."""
-        self._launcher.territory.close()
+        self._launcher.mounts.close()
 
     def _watch(self, fd: int, handler: Callable[[], None]) -> None:
         self._handlers[fd] = handler
@@ -134,12 +134,12 @@ class Spawner:
         if verb == "start":
             return self._start(self._instances[request["id"]], reply)
         if verb == "prepare":
-            territory = self._launcher.territory
+            mounts = self._launcher.mounts
             if request["shared_root"]:
-                territory.native(request["image"])
+                mounts.native(request["image"])
             elif request["image"]:
-                territory.lower(request["image"], Mapping(*request["mapping"]))
-            return {"notes": territory.notes}
+                mounts.lower(request["image"], Mapping(*request["mapping"]))
+            return {"notes": mounts.notes}
         return self._serve_known(request, self._instances[request["id"]])
 
     def _serve_known(self, request: dict[str, Any], instance: Instance) -> dict[str, Any]:
@@ -272,7 +272,7 @@ class Spawner:
             instance.group.remove()
         image = instance.image
         if image and all(other.image != image for other in self._instances.values()):
-            self._launcher.territory.renew(image)
+            self._launcher.mounts.renew(image)
         return {member.name: member.status for member in members}
 
     def _reply(

@@ -1,4 +1,4 @@
-"""What a container is to be: frozen dataclasses in the vocabulary of the OCI runtime-spec.
+"""The specification of a container: frozen dataclasses in OCI runtime-spec's vocabulary.
 
 Source: opencontainers/runtime-spec, config.md and config-linux.md.
 """
@@ -95,13 +95,3 @@ class Spec:
     def native(self) -> bool:
         """True where nothing separates the workload but chroot."""
         return not self.linux.namespaces
-
-    def validate(self) -> None:
-        """Refuse what cannot be right before any process is made.
-
-        Raises:
-            SpecError: naming the field.
-        """
-        from runtime.spec.validation import validate  # its rules are needed nowhere else
-
-        validate(self)

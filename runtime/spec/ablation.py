@@ -1,17 +1,10 @@
-"""Switching one technology off."""
+"""Specifications with one technology switched off."""
 
-from __future__ import annotations
-
+from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from runtime.errors import SpecError
-from runtime.spec import Mount, Resources
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from runtime.spec import Spec
+from runtime.spec import Mount, Resources, Spec
 
 _SHORT = {"mnt": "mount", "net": "network"}
 

@@ -1,10 +1,8 @@
-"""Saying in words how two specifications differ."""
+"""The differences of two specifications in words."""
 
-from __future__ import annotations
-
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from runtime.spec import (
     Device,
@@ -16,13 +14,9 @@ from runtime.spec import (
     Mount,
     Namespace,
     Rlimit,
+    Spec,
 )
 from runtime.spec.paths import member
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from runtime.spec import Spec
 
 #: What is asked of every container anew, or is about the specification and not the container.
 _SKIPPED = ("profile", "notes", "oci_version", "process.args", "root.path")

@@ -1,4 +1,4 @@
-"""What file systems a container has: `root` and `mounts` of the OCI runtime-spec, and ids."""
+"""The file systems of a container: `root` and `mounts` of the OCI runtime-spec, and ids."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is particular to Linux: `linux` of the OCI runtime-spec."""
+"""The part of a specification particular to Linux: `linux` of the OCI runtime-spec."""
 
 from __future__ import annotations
 

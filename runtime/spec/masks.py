@@ -6,6 +6,11 @@ mask it needs no read-only bind. A star stands for any text between two slashes.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 DOCKER = (
     *(
         f"/proc/{name}"
@@ -90,3 +95,16 @@ HARDENED = (
 )
 """And what tells hosts apart, or how their disks and memory fare, though some program may read it:
 vmstat(8), iostat(1), lsblk(8), lsmod(8) and whatever looks for devices find nothing."""
+
+
+def expand(paths: Iterable[str]) -> list[str]:
+    """Resolve stars against this host, whose kernel the container shares: OCI has none."""
+    found: list[str] = []
+    for path in paths:
+        if "*" in path:
+            import glob  # seldom: no bundle has stars
+
+            found += sorted(glob.glob(path))  # noqa: PTH207  # absolute
+        else:
+            found.append(path)
+    return found

@@ -1,1 +1,1 @@
-"""Which ids of the host a container has, and what an ordinary user may do."""
+"""Ids of the host for containers, and what an ordinary user may do."""

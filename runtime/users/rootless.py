@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runtime.errors import UnsupportedError
-from runtime.spec import DEFAULT_HOST_ID, IdMapping
+from runtime.spec import DEFAULT_HOST_ID, IdMapping, id_mappings
 from runtime.users import mappings
 
 if TYPE_CHECKING:
@@ -57,8 +57,8 @@ def map_ids(pid: int, available: Rootless) -> None:
         return
     folder = Path(f"/proc/{pid}")
     (folder / "setgroups").write_text("deny")
-    (folder / "gid_map").write_text(mappings.lines(gids))
-    (folder / "uid_map").write_text(mappings.lines(uids))
+    (folder / "gid_map").write_text(id_mappings.lines(gids))
+    (folder / "uid_map").write_text(id_mappings.lines(uids))
 
 
 def fit(spec: Spec, available: Rootless) -> Spec:

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from benchmarks.campaign.config import Campaign
     from benchmarks.campaign.schedule import Stop
     from benchmarks.results.records import Sample
-    from benchmarks.stats.simulation.aa import Rate, Verdict
-    from benchmarks.stats.simulation.replay import Replay
+    from benchmarks.simulation.aa import Rate, Verdict
+    from benchmarks.simulation.replay import Replay
 
 _MOST_STARTS = 100_000
 _NEVER = 1e-9
@@ -69,8 +69,8 @@ def command(
     rules of `tare report` and `tare compare` judge each of them. Ends with 4 where they are wrong
     more often than they promise: then this host is too unsteady to be believed.
     """
-    from benchmarks.stats.simulation import aa
-    from benchmarks.stats.simulation.replay import replay
+    from benchmarks.simulation import aa
+    from benchmarks.simulation.replay import replay
 
     chosen = campaigns.load(
         "startup",

@@ -1,1 +1,1 @@
-"""What tests of several folders share."""
+"""Helpers and helper programs that tests of several folders share."""

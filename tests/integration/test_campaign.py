@@ -16,7 +16,7 @@ import pytest
 from benchmarks.results import runfolder
 from benchmarks.results.records import Status
 from tare.settings import state_folder
-from tests.integration.turns import await_turn
+from tests.framework.campaign_turn import await_turn
 
 if TYPE_CHECKING:
     from benchmarks.image import Image

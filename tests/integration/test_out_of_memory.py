@@ -13,7 +13,7 @@ import pytest
 from benchmarks.results import runfolder
 from benchmarks.results.records import Status
 from runtime.cgroups import layout
-from tests.integration.turns import await_turn
+from tests.framework.campaign_turn import await_turn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

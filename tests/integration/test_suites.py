@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from benchmarks.suites.clock import StampedClock
-from tests.integration.turns import await_turn
+from tests.framework.campaign_turn import await_turn
 
 if TYPE_CHECKING:
     from benchmarks.image import Image

@@ -92,8 +92,13 @@ class Host:
         return [line for line in self.calls.read_text().splitlines() if " install " in f"{line} "]
 
 
+@pytest.fixture
+def host(tmp_path: Path) -> Host:
+    return Host(tmp_path, "internal")
+
+
 @pytest.fixture(params=SOLVERS)
-def host(request: pytest.FixtureRequest, tmp_path: Path) -> Host:
+def either_host(request: pytest.FixtureRequest, tmp_path: Path) -> Host:
     return Host(tmp_path, request.param)
 
 
@@ -116,8 +121,8 @@ def test_the_peers_are_not_asked_for_by_a_run(host: Host) -> None:
     assert not asked & {"runc", "crun", "bubblewrap", "systemd-container", "busybox-static"}
 
 
-def test_a_peer_that_conflicts_is_left_out_and_said(host: Host) -> None:
-    done = host.setup("--dry-run", "peers")
+def test_a_peer_that_conflicts_is_left_out_and_said(either_host: Host) -> None:
+    done = either_host.setup("--dry-run", "peers")
     assert done.returncode == 0, done.stderr
     left = [line for line in done.stdout.splitlines() if "left out" in line]
     assert len(left) == 1
@@ -126,8 +131,8 @@ def test_a_peer_that_conflicts_is_left_out_and_said(host: Host) -> None:
     assert "remove none" in done.stdout
 
 
-def test_what_is_needed_and_conflicts_ends_in_one_sentence(host: Host) -> None:
-    done = host.setup("--dry-run", "run", conflicting="libvirt-dev")
+def test_what_is_needed_and_conflicts_ends_in_one_sentence(either_host: Host) -> None:
+    done = either_host.setup("--dry-run", "run", conflicting="libvirt-dev")
     assert done.returncode == 1
     assert done.stderr.startswith("set-up: libvirt-dev cannot be installed beside what this host")
     assert "containerd.io" in done.stderr
@@ -142,12 +147,12 @@ def test_a_conflict_is_found_before_anything_is_installed(host: Host) -> None:
     assert [call for call in host.installs() if "--simulate" not in call] == []
 
 
-def test_a_dry_run_names_what_apt_would_install(host: Host) -> None:
-    done = host.setup("--dry-run", "run")
+def test_a_dry_run_names_what_apt_would_install(either_host: Host) -> None:
+    done = either_host.setup("--dry-run", "run")
     assert done.stdout.splitlines()[0] == (
         "set-up: would install 2 packages and remove none: bubblewrap crun"
     )
-    assert not any(" update" in call for call in host.calls.read_text().splitlines())
+    assert not any(" update" in call for call in either_host.calls.read_text().splitlines())
 
 
 @pytest.mark.parametrize(
@@ -171,16 +176,16 @@ def test_a_program_the_host_has_is_taken_wherever_it_came_from(
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="installing needs root")
-def test_what_was_left_out_is_not_tried_again_by_every_make(host: Host) -> None:
+def test_what_was_left_out_is_not_tried_again_by_every_make(either_host: Host) -> None:
     lines = (ROOT / "ansible/roles/tare_host/files/packages.txt").read_text().splitlines()
     listed = [words for line in lines if (words := line.partition("#")[0].split())]
     there = " ".join(words[0] for words in listed if "peers" not in words)
-    first = host.setup("test", installed=f"{there} crun bubblewrap systemd-container")
+    first = either_host.setup("test", installed=f"{there} crun bubblewrap systemd-container")
     assert "runc is left out" in first.stdout
-    second = host.setup("test", installed=f"{there} crun bubblewrap systemd-container")
+    second = either_host.setup("test", installed=f"{there} crun bubblewrap systemd-container")
     assert "left out" not in second.stdout
-    assert host.calls.read_text() == ""
-    again = host.setup("peers", installed=f"{there} crun bubblewrap systemd-container")
+    assert either_host.calls.read_text() == ""
+    again = either_host.setup("peers", installed=f"{there} crun bubblewrap systemd-container")
     assert "runc is left out" in again.stdout
 
 

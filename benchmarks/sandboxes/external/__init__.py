@@ -1,1 +1,1 @@
-"""Programs that others wrote, each started by a helper process in a mount namespace of its own."""
+"""External programs as sandboxes, each started by a helper process in its own mount namespace."""

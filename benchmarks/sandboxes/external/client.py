@@ -1,6 +1,4 @@
-"""The harness's end of the process that starts other runtimes (``external.helper``)."""
-
-from __future__ import annotations
+"""Client of the helper process, which starts external runtimes (``external.helper``)."""
 
 import contextlib
 import json
@@ -12,16 +10,14 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from types import TracebackType
+from typing import Any, NamedTuple, Self
 
 from benchmarks.errors import MeasurementError, UnsuitableHostError
 from benchmarks.sandboxes.limits import START_TIMEOUT_S
 from runtime.harness import files, start_time, wire
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from types import TracebackType
 
 _PACKAGE_PARENT = Path(__file__).resolve().parents[3]
 _BOOT = (
@@ -32,11 +28,11 @@ _ANSWER_S = START_TIMEOUT_S + 5
 _KILL_S = 5.0
 _OUTPUT = 65536
 
-SEARCH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """Where the helper's commands look for programs."""
 
 
-class Called(NamedTuple):
+class Result(NamedTuple):
     """A command that the helper ran to its end.
 
     Attributes:
@@ -49,13 +45,13 @@ class Called(NamedTuple):
 
 
 class Helper:
-    """The harness's end of one helper process.
+    """Client of one helper process, which it starts and ends.
 
     Args:
         state: Folder of the sandbox; the helper's own folder is made below it.
         affinity: CPUs for the helper and all it starts.
-        hide: Mount points to leave out of the helper's namespace.
-        cover: Directories to put an empty one over in that namespace; made where they are missing.
+        hide: Mount points to unmount in the helper's namespace.
+        cover: Directories to mount an empty tmpfs on in that namespace; made where missing.
         parents: Directories in which runtimes make the helper's control group.
 
     Raises:
@@ -71,16 +67,16 @@ class Helper:
         cover: Sequence[str] = (),
         parents: Sequence[Path] = (),
     ) -> None:
-        """Start the process and wait until it stands."""
+        """Start the process and wait until it is ready."""
         self.name = f"tare-{secrets.token_hex(6)}"
         self.folder = state.resolve() / self.name
         self.groups = [parent / self.name for parent in parents]
         self._lock = threading.Lock()
         (self.folder / "territory").mkdir(parents=True)
-        self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._channel.settimeout(_ANSWER_S)
-        with theirs:
-            number = theirs.fileno()
+        self._socket, helper_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._socket.settimeout(_ANSWER_S)
+        with helper_end:
+            number = helper_end.fileno()
             self._process = subprocess.Popen(
                 [sys.executable, "-I", "-S", "-c", _BOOT.format(number), str(_PACKAGE_PARENT)],
                 stdin=subprocess.DEVNULL,
@@ -101,7 +97,7 @@ class Helper:
         except MeasurementError as error:
             self.close()
             raise UnsuitableHostError(
-                f"the helper for other runtimes cannot start: {error}; it needs root, and mount "
+                f"the helper for external runtimes cannot start: {error}; it needs root, and mount "
                 "namespaces allowed",
             ) from error
 
@@ -118,7 +114,7 @@ class Helper:
         """
         return self._exchange({"verb": verb, **fields}, fds)
 
-    def call(
+    def run(
         self,
         argv: Sequence[str],
         seconds: float,
@@ -127,24 +123,24 @@ class Helper:
         targets: tuple[int, ...] = (),
         env: Mapping[str, str] | None = None,
         **more: Any,
-    ) -> Called:
-        """Run a command to its end; others can be run meanwhile.
+    ) -> Result:
+        """Run a command and wait for its end; other threads can run commands meanwhile.
 
         Args:
             argv: The command, its program by its path.
             seconds: Time limit; a command that is not done by then is killed.
             fds: Descriptors to give it.
-            targets: What it knows them as.
+            targets: Their numbers in the command.
             env: Its environment; a PATH alone where None.
             more: Further fields of the ``spawn`` request.
 
         Raises:
             MeasurementError: The helper could not start it, or is gone.
         """
-        with self.begun(argv, fds=fds, targets=targets, env=env, **more) as command:
-            return Called(command.wait(seconds), command.spawned)
+        with self.begin(argv, fds=fds, targets=targets, env=env, **more) as command:
+            return Result(command.wait(seconds), command.spawned)
 
-    def begun(
+    def begin(
         self,
         argv: Sequence[str],
         *,
@@ -152,8 +148,8 @@ class Helper:
         targets: tuple[int, ...] = (),
         env: Mapping[str, str] | None = None,
         **more: Any,
-    ) -> Command:
-        """Start a command as ``call`` does, and do not wait for it.
+    ) -> "Command":
+        """Start a command as ``run`` does, and do not wait for it.
 
         Raises:
             MeasurementError: The helper could not start it, or is gone.
@@ -162,13 +158,13 @@ class Helper:
             "spawn",
             fds,
             argv=tuple(argv),
-            env=dict(env or {"PATH": SEARCH}),
+            env=dict(env or {"PATH": SEARCH_PATH}),
             targets=targets,
             **more,
         )
         return Command(self, answer["pid"], pidfd, answer["spawned"])
 
-    def said(self, argv: Sequence[str], seconds: float, **more: Any) -> str:
+    def output(self, argv: Sequence[str], seconds: float, **more: Any) -> str:
         """Run a command and return what it wrote to standard output.
 
         Raises:
@@ -178,9 +174,9 @@ class Helper:
         err = os.memfd_create("err", os.MFD_CLOEXEC)
         null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            called = self.call(argv, seconds, fds=(null, out, err), targets=(0, 1, 2), **more)
+            called = self.run(argv, seconds, fds=(null, out, err), targets=(0, 1, 2), **more)
             if called.status != 0:
-                raise MeasurementError(one_line(err) or mute(called.status))
+                raise MeasurementError(one_line(err) or without_message(called.status))
             return os.pread(out, _OUTPUT, 0).decode(errors="replace").strip()
         finally:
             for fd in (out, err, null):
@@ -194,14 +190,14 @@ class Helper:
         try:
             with self._lock:
                 try:
-                    wire.send(self._channel, message, fds)
-                    answer, received = wire.receive(self._channel)
+                    wire.send(self._socket, message, fds)
+                    answer, received = wire.receive(self._socket)
                 except BaseException:
                     # the answer would be taken for the next request's
-                    self._channel.close()
+                    self._socket.close()
                     raise
         except (OSError, EOFError) as error:
-            raise MeasurementError(f"the helper for other runtimes is gone ({error})") from error
+            raise MeasurementError(f"the helper for external runtimes is gone ({error})") from error
         if "error" in answer:
             raise MeasurementError(answer["error"])
         return answer, received
@@ -219,7 +215,7 @@ class Helper:
 
     def close(self) -> None:
         """End the helper, which ends everything it made; idempotent."""
-        self._channel.close()
+        self._socket.close()
         try:
             self._process.wait(_ANSWER_S)
         except subprocess.TimeoutExpired:
@@ -235,7 +231,7 @@ class Helper:
 
 
 class Command:
-    """A command the helper has spawned; leaving its context kills it where it still runs.
+    """A command that the helper has started; leaving its context kills it if it still runs.
 
     Attributes:
         spawned: CLOCK_MONOTONIC nanoseconds of its start.
@@ -250,11 +246,11 @@ class Command:
         self._code: int | None = None
 
     def runs(self) -> bool:
-        """Whether it has not ended yet."""
+        """Whether it still runs."""
         return not ended(self._pidfd, 0)
 
     def wait(self, seconds: float) -> int | None:
-        """Return its exit status, 128 + n for a signal; None when it still runs after that."""
+        """Return its exit status, 128 + n for a signal; None if it still runs at the time limit."""
         if self._code is None and ended(self._pidfd, seconds):
             answer, _ = self._helper.ask("status", pid=self._pid)
             self._code = answer["status"]
@@ -278,31 +274,32 @@ class Command:
 
 
 def ended(pidfd: int, seconds: float) -> bool:
-    """Wait for the end of a process, at most that long."""
+    """Wait for the end of a process, at most so many seconds; tell whether it has ended."""
     poll = select.poll()
     poll.register(pidfd, select.POLLIN)
     return bool(poll.poll(max(seconds, 0) * 1000))
 
 
 def one_line(output: int) -> str:
-    """Return what was written into an anonymous file, its lines joined."""
+    """Return the content of an anonymous file, its lines joined."""
     return os.pread(output, _OUTPUT, 0).decode(errors="replace").strip().replace("\n", "; ")
 
 
-def refused(output: int, status: int | None) -> MeasurementError:
-    """Return the error of a command that was to start something, in its own words.
+def start_error(output: int, status: int | None) -> MeasurementError:
+    """Return the error for a command that did not start its workload, with what it printed.
 
     Args:
         output: What it wrote to standard error.
-        status: How it ended; 0 where it did its work and the workload's first byte did not come.
+        status: Its exit status; 0 if it succeeded and the workload's first byte never came; None
+            if it was killed at its time limit.
     """
     if status == 0:
         return MeasurementError("its workload never ran its first instruction", timed_out=True)
-    return MeasurementError(one_line(output) or mute(status), timed_out=status is None)
+    return MeasurementError(one_line(output) or without_message(status), timed_out=status is None)
 
 
-def mute(status: int | None) -> str:
-    """Say how a command ended that gave no reason."""
+def without_message(status: int | None) -> str:
+    """Say how a command ended that printed no reason."""
     if status is None:
         return "it did not end in time"
     return f"it ended with status {status} and no message"

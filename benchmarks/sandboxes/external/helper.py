@@ -1,4 +1,4 @@
-"""The process that starts other runtimes: it holds the mounts they need, away from the host's.
+"""Helper process that starts external runtimes; it keeps their mounts away from the host's.
 
 One per sandbox, started once as ``python -I -S``, single-threaded. It enters a mount namespace of
 its own, keeps the image there with its owners shifted, mounts an overlay for each instance, and
@@ -19,29 +19,33 @@ import socket
 import time
 from typing import Any
 
-from runtime.harness import Mapping, Territory, enter, files, syscalls, wire
+from runtime.harness import ImageMounts, Mapping, enter, files, syscalls, wire
 
 _HIGH = 100
 """Descriptors are moved above this, so that none lies where a command expects another."""
 
 _DEATH_S = 5.0
+"""Longest wait for the end of what was killed."""
 _UNDO_S = 15.0
-"""A manager that removes a container may wait for its own locks."""
+"""Longest wait for a command of ``undo``: a manager that removes a container waits for locks."""
 _UNDO_ALL_S = 40.0
-"""The harness waits no longer than a start may take; what is left then, ``tare clean`` finds."""
+"""For all of them at the end: the harness waits no longer than a start may take.
+
+``tare clean`` finds what is left then.
+"""
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 class Helper:
-    """All that one helper process holds."""
+    """State of one helper process: its mounts, its children, and the commands that undo them."""
 
-    def __init__(self, channel: socket.socket, settings: dict[str, Any]) -> None:
+    def __init__(self, connection: socket.socket, settings: dict[str, Any]) -> None:
         """Enter the namespace and set it up as asked.
 
         Raises:
             OSError: The kernel refused.
         """
-        self._channel = channel
+        self._socket = connection
         enter()
         for path in settings["hide"]:
             syscalls.umount(path)
@@ -55,7 +59,7 @@ class Helper:
         if settings["affinity"]:
             os.sched_setaffinity(0, settings["affinity"])
         self._marker: str = settings["marker"]
-        self._territory = Territory(f"{settings['folder']}/territory", self._marker)
+        self._territory = ImageMounts(f"{settings['folder']}/territory", self._marker)
         self._undo: dict[str, tuple[str, ...]] = {}
         self._statuses: dict[int, int | None] = {}
         self._wake, wakeup = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
@@ -65,7 +69,7 @@ class Helper:
     def loop(self) -> None:
         """Serve until the harness's end is closed."""
         poll = select.poll()
-        for fd in (self._channel.fileno(), self._wake):
+        for fd in (self._socket.fileno(), self._wake):
             poll.register(fd, select.POLLIN)
         while True:
             for fd, _ in poll.poll():
@@ -73,7 +77,7 @@ class Helper:
                     self._reap()
                     continue
                 try:
-                    request, fds = wire.receive(self._channel)
+                    request, fds = wire.receive(self._socket)
                 except (EOFError, ConnectionResetError):
                     return
                 self._answer(request, fds)
@@ -118,7 +122,7 @@ class Helper:
             for fd in held:
                 os.close(fd)
         with contextlib.suppress(BrokenPipeError):
-            wire.send(self._channel, answer, passed)
+            wire.send(self._socket, answer, passed)
         for fd in passed:
             os.close(fd)
 
@@ -155,8 +159,8 @@ class Helper:
         self._statuses[pid] = None
         return {"pid": pid, "spawned": time.monotonic_ns()}, (os.pidfd_open(pid),)
 
-    def found(self, request: dict[str, Any]) -> tuple[dict[str, Any], tuple[int, ...]]:
-        """Answer the processes that files name, and their pidfds; in the order of the files."""
+    def pids(self, request: dict[str, Any]) -> tuple[dict[str, Any], tuple[int, ...]]:
+        """Answer the process ids in some files, and pidfds; in the order of the files."""
         pids: list[int] = []
         fds: list[int] = []
         try:
@@ -221,7 +225,7 @@ class Helper:
         syscalls.mount(self._marker, f"{folder}/rootfs", "overlay", syscalls.MS_NODEV, options)
 
     def _wait(self, pid: int, seconds: float) -> int | None:
-        """Exit status of a command as a shell has it; it is killed at the time limit (None)."""
+        """Return a command's exit status as a shell has it; None if killed at the time limit."""
         pidfd = os.pidfd_open(pid)
         try:
             poll = select.poll()
@@ -268,15 +272,15 @@ def _kill_children() -> None:
 
 def main(fd: int) -> None:
     """Set up as the first message asks, then serve."""
-    channel = socket.socket(fileno=fd)
-    channel.set_inheritable(False)
-    settings, _ = wire.receive(channel)
+    connection = socket.socket(fileno=fd)
+    connection.set_inheritable(False)
+    settings, _ = wire.receive(connection)
     try:
-        helper = Helper(channel, settings)
+        helper = Helper(connection, settings)
     except OSError as error:
-        wire.send(channel, {"error": error.strerror or str(error)})
+        wire.send(connection, {"error": error.strerror or str(error)})
         return
-    wire.send(channel, {"pid": os.getpid()})
+    wire.send(connection, {"pid": os.getpid()})
     try:
         helper.loop()
     finally:

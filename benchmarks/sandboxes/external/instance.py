@@ -1,27 +1,21 @@
-"""An instance that a program of others has started: what it uses, how it is stopped."""
-
-from __future__ import annotations
+"""Instance that an external program has started: its usage, its commands, its stop."""
 
 import contextlib
 import os
 import signal
 import time
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, Self
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self
 
 from benchmarks.errors import MeasurementError
 from benchmarks.sandboxes import limits, processes
-from benchmarks.sandboxes.external.client import ended
+from benchmarks.sandboxes.base import Completed
+from benchmarks.sandboxes.external.client import Command, ended
 from runtime.harness import oom, usage
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
-    from contextlib import AbstractContextManager
-    from pathlib import Path
-    from types import TracebackType
-
-    from benchmarks.sandboxes.base import Completed
-    from benchmarks.sandboxes.external.client import Command
 
 _SLICE_S = 0.1
 _KILLING_TRIES = 100
@@ -30,7 +24,7 @@ _KILLING_PAUSE_S = 0.01
 
 @dataclass(frozen=True)
 class Started:
-    """What a command has started.
+    """The processes and groups that a command has started.
 
     Attributes:
         name: Name of the instance.
@@ -50,7 +44,7 @@ class Started:
 
 
 class Starter(Protocol):
-    """What an instance asks of the sandbox that has started it."""
+    """Sandbox that has started an instance, as far as the instance needs it."""
 
     name: str
 
@@ -65,13 +59,13 @@ class Starter(Protocol):
         """Run a further command in it."""
 
     def terminate(self, started: Started) -> AbstractContextManager[Command | None]:
-        """Ask it to end; the context holds the command that asks, where one does."""
+        """Ask it to end; the context holds the command that does so, or None."""
 
     def was_killed(self, started: Started) -> bool:
-        """Whether, having ended, it was killed by what was to ask it to end."""
+        """Whether the command that asked it to end killed it."""
 
     def remove(self, started: Started) -> None:
-        """Remove what it leaves."""
+        """Remove what it has left on the host."""
 
 
 class ExternalInstance:
@@ -92,12 +86,12 @@ class ExternalInstance:
     def run(self, args: Sequence[str], *, timeout_s: float, stdin: bytes = b"") -> Completed:
         """Run a command inside and wait for it."""
         before = self._oom_kills()
-        there = set(self._inside())
+        before_run = set(self._inside())
         try:
             done = self._sandbox.execute(self.started, args, timeout_s=timeout_s, stdin=stdin)
         except BaseException:
             # the client has been killed; what it started inside would disturb what comes next
-            self._kill_all_but(there)
+            self._kill_all_but(before_run)
             raise
         if killed := self._oom_kills() - before:
             raise MeasurementError(
@@ -115,13 +109,13 @@ class ExternalInstance:
         return list(dict.fromkeys((*self._own(), *self.started.services)))
 
     def _inside(self) -> list[int]:
-        # not its group's: on v1 a runtime may leave it in one of the daemon's
+        # not those of its group: on v1 a runtime may leave it in a group of the daemon's
         if ended(self.started.pidfds[0], 0):
             return []
         return usage.namespace_pids(self.started.pid)
 
     def _kill_all_but(self, kept: Collection[int]) -> None:
-        """SIGKILL what came to the instance meanwhile, and what that has begun before it died."""
+        """SIGKILL the processes that were added to the instance, and those they still start."""
         for _ in range(_KILLING_TRIES):
             found = [pid for pid in self._inside() if pid not in kept]
             if not found:
@@ -139,8 +133,9 @@ class ExternalInstance:
     def cpu_seconds(self) -> float | None:
         """Return the CPU time of its group or of its processes, and of those that serve it.
 
-        None once one that serves it has ended: its share is lost. What such a process reaped is
-        left out, since containerd's shim reaps the commands of ``exec``, which their group has.
+        None once a process that serves it has ended: its share is lost. The children that such a
+        process has reaped are left out, since containerd's shim reaps the commands of ``exec``,
+        whose time the group has.
         """
         groups = self.started.groups
         served = usage.own_cpu_s(self.started.services)
@@ -169,11 +164,11 @@ class ExternalInstance:
         if self._removed:
             return
         self._stamps["stop_asked"] = time.monotonic_ns()
-        with self._sandbox.terminate(self.started) as asking:
-            # a manager takes its time before it asks, and keeps books after the end
+        with self._sandbox.terminate(self.started) as command:
+            # a manager works before it sends the signal, and writes its records after the end
             deadline = time.monotonic() + limits.START_TIMEOUT_S
             gone = self._ended(_SLICE_S)
-            while not gone and asking is not None and asking.runs():
+            while not gone and command is not None and command.runs():
                 if time.monotonic() > deadline:
                     break
                 gone = self._ended(_SLICE_S)

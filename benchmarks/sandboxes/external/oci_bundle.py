@@ -1,23 +1,17 @@
-"""A container of ours as an OCI bundle's ``config.json``, for the runtimes of others.
+"""Write a container's specification as an OCI bundle's ``config.json``, for external runtimes.
 
-What each field becomes stands in ``runtime.oci.writer``; here is what these runtimes want besides.
-They make the customary devices themselves, so those are not in the file.
+``runtime.oci.writer`` translates each field; this module adds what these runtimes need besides.
+They make the usual devices themselves, so those are not in the file.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
-from runtime.harness import expand, portable
-from runtime.harness import oci_process as section
+from runtime import Spec
+from runtime.harness import expand, oci_process, portable
 from runtime.harness import oci_writer as writer
 from runtime.spec import Mount, Resources
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from runtime import Spec
 
 __all__ = ["INIT", "config", "expand", "process"]
 
@@ -25,7 +19,7 @@ INIT = "/sbin/tare-init"
 """Where the init program is bound inside, as ``docker run --init`` does."""
 
 _VERSION = "1.0.2"
-"""Old enough for every runtime; nothing that we say is newer."""
+"""Old enough for every runtime; no field that we write is newer."""
 
 
 def config(spec: Spec, *, rootfs: Path, cgroup: str | None, init: Path | None) -> dict[str, Any]:
@@ -58,4 +52,4 @@ def config(spec: Spec, *, rootfs: Path, cgroup: str | None, init: Path | None) -
 def process(spec: Spec, *, init: bool = False) -> dict[str, Any]:
     """Return the ``process`` object: the workload, below the bound init where ``init`` is set."""
     args = (INIT, "--", *spec.process.args) if init else spec.process.args
-    return section.write(replace(spec.process, args=args))
+    return oci_process.write(replace(spec.process, args=args))

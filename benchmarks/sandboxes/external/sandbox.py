@@ -1,11 +1,9 @@
-"""The base of all sandboxes that a program of others starts, and of the floor.
+"""Base of all sandboxes whose instances an external program starts, and of the floor.
 
-Everything is made by one helper process for each sandbox (``external.helper``), in a mount
-namespace of its own. `ExternalSandbox.launch` is the one template of a start; a kind says what is
-its own in it.
+One helper process for each sandbox (``external.helper``) makes everything, in a mount namespace of
+its own. `ExternalSandbox.launch` is the template of every start; a kind overrides the steps in
+which it differs.
 """
-
-from __future__ import annotations
 
 import contextlib
 import copy
@@ -13,31 +11,26 @@ import itertools
 import os
 import signal
 import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple, Self
 
 import msgspec
 
 from benchmarks.errors import MeasurementError, UnsuitableHostError
+from benchmarks.results.records import SandboxInfo
 from benchmarks.sandboxes import limits
-from benchmarks.sandboxes.base import STAMP_DESCRIPTOR
+from benchmarks.sandboxes.base import STAMP_DESCRIPTOR, Completed, Setting
 from benchmarks.sandboxes.capture import FirstByte
-from benchmarks.sandboxes.external.client import ended, refused
+from benchmarks.sandboxes.external.client import Command, Helper, ended, start_error
 from benchmarks.sandboxes.external.instance import ExternalInstance, Started
 from runtime.harness import usage
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
-    from types import TracebackType
-
-    from benchmarks.results.records import SandboxInfo
-    from benchmarks.sandboxes.base import Completed, Setting
-    from benchmarks.sandboxes.external.client import Command, Helper
-
 UNLIMITED = "CPU affinity alone: it knows no control groups"
-"""How the limits of a program are enforced that makes no control group."""
+"""Enforcement of the limits where the program makes no control group."""
 
 
 @dataclass(frozen=True)
@@ -45,14 +38,14 @@ class Recipe:
     """The command that starts one instance.
 
     Attributes:
-        argv: It, its program by its path.
+        argv: The command, its program by its path.
         environment: Its environment.
         detached: Whether the command ends when the instance runs; otherwise it stays, as the
             instance's outer process.
         stamp: Descriptor on which the payload reports its first instruction; None where it comes on
             a named pipe.
         inputs: Further descriptors, and what can be read from them.
-        request: Further fields of the helper's ``spawn`` request, such as what undoes it.
+        request: Further fields of the helper's ``spawn`` request, such as the command to undo it.
     """
 
     argv: tuple[str, ...]
@@ -63,8 +56,8 @@ class Recipe:
     request: Mapping[str, Any] = field(default_factory=dict)
 
 
-class Found(NamedTuple):
-    """What a detached command has left running.
+class Located(NamedTuple):
+    """The processes and groups that a detached command has left running.
 
     Attributes:
         pid: The instance's first process, by host pid.
@@ -78,13 +71,13 @@ class Found(NamedTuple):
 
 
 class ExternalSandbox:
-    """Starts instances by a command; a kind gives its `recipe`, and says what it has left."""
+    """Starts instances by a command; a kind gives its `recipe`, and locates what it has started."""
 
     info: SandboxInfo
     _helper: Helper
 
     def __init__(self, name: str, setting: Setting) -> None:
-        """Check what every one needs.
+        """Check what every kind needs.
 
         Raises:
             UnsuitableHostError: Not root, or no image.
@@ -98,13 +91,13 @@ class ExternalSandbox:
         self.name = name
         self.image_root = setting.image_root
         self.setting = setting
-        self.word = name.replace(":", ".")
-        self._state = setting.state / self.word
+        self.file_name = name.replace(":", ".")
+        self._state = setting.state / self.file_name
         self._numbers = itertools.count()
         self._running: set[str] = set()
 
     def _new_name(self, number: int) -> str:
-        return f"{self.word}-{os.getpid()}-{number}"
+        return f"{self.file_name}-{os.getpid()}-{number}"
 
     def start(self) -> ExternalInstance:
         """Start one and wait for its first instruction."""
@@ -121,10 +114,10 @@ class ExternalSandbox:
             ) from error
 
     @contextlib.contextmanager
-    def _undone_on_failure(self, name: str) -> Iterator[list[int]]:
+    def _removed_on_failure(self, name: str) -> Iterator[list[int]]:
         """Have the helper remove an instance whose start fails in this context.
 
-        The context holds a list for pidfds, whose processes are killed then.
+        The context holds a list of pidfds, whose processes are killed then.
 
         Raises:
             MeasurementError: It failed, or a process of it had ended before it could be looked at.
@@ -146,16 +139,16 @@ class ExternalSandbox:
             raise
 
     def recipe(self, name: str) -> Recipe:
-        """Return the command that starts an instance, having written all that it will read."""
+        """Return the command that starts an instance; write the files that it will read."""
         raise NotImplementedError
 
-    def found(self, name: str, held: list[int]) -> Found:
-        """Look for what a detached command has left running; pidfds of it go into ``held``."""
+    def locate(self, name: str, held: list[int]) -> Located:
+        """Find what a detached command has left running; append its pidfds to ``held``."""
         raise NotImplementedError
 
     @contextlib.contextmanager
     def first_byte(self, name: str) -> Iterator[FirstByte]:
-        """Hold what the payload's first byte comes on."""
+        """Hold the pipe on which the payload's first byte comes."""
         del name
         with FirstByte() as first:
             yield first
@@ -175,26 +168,26 @@ class ExternalSandbox:
         output = os.memfd_create("output", os.MFD_CLOEXEC)
         # not the host's /dev/null: crun gives standard input to the container's root
         nothing = os.memfd_create("nothing", os.MFD_CLOEXEC)
-        spoken = os.memfd_create("spoken", os.MFD_CLOEXEC)
+        printed = os.memfd_create("printed", os.MFD_CLOEXEC)
         with ExitStack() as stack:
-            for fd in (output, nothing, spoken):
+            for fd in (output, nothing, printed):
                 stack.callback(os.close, fd)
-            streams = {0: nothing, 1: spoken if recipe.detached else output, 2: output}
+            streams = {0: nothing, 1: printed if recipe.detached else output, 2: output}
             for number, content in recipe.inputs.items():
                 streams[number] = os.memfd_create("input", os.MFD_CLOEXEC)
                 stack.callback(os.close, streams[number])
                 os.write(streams[number], content)
                 os.lseek(streams[number], 0, os.SEEK_SET)
-            held = stack.enter_context(self._undone_on_failure(name))
+            held = stack.enter_context(self._removed_on_failure(name))
             first = stack.enter_context(self.first_byte(name))
             if recipe.stamp is not None:
                 streams[recipe.stamp] = first.child
-            begun = self._detached if recipe.detached else self._attached
-            return begun(
+            launch = self._launch_detached if recipe.detached else self._launch_attached
+            return launch(
                 name, recipe=recipe, streams=streams, first=first, output=output, held=held
             )
 
-    def _detached(
+    def _launch_detached(
         self,
         name: str,
         *,
@@ -205,7 +198,7 @@ class ExternalSandbox:
         held: list[int],
     ) -> Started:
         requested = time.monotonic_ns()
-        called = self._helper.call(
+        called = self._helper.run(
             recipe.argv,
             limits.START_TIMEOUT_S,
             fds=tuple(streams.values()),
@@ -217,12 +210,12 @@ class ExternalSandbox:
         first.close_child_end()
         main = self.stamp(first, name) if called.status == 0 else None
         if main is None:
-            raise refused(output, called.status)
-        pid, groups, services = self.found(name, held)
+            raise start_error(output, called.status)
+        pid, groups, services = self.locate(name, held)
         stamps = {"requested": requested, "spawned": called.spawned, "main": main}
         return Started(name, pid, tuple(held), stamps, groups, services)
 
-    def _attached(
+    def _launch_attached(
         self,
         name: str,
         *,
@@ -245,10 +238,13 @@ class ExternalSandbox:
         first.close_child_end()
         main = self.stamp(first, name)
         if main is None:
-            # what has ended says why; what still stands had its time and did not use it
+            # one that has ended has a status; one that still runs has used up its time
             gone = ended(fds[0], 0)
             status = self._helper.ask("status", pid=answer["pid"])[0]["status"] if gone else 0
-            raise refused(output, status)
+            for pid in usage.descendants(answer["pid"])[1:]:  # they outlive the first
+                with contextlib.suppress(ProcessLookupError):
+                    held.append(os.pidfd_open(pid))
+            raise start_error(output, status)
         pid = answer["pid"]
         held += map(os.pidfd_open, usage.descendants(pid)[1:])  # the first is itself
         stamps = {"requested": requested, "spawned": answer["spawned"], "main": main}
@@ -258,19 +254,19 @@ class ExternalSandbox:
     def terminate(self, started: Started) -> Iterator[Command | None]:
         """Ask an instance to end: SIGTERM to its first process.
 
-        The context holds the command that asks, where one does; leaving it waits for the command.
+        The context holds the command that asks, or None; leaving it waits for the command.
         """
         with contextlib.suppress(ProcessLookupError):
             signal.pidfd_send_signal(started.pidfds[0], signal.SIGTERM)
         yield None
 
     def was_killed(self, started: Started) -> bool:
-        """Whether an instance that has ended was killed by what was to ask it to end."""
+        """Whether the command that asked an instance to end killed it."""
         del started
         return False
 
     def remove(self, started: Started) -> None:
-        """Remove what an ended instance leaves."""
+        """Remove what an ended instance has left on the host."""
         self._running.discard(started.name)
 
     def execute(
@@ -306,11 +302,11 @@ class ExternalSandbox:
         return [*groups, *(f"instance {name}" for name in sorted(self._running))]
 
     def open(self) -> None:
-        """Start the helper and have everything made that is made once."""
+        """Start the helper, and make what is made once for all instances."""
         raise NotImplementedError
 
     def close(self) -> None:
-        """End what ``open`` has begun, beside the helper."""
+        """End what ``open`` has started; the helper is ended after it."""
 
     def __enter__(self) -> Self:
         try:

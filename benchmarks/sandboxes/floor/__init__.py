@@ -1,7 +1,5 @@
 """The lower bound of a container's start: a small C program, built where it is first needed."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 import shutil

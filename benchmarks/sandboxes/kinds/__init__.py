@@ -1,1 +1,1 @@
-"""The kinds of sandbox: each file defines one and registers it; a file more is a kind more."""
+"""Kinds of sandbox: each file defines one and registers it; to add a kind, add a file."""

@@ -1,29 +1,22 @@
-"""``peer:bwrap``: bubblewrap, made to isolate what the default profile isolates, as far as it can.
+"""``peer:bwrap``: bubblewrap, with the default profile's isolation as far as it offers it.
 
 Source: bwrap(1). It knows no control groups; compare it with ``container:no-cgroup``.
 """
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import runtime
 from benchmarks.errors import UnsuitableHostError
 from benchmarks.host import programs
 from benchmarks.results.records import SandboxInfo
-from benchmarks.sandboxes.base import ENVIRONMENT, PAYLOAD
+from benchmarks.sandboxes.base import ENVIRONMENT, PAYLOAD, Setting
 from benchmarks.sandboxes.external.client import Helper
 from benchmarks.sandboxes.external.oci_bundle import expand
 from benchmarks.sandboxes.external.sandbox import UNLIMITED, ExternalSandbox, Recipe
 from benchmarks.sandboxes.processes import GROUPED
 from benchmarks.sandboxes.registry import Kind, register
-from runtime import seccomp
-
-if TYPE_CHECKING:
-    from benchmarks.sandboxes.base import Setting
-    from runtime import Spec
+from runtime import Spec, seccomp
 
 _FILTER = 4
 """Descriptor on which bubblewrap reads the filter."""
@@ -59,7 +52,7 @@ class BwrapSandbox(ExternalSandbox):
                 "boundaries": "spawned: the bwrap command runs. There is no `ready`: bubblewrap "
                 "does not tell",
                 "differs": [
-                    "a command of its own for every start; ours asks a process that runs already",
+                    "a command of its own for every start; tare asks a process that runs already",
                     "no control group: nothing is limited but the CPUs",
                     "its user namespace maps one id, and that to the host's root",
                     "/sys is the host's, read-only: bubblewrap mounts no sysfs",
@@ -86,7 +79,7 @@ class BwrapSandbox(ExternalSandbox):
 
 
 def arguments(spec: Spec, root: Path) -> list[str]:
-    """Return bubblewrap's options for a specification of ours."""
+    """Return bubblewrap's options for a specification."""
     argv = [
         "--unshare-user", "--uid", "0", "--gid", "0",
         "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup",
@@ -103,7 +96,7 @@ def arguments(spec: Spec, root: Path) -> list[str]:
     for path in spec.linux.readonly_paths:
         argv += ["--ro-bind-try", path, path]
     for path in expand(spec.linux.masked_paths):
-        # by what is on the host: the container shows the same kernel's files
+        # a look at the host suffices: the container shows the files of the same kernel
         if Path(path).is_dir():
             argv += ["--tmpfs", path, "--remount-ro", path]
         elif Path(path).exists():

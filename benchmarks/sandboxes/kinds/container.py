@@ -1,19 +1,20 @@
-"""The ``native`` and ``container`` sandboxes, both made by the same engine.
+"""``native`` and ``container``: a bare process and a container, made by the same engine.
 
-``native`` is the engine's chroot without any namespace, so the two differ in nothing but what a
-container adds.
+``native`` is the engine's chroot without any namespace, so the two differ only in what a container
+adds.
 """
-
-from __future__ import annotations
 
 import contextlib
 import copy
 import itertools
 import os
 import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Self
+from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 import msgspec
 
@@ -29,18 +30,14 @@ from benchmarks.sandboxes.base import (
     STAMP_DESCRIPTOR,
     Completed,
     Endpoint,
+    Setting,
+    Testbed,
 )
 from benchmarks.sandboxes.capture import FirstByte, Pipes
-from benchmarks.sandboxes.registry import Kind, SandboxName, register
+from benchmarks.sandboxes.registry import HOST, Kind, SandboxName, register
+from benchmarks.sandboxes.testbed import BridgeTestbed
 from runtime import network
 from runtime.harness import usage
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
-    from types import TracebackType
-
-    from benchmarks.sandboxes.base import Setting, Testbed
 
 
 class ContainerInstance:
@@ -93,10 +90,10 @@ class ContainerInstance:
         return self._container.pid
 
     def _refuse_oom(self, before: int, what: str) -> None:
-        """Tell a command that lacked memory from one that failed, whatever it made of it.
+        """Tell a command that lacked memory from one that failed for another reason.
 
         Raises:
-            MeasurementError: The kernel's OOM killer was at work since the count was ``before``.
+            MeasurementError: The kernel's OOM killer has killed more processes than ``before``.
         """
         killed = self._container.oom_kills() - before
         if killed:
@@ -182,7 +179,7 @@ class ContainerSandbox:
             raise UnsuitableHostError(
                 f"the sandbox {name!r} needs an image; make one with `tare image build`",
             )
-        self._native = name == "native"
+        self._native = name == HOST
         self._name = name
         self._setting = setting
         self._numbers = itertools.count()
@@ -190,13 +187,13 @@ class ContainerSandbox:
         self._opened = False
         self._joins: dict[Path, runtime.Spec] = {}
         variant = SandboxName.parse(name).variant or "default"
-        self._profile = "native" if self._native else variant
+        self._profile = HOST if self._native else variant
         resources = setting.resources
         self._spec = self._make_spec(setting.image_root)
         boundaries = ("spawned", "ready", "main")
         self._info = SandboxInfo(
             name=name,
-            kind="native" if self._native else "container",
+            kind=HOST if self._native else "container",
             profile=self._profile,
             boundaries=boundaries,
             details={
@@ -218,7 +215,7 @@ class ContainerSandbox:
         spec: runtime.Spec = make(rootfs=rootfs, args=args, env=env, resources=resources)
         if ablated != base:
             return runtime.profiles.without(spec, ablated)
-        return spec if addition is None else addition.prepared(spec)
+        return spec if addition is None else addition.before_engine(spec)
 
     @property
     def info(self) -> SandboxInfo:
@@ -234,7 +231,7 @@ class ContainerSandbox:
     def networked(self, testbed: Testbed) -> Iterator[Endpoint]:
         """Start one on a testbed: by a veth pair, or in its namespace where it has none of its own.
 
-        Without a network of its own a sandbox is in its host's, whose part the testbed takes.
+        Without a network of its own a sandbox uses its host's, and the testbed stands for the host.
         """
         if self._spec.linux.namespace("network") is None:
             with self._start(self._joined(testbed.path)) as instance:
@@ -244,7 +241,10 @@ class ContainerSandbox:
                 yield Endpoint(instance, address)
 
     def _joined(self, namespace: Path) -> runtime.Spec:
-        """Return the specification with a network namespace to join; the engine knows it again."""
+        """Return the specification that joins a network namespace; the same one every time.
+
+        So the engine recognises it and prepares it once.
+        """
         if namespace not in self._joins:
             self._joins[namespace] = network.join(self._spec, namespace)
         return self._joins[namespace]
@@ -301,7 +301,7 @@ class ContainerSandbox:
                 ),
             )
             if addition := ADDITIONS.get(self._profile):
-                self._spec = addition.finished(self._engine, self._spec, self._setting)
+                self._spec = addition.with_engine(self._engine, self._spec, self._setting)
             self._engine.prepare(self._spec)
             self._opened = True
         except runtime.ContainerError as error:
@@ -320,7 +320,7 @@ class ContainerSandbox:
 
 
 def _isolation(spec: runtime.Spec) -> dict[str, object]:
-    """Say in OCI's words what a specification isolates."""
+    """Describe in OCI's words what a specification isolates."""
     capabilities = spec.process.capabilities
     return {
         "namespaces": [namespace.type for namespace in spec.linux.namespaces],
@@ -339,14 +339,15 @@ _ABLATED = (
 
 register(
     Kind(
-        name="native",
+        name=HOST,
         title="a bare process in the image, pinned and limited as all others are",
-        names=("native",),
+        names=(HOST,),
         open=ContainerSandbox,
         limits="CPU affinity and the memory cgroup of the process that starts it",
         network="none of its own: it shares its server's namespace and reaches it over loopback",
         isolation="none",
         needs=("root", "namespaces", "overlay", "image"),
+        testbed=BridgeTestbed,
         lacks=dict.fromkeys(processes.GROUPED, "it is in the group of the process that starts it"),
         suite_rounds=30,
     )

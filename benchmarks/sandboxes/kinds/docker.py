@@ -1,20 +1,19 @@
-"""``docker`` and ``docker:RUNTIME``: docker's command line, and the daemon that the user has.
+"""``docker`` and ``docker:RUNTIME``: the user's docker daemon, by docker's command line.
 
 The image is imported into the daemon once, before anything is measured, and removed at the end.
-Everything made there bears a label with the helper's name, by which ``tare clean`` finds it again.
-The workload's first byte comes on a named pipe that is bound into the container: a daemon passes
-no descriptor on. Sources: docker-run(1), docker-import(1).
+Everything made there has a label with the helper's name, by which ``tare clean`` finds it. The
+workload's first byte comes on a named pipe that is mounted into the container, because a daemon
+passes no descriptors to a container. Sources: docker-run(1), docker-import(1).
 """
-
-from __future__ import annotations
 
 import os
 import re
 import shutil
 import time
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 import msgspec
 
@@ -22,47 +21,55 @@ from benchmarks.errors import MeasurementError, NotSupportedError, UnsuitableHos
 from benchmarks.host import programs
 from benchmarks.results.records import SandboxInfo
 from benchmarks.sandboxes import limits
-from benchmarks.sandboxes.base import PAYLOAD, STAMP_DESCRIPTOR
+from benchmarks.sandboxes.base import PAYLOAD, STAMP_DESCRIPTOR, Setting, Testbed
 from benchmarks.sandboxes.capture import FirstByte
-from benchmarks.sandboxes.external.client import SEARCH, Helper, mute, one_line
-from benchmarks.sandboxes.external.sandbox import Found, Recipe
+from benchmarks.sandboxes.external.client import (
+    SEARCH_PATH,
+    Helper,
+    one_line,
+    without_message,
+)
+from benchmarks.sandboxes.external.sandbox import Located, Recipe
 from benchmarks.sandboxes.kinds.oci import groups_of
 from benchmarks.sandboxes.managers.docker_daemon import (
     address,
     mount_option,
     quoted,
-    refuse_elsewhere,
+    refuse_foreign,
 )
 from benchmarks.sandboxes.managers.docker_traces import DAEMON, FIFO, LABEL, OWNER
-from benchmarks.sandboxes.managers.manager import DIFFERS, ManagerSandbox, names, options
+from benchmarks.sandboxes.managers.manager import (
+    DIFFERS,
+    ManagerSandbox,
+    program_names,
+    run_options,
+)
 from benchmarks.sandboxes.registry import Kind, register
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from benchmarks.sandboxes.base import Setting, Testbed
-
-_ASKED_S = 30.0
+_ANSWER_S = 30.0
 _IMPORT_S = 600.0
-_INSIDE = "/tare-first-byte"
+_FIFO_INSIDE = "/tare-first-byte"
 _IMAGE = "image"
 _SLICE_S = 0.5
-_SWEEP = """
+_REMOVE_ALL = """
 label=$1 image=$2 note=$3
 shift 3
 found=$("$@" ps --all --quiet --filter "$label") || exit
 [ -z "$found" ] || "$@" rm --force --volumes $found || exit
 "$@" image rm --force "$image" && rm -f "$note"
 """
-"""The end of it all, also after a death: whatever bears our label, the image, the note of it."""
+"""Shell script that removes the containers with our label, the image, and the note of them.
 
-_TOLD = "{{.DefaultRuntime}}\n{{.Driver}}\n{{.InitBinary}}"
-_CPUS = (
+The helper runs it at its end, also when the harness was killed.
+"""
+
+_INFO = "{{.DefaultRuntime}}\n{{.Driver}}\n{{.InitBinary}}"
+_CPUS_OF_DAEMON = (
     "the daemon makes the container, on whatever CPUs it runs itself; only the container and the "
     "command are held to the campaign's"
 )
-_ITS_OWN = (
-    _CPUS,
+_DIFFERENCES = (
+    _CPUS_OF_DAEMON,
     "its writable layer lies in the daemon's storage, not in memory",
     "the workload's first byte comes on a named pipe that is bound into it",
 )
@@ -85,7 +92,7 @@ class DockerSandbox(ManagerSandbox):
                 "docker.io and start its daemon, or leave the sandbox out",
             )
         self._program = found
-        # by its address: the helper's commands have nobody's home, and so no context of docker's
+        # by its address: the helper's commands have no home directory, and so no docker context
         try:
             self._address = address(found)
         except MeasurementError as error:
@@ -107,28 +114,28 @@ class DockerSandbox(ManagerSandbox):
                 "`run` does not tell creation from start",
                 "differs": [
                     *DIFFERS,
-                    *_ITS_OWN,
+                    *_DIFFERENCES,
                 ],
             },
         )
 
     def open(self) -> None:
-        """Ask for the daemon, import the image, and try one container.
+        """Check that the daemon answers, import the image, and try one container.
 
         Raises:
             MeasurementError: No daemon answers, or it refuses the image or the container.
         """
         self._helper = Helper(self._state, affinity=self.setting.resources.cpuset)
-        refuse_elsewhere(self._address)
+        refuse_foreign(self._address)
         try:
             server = self._ask("version", "--format", "{{.Server.Version}}")
-            default = self._ask("info", "--format", _TOLD)
+            default = self._ask("info", "--format", _INFO)
         except MeasurementError as error:
             raise MeasurementError(
                 f"docker's daemon does not answer ({error}); start it, or leave the sandbox out",
             ) from error
         chosen, driver, init = (*default.split("\n"), "", "")[:3]
-        self._init = bool(init and shutil.which(init, path=SEARCH))
+        self._init = bool(init and shutil.which(init, path=SEARCH_PATH))
         self._owner = f"{OWNER}={self._helper.name}"
         state = f"{LABEL}={self._state.resolve()}"
         self._labels = ("--label", self._owner, "--label", state)
@@ -136,11 +143,11 @@ class DockerSandbox(ManagerSandbox):
         note = self._state.resolve() / f"{self._helper.name}{DAEMON}"
         note.write_text(self._address)
         ours = (f"label={self._owner}", self._image, str(note))
-        undo = ("/bin/sh", "-c", _SWEEP, "sh", *ours, *self._command)
+        undo = ("/bin/sh", "-c", _REMOVE_ALL, "sh", *ours, *self._command)
         self._helper.ask("at_end", name=_IMAGE, undo=undo)
         self._import()
         with self.start() as instance:
-            services = names(instance.started.services)
+            services = program_names(instance.started.services)
         details = {
             "oci_runtime": self._runtime or chosen,
             "daemon": server,
@@ -151,7 +158,7 @@ class DockerSandbox(ManagerSandbox):
         self.info = msgspec.structs.replace(self.info, details={**self.info.details, **details})
 
     def networked(self, testbed: Testbed) -> NoReturn:
-        """Refuse: nobody has tried to connect a container behind the daemon's back."""
+        """Refuse: only the daemon makes networks, and nobody has tried to do without it."""
         del testbed
         raise NotSupportedError(
             "no network between sandboxes: it is started with --network none, and networks are "
@@ -159,13 +166,13 @@ class DockerSandbox(ManagerSandbox):
         )
 
     def _import(self) -> None:
-        """Give the daemon the image's tree, as one layer with its owners."""
-        tar = shutil.which("tar", path=SEARCH)
+        """Import the image's tree into the daemon, as one layer that keeps the owners of files."""
+        tar = shutil.which("tar", path=SEARCH_PATH)
         if tar is None:
             raise MeasurementError("docker's image is made by tar, which is not installed")
-        tree = (tar, "--numeric-owner", "--xattrs", "-C", str(self.image_root), "-c", ".")
+        pack_argv = (tar, "--numeric-owner", "--xattrs", "-C", str(self.image_root), "-c", ".")
         label = f"LABEL {OWNER}={self._helper.name} {LABEL}={quoted(str(self._state.resolve()))}"
-        taken = (*self._command, "import", "--change", label, "-", self._image)
+        load_argv = (*self._command, "import", "--change", label, "-", self._image)
         output = os.memfd_create("output", os.MFD_CLOEXEC)
         null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
         read, write = os.pipe2(os.O_CLOEXEC)
@@ -173,32 +180,34 @@ class DockerSandbox(ManagerSandbox):
             for fd in (output, null):
                 stack.callback(os.close, fd)
             try:
-                packing = stack.enter_context(
-                    self._helper.begun(tree, fds=(null, write, null), targets=(0, 1, 2))
+                pack = stack.enter_context(
+                    self._helper.begin(pack_argv, fds=(null, write, null), targets=(0, 1, 2))
                 )
-                taking = stack.enter_context(
-                    self._helper.begun(taken, fds=(read, null, output), targets=(0, 1, 2))
+                load = stack.enter_context(
+                    self._helper.begin(load_argv, fds=(read, null, output), targets=(0, 1, 2))
                 )
             finally:
                 os.close(read)
                 os.close(write)
-            status = taking.wait(_IMPORT_S)
-            packed = packing.wait(_ASKED_S)
+            status = load.wait(_IMPORT_S)
+            packed = pack.wait(_ANSWER_S)
             if status != 0 or packed != 0:
-                said = one_line(output) or (mute(status) if status != 0 else "tar failed")
+                reason = one_line(output) or (
+                    without_message(status) if status != 0 else "tar failed"
+                )
                 raise MeasurementError(
-                    f"docker did not import the image: {said}", timed_out=status is None
+                    f"docker did not import the image: {reason}", timed_out=status is None
                 )
 
     def _ask(self, *words: str) -> str:
-        return self._helper.said((*self._command, *words), _ASKED_S)
+        return self._helper.output((*self._command, *words), _ANSWER_S)
 
     def _new_name(self, number: int) -> str:
-        # the daemon may serve others, so the name must be nobody else's: it is removed by it
+        # unique: the daemon may serve others too, and instances are removed by their names
         return f"{self._helper.name}-{number}"
 
     def leftovers(self) -> list[str]:
-        """Name the containers that the daemon still has of ours."""
+        """Name the containers of this sandbox that the daemon still has."""
         listing = ("ps", "--all", "--filter", f"label={self._owner}", "--format", "{{.Names}}")
         try:
             found = self._ask(*listing).split()
@@ -212,15 +221,15 @@ class DockerSandbox(ManagerSandbox):
 
     def recipe(self, name: str) -> Recipe:
         """Return the command of a detached ``run``."""
-        payload = [part.replace(f">&{STAMP_DESCRIPTOR}", f">{_INSIDE}") for part in PAYLOAD]
+        payload = [word.replace(f">&{STAMP_DESCRIPTOR}", f">{_FIFO_INSIDE}") for word in PAYLOAD]
         argv = (
             *self._command,
             "run", "--detach", "--name", name,
-            *options(self.setting.resources),
+            *run_options(self.setting.resources),
             *self._labels,
             *(("--init",) if self._init else ()),
             *(("--runtime", self._runtime) if self._runtime else ()),
-            "--mount", mount_option(self._fifo(name), _INSIDE),
+            "--mount", mount_option(self._fifo(name), _FIFO_INSIDE),
             self._image,
             *payload,
         )  # fmt: skip
@@ -232,12 +241,14 @@ class DockerSandbox(ManagerSandbox):
 
     @contextmanager
     def first_byte(self, name: str) -> Iterator[FirstByte]:
-        """Make the named pipe that is bound into the container."""
+        """Make the named pipe that is bind-mounted into the container."""
         fifo = self._fifo(name)
         try:
             try:
                 os.mkfifo(fifo, 0o600)
-                fifo.chmod(0o622)  # whom the daemon maps the container's root to, it knows alone
+                fifo.chmod(
+                    0o622
+                )  # only the daemon knows to which user it maps the container's root
             except OSError as error:
                 raise MeasurementError(
                     f"cannot make the named pipe {fifo}: {error.strerror}"
@@ -248,7 +259,7 @@ class DockerSandbox(ManagerSandbox):
             fifo.unlink(missing_ok=True)
 
     def stamp(self, first: FirstByte, name: str) -> int | None:
-        """Wait for the first byte while the container runs, whose end no named pipe tells."""
+        """Wait for the first byte while the container runs; a named pipe does not tell its end."""
         deadline = time.monotonic() + limits.START_TIMEOUT_S
         main = first.stamp(_SLICE_S)
         while main is None and time.monotonic() < deadline:
@@ -258,30 +269,30 @@ class DockerSandbox(ManagerSandbox):
                 break
         return main
 
-    def found(self, name: str, held: list[int]) -> Found:
+    def locate(self, name: str, held: list[int]) -> Located:
         """Ask the daemon for the container's first process."""
         pid = self._pid(name)
         held.append(os.pidfd_open(pid))
-        return Found(pid, groups_of(pid), _monitor(pid))
+        return Located(pid, groups_of(pid), _monitor(pid))
 
     def _pid(self, name: str) -> int:
-        said = self._ask("inspect", "--format", "{{.State.Pid}}", name)
-        if not said.isdecimal() or said == "0":  # 0: it does not run
+        answer = self._ask("inspect", "--format", "{{.State.Pid}}", name)
+        if not answer.isdecimal() or answer == "0":  # 0: it does not run
             raise MeasurementError("it had ended before it could be looked at")
-        return int(said)
+        return int(answer)
 
 
 def _monitor(pid: int) -> tuple[int, ...]:
     """Return the process above the container's first, containerd's shim (proc_pid_stat(5))."""
     after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2]
     parent = int(after_name.split()[1])
-    return (parent,) if "shim" in "".join(names([parent])) else ()
+    return (parent,) if "shim" in "".join(program_names([parent])) else ()
 
 
 register(
     Kind(
         name="docker",
-        title="a container of the daemon that the user has, by docker's command line",
+        title="a container of the user's docker daemon, by docker's command line",
         names=("docker",),
         open=DockerSandbox,
         limits="memory, CPU, CPU set and pids options of docker's own run",

@@ -1,28 +1,22 @@
-"""A deterministic sandbox without any process: for instant tests of everything above it.
+"""``fake``: a simulated sandbox without any process, for instant tests of everything above it.
 
-Its figures are drawn from a seeded generator and mean nothing; a run made with it says so.
+Its figures come from a seeded random generator and mean nothing; a run made with it says so.
 """
-
-from __future__ import annotations
 
 import json
 import os
 import random
 import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Self
+from types import TracebackType
+from typing import Self
 
 from benchmarks.errors import MeasurementError
 from benchmarks.results.records import SandboxInfo
-from benchmarks.sandboxes.base import Completed, Endpoint
+from benchmarks.sandboxes.base import Completed, Endpoint, Setting, Testbed
 from benchmarks.sandboxes.registry import Kind, SandboxName, register
 from benchmarks.sandboxes.testbed import BridgeTestbed
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-    from types import TracebackType
-
-    from benchmarks.sandboxes.base import Setting, Testbed
 
 _MEBIBYTE = 1 << 20
 _LEAST_BYTES = 20 * _MEBIBYTE
@@ -117,7 +111,7 @@ class FakeSandbox:
     """The fake; ``fake:slow`` is 1.5 times slower, ``fake:broken`` never starts."""
 
     def __init__(self, name: str, setting: Setting) -> None:
-        """Take the variant from the part of ``name`` behind the colon."""
+        """Take the variant from ``name``."""
         self._setting = setting
         self._variant = SandboxName.parse(name).variant or "plain"
         self._speed = 1.5 if self._variant == "slow" else 1.0
@@ -141,7 +135,7 @@ class FakeSandbox:
             raise MeasurementError("the fake sandbox is told not to start")
         return FakeInstance(self._random, self._speed)
 
-    def resized(self, memory_bytes: int) -> FakeSandbox:
+    def resized(self, memory_bytes: int) -> "FakeSandbox":
         """Return a fake of the same kind, which does not start with less than 20 MiB."""
         return self if memory_bytes >= _LEAST_BYTES else FakeSandbox("fake:broken", self._setting)
 

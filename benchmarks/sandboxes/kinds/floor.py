@@ -1,10 +1,8 @@
 """``floor``: the bare system calls of the default container, made by a small C program.
 
-What no runtime can be much faster than on this host; see ``sandboxes/floor``. It starts programs
-and nothing else: no command can be run in an instance.
+No runtime can be much faster on this host; see ``sandboxes/floor``. It only starts programs: no
+command can be run in an instance.
 """
-
-from __future__ import annotations
 
 import array
 import os
@@ -12,15 +10,15 @@ import signal
 import socket
 import struct
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import runtime
 from benchmarks.errors import MeasurementError
 from benchmarks.results.records import SandboxInfo
 from benchmarks.sandboxes import floor, limits
-from benchmarks.sandboxes.base import ENVIRONMENT, PAYLOAD
+from benchmarks.sandboxes.base import ENVIRONMENT, PAYLOAD, Setting
 from benchmarks.sandboxes.capture import FirstByte
 from benchmarks.sandboxes.external.client import Helper, ended
 from benchmarks.sandboxes.external.instance import Started
@@ -28,13 +26,7 @@ from benchmarks.sandboxes.external.oci_bundle import expand
 from benchmarks.sandboxes.external.sandbox import ExternalSandbox
 from benchmarks.sandboxes.registry import NO_CGROUP, Kind, register
 from runtime import seccomp
-from runtime.harness import CANDIDATES, PERIOD_US, cgroups, files, layout
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from benchmarks.sandboxes.base import Setting
-    from runtime.harness import Manager
+from runtime.harness import CANDIDATES, PERIOD_US, Manager, cgroups, files, layout
 
 _ANSWER = struct.Struct("<qqqq64s")
 
@@ -46,7 +38,8 @@ class FloorSandbox(ExternalSandbox):
         """Build the program where it is not built yet.
 
         Raises:
-            UnsuitableHostError: It cannot be built, or what every peer needs is missing.
+            UnsuitableHostError: It cannot be built, or something every external sandbox needs is
+                missing.
         """
         super().__init__(name, setting)
         self._program = floor.build()
@@ -97,15 +90,15 @@ class FloorSandbox(ExternalSandbox):
         lower, _ = self._helper.ask("lower", image=str(self.image_root), uids=line, gids=line)
         program = seccomp.compile_profile(spec.linux.seccomp)
         base, _ = self._helper.ask("put", files={"filter": program})
-        options = [part for path in expand(spec.linux.masked_paths) for part in ("-m", path)]
-        options += [part for path in spec.linux.readonly_paths for part in ("-r", path)]
-        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        options = [word for path in expand(spec.linux.masked_paths) for word in ("-m", path)]
+        options += [word for path in spec.linux.readonly_paths for word in ("-r", path)]
+        self._control, program_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._control.settimeout(limits.START_TIMEOUT_S)
         null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
-        with theirs:
+        with program_end:
             _, fds = self._helper.ask(
                 "spawn",
-                (null, null, null, theirs.fileno()),
+                (null, null, null, program_end.fileno()),
                 argv=(
                     str(self._program),
                     "3",
@@ -145,7 +138,7 @@ class FloorSandbox(ExternalSandbox):
                     [b"\n" + lines.encode()],
                     [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)],
                 )
-                pid, spawned, ready, pidfd = self._hear()
+                pid, spawned, ready, pidfd = self._receive()
                 first.close_child_end()
                 main = first.stamp(limits.START_TIMEOUT_S)
         except MeasurementError:
@@ -164,7 +157,7 @@ class FloorSandbox(ExternalSandbox):
             raise MeasurementError("the workload never ran its first instruction", timed_out=True)
         return replace(started, stamps={**stamps, "main": main})
 
-    def _hear(self) -> tuple[int, int, int, int]:
+    def _receive(self) -> tuple[int, int, int, int]:
         assert self._control is not None
         data, fds, _, _ = socket.recv_fds(self._control, _ANSWER.size, 1)
         if len(data) != _ANSWER.size:
@@ -176,7 +169,7 @@ class FloorSandbox(ExternalSandbox):
         return pid, spawned, ready, fds[0]
 
     def _group(self, name: str) -> tuple[dict[str, Path], str]:
-        """Return the instance's groups, and the program's lines that make them."""
+        """Return the instance's groups, and the lines that have the program make them."""
         if self._manager is None:
             return {}, ""
         # as the runtime: no group for what only some limits need
@@ -204,7 +197,7 @@ class FloorSandbox(ExternalSandbox):
             ("cpu", "cpu.cfs_quota_us", quota),
             ("pids", "pids.max", limits.PIDS_LIMIT),
         ]
-        if self._swap is not None:  # of both; not below the limit of memory at any time
+        if self._swap is not None:  # the sum of both; never below the limit of memory
             written.insert(1, ("memory", "memory.memsw.limit_in_bytes", memory + self._swap))
         for controller, file, value in written:
             if controller in groups:

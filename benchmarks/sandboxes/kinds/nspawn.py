@@ -1,36 +1,29 @@
-"""``peer:nspawn``: systemd-nspawn, isolating what the default profile isolates, as far as it can.
+"""``peer:nspawn``: systemd-nspawn, with the default profile's isolation as far as it offers it.
 
 Source: systemd-nspawn(1). Used without systemd's manager (``--register=no --keep-unit``), so that
 it makes no control group; compare it with ``container:no-cgroup``.
 """
 
-from __future__ import annotations
-
 import contextlib
 import shutil
 import signal
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 import runtime
 from benchmarks.errors import UnsuitableHostError
 from benchmarks.host import programs
 from benchmarks.results.records import SandboxInfo
-from benchmarks.sandboxes.base import ENVIRONMENT, PAYLOAD, STAMP_DESCRIPTOR
+from benchmarks.sandboxes.base import ENVIRONMENT, PAYLOAD, STAMP_DESCRIPTOR, Setting
 from benchmarks.sandboxes.external.client import Helper
+from benchmarks.sandboxes.external.instance import Started
 from benchmarks.sandboxes.external.sandbox import UNLIMITED, ExternalSandbox, Recipe
 from benchmarks.sandboxes.processes import GROUPED
 from benchmarks.sandboxes.registry import Kind, register
+from runtime import Spec
 from runtime.spec import capabilities
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from benchmarks.sandboxes.base import Setting
-    from benchmarks.sandboxes.external.instance import Started
-    from runtime import Spec
-
-_NOTES = "/run/systemd"
-"""Where nspawn keeps notes on the host; the helper's namespace has a directory of its own there."""
+_RECORDS = "/run/systemd"
+"""Where nspawn keeps records on the host; the helper mounts an empty directory there."""
 
 
 class NspawnSandbox(ExternalSandbox):
@@ -63,7 +56,7 @@ class NspawnSandbox(ExternalSandbox):
                 "boundaries": "spawned: the nspawn command runs. There is no `ready`: nspawn "
                 "does not tell",
                 "differs": [
-                    "a command of its own for every start; ours asks a process that runs already",
+                    "a command of its own for every start; tare asks a process that runs already",
                     "no control group: nothing is limited but the CPUs",
                     "no user namespace: its mapped mounts want a service of systemd",
                     "its own filter of system calls and its own masked paths",
@@ -77,13 +70,13 @@ class NspawnSandbox(ExternalSandbox):
     def open(self) -> None:
         """Start the helper, and try nspawn once."""
         affinity = self.setting.resources.cpuset
-        self._helper = Helper(self._state, affinity=affinity, cover=(_NOTES,))
+        self._helper = Helper(self._state, affinity=affinity, cover=(_RECORDS,))
         with self.start():
             pass
 
     def recipe(self, name: str) -> Recipe:
         """Return the nspawn command, which stays as the instance's outer process."""
-        payload = [part.replace(f">&{STAMP_DESCRIPTOR}", "") for part in PAYLOAD]
+        payload = [word.replace(f">&{STAMP_DESCRIPTOR}", "") for word in PAYLOAD]
         argv = (self._program, *arguments(self._spec, name), "--", *payload)
         return Recipe(argv, ENVIRONMENT, detached=False, stamp=1)
 
@@ -96,7 +89,7 @@ class NspawnSandbox(ExternalSandbox):
 
 
 def arguments(spec: Spec, name: str) -> list[str]:
-    """Return nspawn's options for a specification of ours."""
+    """Return nspawn's options for a specification."""
     kept = spec.process.capabilities or ()
     return [
         "--quiet", "--register=no", "--keep-unit", "--pipe", "--as-pid2",

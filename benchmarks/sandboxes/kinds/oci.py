@@ -1,20 +1,19 @@
-"""``oci:NAME``: any OCI runtime on the host, driven through its standard command line.
+"""``oci:NAME``: any OCI runtime on the host, by its standard command line.
 
 ``run --detach`` starts an instance, ``exec`` runs a command in it, ``kill`` and ``delete`` end it.
-The bundle expresses our default profile as far as OCI can; what it cannot is in ``info.details``.
+The bundle expresses the default profile as far as OCI can; ``info.details`` lists the differences.
 """
-
-from __future__ import annotations
 
 import json
 import os
 import re
 import shutil
 import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 import runtime
 from benchmarks.errors import MeasurementError, NotSupportedError, UnsuitableHostError
@@ -27,33 +26,32 @@ from benchmarks.sandboxes.base import (
     STAMP_DESCRIPTOR,
     Completed,
     Endpoint,
+    Setting,
+    Testbed,
 )
 from benchmarks.sandboxes.capture import Pipes
 from benchmarks.sandboxes.external import oci_bundle
-from benchmarks.sandboxes.external.client import SEARCH, Command, Helper, mute
-from benchmarks.sandboxes.external.sandbox import ExternalSandbox, Found, Recipe
+from benchmarks.sandboxes.external.client import (
+    SEARCH_PATH,
+    Command,
+    Helper,
+    without_message,
+)
+from benchmarks.sandboxes.external.instance import Started
+from benchmarks.sandboxes.external.sandbox import ExternalSandbox, Located, Recipe
 from benchmarks.sandboxes.registry import NO_CGROUP, Kind, register
 from runtime.harness import CANDIDATES, layout
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from benchmarks.sandboxes.base import Setting, Testbed
-    from benchmarks.sandboxes.external.instance import Started
-
-KNOWN = ("crun", "runc", "youki", "runsc", "kata-runtime")
-"""Runtimes that help texts name; any other program with the same command line will do."""
 
 OWN_STACK = (
     "no network between sandboxes: its own network stack takes no interface that comes after its "
     "start"
 )
-"""Why some runtimes cannot be connected."""
+"""The reason why some runtimes cannot be connected to a testbed."""
 
 
 @dataclass(frozen=True)
 class Dialect:
-    """Where a runtime's command line is its own.
+    """Differences of a runtime's command line from the others'.
 
     Attributes:
         keep: Options of ``run`` that hand the payload its stamp descriptor.
@@ -85,7 +83,7 @@ DIALECTS = {
 
 
 class OciSandbox(ExternalSandbox):
-    """Starts containers by a runtime that others wrote."""
+    """Starts containers by an external runtime."""
 
     def __init__(self, name: str, setting: Setting) -> None:
         """Find the runtime.
@@ -95,7 +93,7 @@ class OciSandbox(ExternalSandbox):
         """
         super().__init__(name, setting)
         _, program, variant = (*name.split(":"), "")[:3]
-        found = shutil.which(program, path=f"{os.environ.get('PATH', '')}:{SEARCH}")
+        found = shutil.which(program, path=f"{os.environ.get('PATH', '')}:{SEARCH_PATH}")
         if found is None:
             raise UnsuitableHostError(
                 f"the sandbox {name!r} needs the OCI runtime {program!r}, which is not installed; "
@@ -125,7 +123,7 @@ class OciSandbox(ExternalSandbox):
 
     def _differences(self) -> Sequence[str]:
         return (
-            "a command of its own for every start, where ours asks a process that runs already",
+            "a command of its own for every start, where tare asks a process that runs already",
             "its root is mounted by tare after `requested`; config.json is written before it",
             "the runtime adds its own: a device control group, its state on disk, mount checks",
             "the init program is bound into the root instead of being run from a sealed copy"
@@ -151,7 +149,7 @@ class OciSandbox(ExternalSandbox):
         parents = hierarchies() if self._limited else []
         hide = []
         if self._dialect.hides_unified and layout.current().v1:
-            hide = [str(path) for kind, path in mounts() if kind == "cgroup2"]
+            hide = [str(path) for kind, path in cgroup_mounts() if kind == "cgroup2"]
         self._helper = Helper(
             self._state,
             affinity=self.setting.resources.cpuset,
@@ -169,7 +167,7 @@ class OciSandbox(ExternalSandbox):
         if not self._limited:
             options = self._dialect.no_cgroup or ()
         self._command = (self._program, *options, "--root", str(self._base / "run"))
-        # what a runtime refuses of the bundle, it refuses here and not in every visit
+        # a runtime that refuses the bundle does so here and not in every visit
         with self.start():
             pass
 
@@ -202,18 +200,18 @@ class OciSandbox(ExternalSandbox):
             "overlay": {"name": name, "lower": self._lower, "owner": self._owner},
             "undo": (*self._command, "delete", "--force", name),
         }
-        return Recipe(argv, {"PATH": SEARCH}, detached=True, request=request)
+        return Recipe(argv, {"PATH": SEARCH_PATH}, detached=True, request=request)
 
-    def found(self, name: str, held: list[int]) -> Found:
-        """Take the process that the runtime has written down."""
-        answer, fds = self._helper.ask("found", pid_files=(str(self._base / name / "pid"),))
+    def locate(self, name: str, held: list[int]) -> Located:
+        """Read the process id that the runtime has written into its pid file."""
+        answer, fds = self._helper.ask("pids", pid_files=(str(self._base / name / "pid"),))
         held += fds
         (pid,) = answer["pids"]
-        return Found(pid, groups_of(pid) if self._limited else {})
+        return Located(pid, groups_of(pid) if self._limited else {})
 
     @contextmanager
     def networked(self, testbed: Testbed) -> Iterator[Endpoint]:
-        """Start one and connect the network namespace that its runtime has made, as ours is."""
+        """Start one and connect the network namespace that its runtime has made."""
         if self._dialect.own_stack:
             raise NotSupportedError(OWN_STACK)
         with self.start() as instance, testbed.attached(instance.started.pid) as address:
@@ -222,7 +220,7 @@ class OciSandbox(ExternalSandbox):
     @contextmanager
     def terminate(self, started: Started) -> Iterator[Command]:
         """Send SIGTERM by the runtime's ``kill``."""
-        with self._helper.begun((*self._command, "kill", started.name, "TERM")) as command:
+        with self._helper.begin((*self._command, "kill", started.name, "TERM")) as command:
             yield command
             command.wait(limits.START_TIMEOUT_S)
 
@@ -231,7 +229,7 @@ class OciSandbox(ExternalSandbox):
         answer, _ = self._helper.ask("drop", name=started.name)
         if answer["status"] != 0:
             raise MeasurementError(
-                f"{self._program} delete {started.name}: {mute(answer['status'])}",
+                f"{self._program} delete {started.name}: {without_message(answer['status'])}",
             )
         super().remove(started)
 
@@ -255,7 +253,7 @@ class OciSandbox(ExternalSandbox):
         with Pipes(stdin) as pipes:
             began = time.monotonic_ns()
             argv = (*self._command, "exec", "--process", str(self._base / path), started.name)
-            with self._helper.begun(argv, fds=pipes.stdio, targets=(0, 1, 2)) as command:
+            with self._helper.begin(argv, fds=pipes.stdio, targets=(0, 1, 2)) as command:
                 out, err = pipes.collect(timeout_s, what)
                 left = timeout_s - (time.monotonic_ns() - began) / 1e9
                 code = command.wait(max(left, 0.1))
@@ -265,8 +263,8 @@ class OciSandbox(ExternalSandbox):
         return Completed(code, out, err, (ended - began) / 1e9)
 
 
-def mounts() -> list[tuple[str, Path]]:
-    """Control group hierarchies: file system type and mount point."""
+def cgroup_mounts() -> list[tuple[str, Path]]:
+    """Return the control group hierarchies: file system type and mount point."""
     found = []
     for line in Path("/proc/self/mountinfo").read_text().splitlines():
         fields, _, tail = line.partition(" - ")
@@ -277,8 +275,8 @@ def mounts() -> list[tuple[str, Path]]:
 
 
 def hierarchies() -> list[Path]:
-    """Where a runtime makes the group it is told to, one directory a hierarchy."""
-    return [path for _, path in mounts()]
+    """Return the directories in which a runtime makes the group it is told to, one a hierarchy."""
+    return [path for _, path in cgroup_mounts()]
 
 
 def groups_of(pid: int) -> dict[str, Path]:

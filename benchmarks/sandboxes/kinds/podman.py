@@ -1,47 +1,45 @@
-"""``podman`` and ``podman:RUNTIME``: podman's command line, as its users call it.
+"""``podman`` and ``podman:RUNTIME``: podman's containers, by its command line.
 
-Everything podman keeps lies below the helper's folder in a tmpfs of its mount namespace: storage,
-state, locks, networks. Nothing of the user's own podman is read but /etc/containers, and all is
-gone with the helper. Sources: podman(1), podman-run(1), conmon(8), containers.conf(5).
+Everything podman keeps (storage, state, locks, networks) is in the helper's folder, in a tmpfs of
+its mount namespace, and vanishes with the helper. Of the user's own podman, only /etc/containers
+is read. Sources: podman(1), podman-run(1), conmon(8), containers.conf(5).
 """
-
-from __future__ import annotations
 
 import os
 import re
 import shutil
 import sys
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import msgspec
 
 from benchmarks.errors import NotSupportedError, UnsuitableHostError
 from benchmarks.host import programs
 from benchmarks.results.records import SandboxInfo
-from benchmarks.sandboxes.base import PAYLOAD, Endpoint
-from benchmarks.sandboxes.external.client import SEARCH, Helper
-from benchmarks.sandboxes.external.sandbox import Found, Recipe
+from benchmarks.sandboxes.base import PAYLOAD, Endpoint, Setting, Testbed
+from benchmarks.sandboxes.external.client import SEARCH_PATH, Helper
+from benchmarks.sandboxes.external.sandbox import Located, Recipe
 from benchmarks.sandboxes.kinds.oci import (
     DIALECTS,
     OWN_STACK,
     Dialect,
+    cgroup_mounts,
     groups_of,
     hierarchies,
-    mounts,
 )
-from benchmarks.sandboxes.managers.manager import DIFFERS, ManagerSandbox, names, options
+from benchmarks.sandboxes.managers.manager import (
+    DIFFERS,
+    ManagerSandbox,
+    program_names,
+    run_options,
+)
 from benchmarks.sandboxes.registry import Kind, register
 from runtime.harness import CANDIDATES, layout
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from benchmarks.sandboxes.base import Setting, Testbed
-
-_LOCKS = "/dev/shm"  # noqa: S108  # podman's own place; an empty one in the helper's namespace
-_ASKED_S = 30.0
+_LOCKS = "/dev/shm"  # noqa: S108  # podman wants it; empty in the helper's namespace
+_ANSWER_S = 30.0
 _STORAGE = (
     "podman mounts the overlay over the image itself (--rootfs TREE:O); storage and locks are its "
     "own in a tmpfs, cgroups are made without systemd, and events and output go to files in that "
@@ -93,15 +91,15 @@ class PodmanSandbox(ManagerSandbox):
         )
 
     def environment(self) -> Mapping[str, str]:
-        """Return the environment of podman's commands: a home without anybody's settings."""
-        return {"PATH": SEARCH, "HOME": str(self._base)}
+        """Return the environment of podman's commands: a home directory without settings."""
+        return {"PATH": SEARCH_PATH, "HOME": str(self._base)}
 
     def open(self) -> None:
         """Start the helper, ask podman for its runtime, and try it once."""
         hidden = []
         if layout.current().v1:
             # crun refuses the hybrid layout unless the v2 hierarchy is out of sight
-            hidden = [str(path) for kind, path in mounts() if kind == "cgroup2"]
+            hidden = [str(path) for kind, path in cgroup_mounts() if kind == "cgroup2"]
         self._helper = Helper(
             self._state,
             affinity=self.setting.resources.cpuset,
@@ -126,12 +124,12 @@ class PodmanSandbox(ManagerSandbox):
         )  # fmt: skip
         runtime = Path(self._ask("info", "--format", "{{.Host.OCIRuntime.Name}}")).name
         with self.start() as instance:
-            services = names(instance.started.services)
+            services = program_names(instance.started.services)
         details = {"oci_runtime": runtime, "per_instance": services, "shared": []}
         self.info = msgspec.structs.replace(self.info, details={**self.info.details, **details})
 
     def _ask(self, *words: str) -> str:
-        return self._helper.said((*self._command, *words), _ASKED_S, env=self.environment())
+        return self._helper.output((*self._command, *words), _ANSWER_S, env=self.environment())
 
     @contextmanager
     def networked(self, testbed: Testbed) -> Iterator[Endpoint]:
@@ -156,7 +154,7 @@ class PodmanSandbox(ManagerSandbox):
         argv = (
             *self._command,
             "run", "--detach", "--name", name,
-            *options(self.setting.resources),
+            *run_options(self.setting.resources),
             "--log-driver", "k8s-file",
             "--cgroup-parent", f"/{self._helper.name}",
             "--pidfile", pid_file, "--conmon-pidfile", conmon,
@@ -171,17 +169,17 @@ class PodmanSandbox(ManagerSandbox):
     def _pid_files(self, name: str) -> tuple[str, str]:
         return str(self._base / name / "pid"), str(self._base / name / "conmon")
 
-    def found(self, name: str, held: list[int]) -> Found:
-        """Take the processes that podman and its monitor have written down."""
-        answer, fds = self._helper.ask("found", pid_files=self._pid_files(name))
+    def locate(self, name: str, held: list[int]) -> Located:
+        """Read the process ids that podman and its monitor have written into their pid files."""
+        answer, fds = self._helper.ask("pids", pid_files=self._pid_files(name))
         held += fds
         pid, monitor = answer["pids"]
-        return Found(pid, groups_of(pid), (monitor,))
+        return Located(pid, groups_of(pid), (monitor,))
 
 
 def _path() -> str:
-    """Where programs are looked for: our own ``tare-oci`` lies beside the interpreter."""
-    return f"{os.environ.get('PATH', '')}:{SEARCH}:{Path(sys.executable).parent}"
+    """Return the search path of programs, with the interpreter's folder, where ``tare-oci`` is."""
+    return f"{os.environ.get('PATH', '')}:{SEARCH_PATH}:{Path(sys.executable).parent}"
 
 
 def _tasks(group: Path) -> str:

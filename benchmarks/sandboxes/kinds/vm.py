@@ -1,16 +1,16 @@
-"""The ``vm`` sandboxes: a QEMU guest through libvirt that boots the same image."""
-
-from __future__ import annotations
+"""``vm`` and ``vm:VARIANT``: a QEMU guest that boots the same image, through libvirt."""
 
 import copy
 import itertools
 import os
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from types import TracebackType
+from typing import Self
 
 import msgspec
 
@@ -20,21 +20,15 @@ from benchmarks.host import leftovers as audit
 from benchmarks.image import Image, NoGuestError
 from benchmarks.results.records import SandboxInfo
 from benchmarks.sandboxes import limits
-from benchmarks.sandboxes.base import PAYLOAD, Endpoint
+from benchmarks.sandboxes.base import PAYLOAD, Endpoint, Setting, Testbed
 from benchmarks.sandboxes.registry import Kind, SandboxName, register
 from benchmarks.sandboxes.vm import groups as vm_groups
 from benchmarks.sandboxes.vm.accelerator import choose
 from benchmarks.sandboxes.vm.groups import VmGroups
 from benchmarks.sandboxes.vm.instance import VmInstance
-from benchmarks.sandboxes.vm.variants import VARIANTS, files, find
+from benchmarks.sandboxes.vm.variants import RESTORED, VARIANTS, files, find
+from runtime.harness import Group
 from vmdriver.harness import kernel_command_line, libvirt_settings
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from types import TracebackType
-
-    from benchmarks.sandboxes.base import Setting, Testbed
-    from runtime.harness import Group
 
 
 class VmSandbox:
@@ -119,8 +113,8 @@ class VmSandbox:
         except BaseException as error:
             vm_groups.remove(group)
             if isinstance(error, vmdriver.VmError):
-                late = isinstance(error, _LATE)
-                raise MeasurementError(str(error), timed_out=late) from error
+                timed_out = isinstance(error, _TIMEOUTS)
+                raise MeasurementError(str(error), timed_out=timed_out) from error
             raise
         instance = VmInstance(vm, requested, group)
         label = self._name.replace(":", ".") + ("-network" if network else "")
@@ -177,7 +171,7 @@ class VmSandbox:
     def __enter__(self) -> Self:
         with ExitStack() as stack:
             try:
-                self._files = files(self._variant, self._image, _say)
+                self._files = files(self._variant, self._image, _print_progress)
                 stack.enter_context(self._groups)
                 self._driver = stack.enter_context(
                     vmdriver.Driver(self._state, self._setting.libvirt_uri)
@@ -192,7 +186,7 @@ class VmSandbox:
         return self
 
     def _prepare(self) -> None:
-        """What a variant does once, before anything is measured."""
+        """Make what a variant makes once, before anything is measured."""
 
     def _described(self) -> SandboxInfo:
         caveats = [*self._info.caveats]
@@ -226,7 +220,7 @@ class VmSandbox:
         )
 
     def _limits(self, config: vmdriver.VmConfig) -> dict[str, object]:
-        """Say in a container's words what a VM is limited by."""
+        """Describe the limits of a VM in the words used for a container."""
         grouped = self._groups.unavailable is None
         return {
             "cpuset": sorted(config.cpuset or ()),
@@ -249,7 +243,7 @@ class VmSandbox:
         self._stack.close()
 
 
-_LATE = (
+_TIMEOUTS = (
     vmdriver.QemuStuckError,
     vmdriver.FirmwareStuckError,
     vmdriver.KernelSilentError,
@@ -259,24 +253,16 @@ _LATE = (
 )
 
 
-def _say(words: str) -> None:
+def _print_progress(words: str) -> None:
     sys.stderr.write(f"{words}\n")
 
 
-def _open(name: str, setting: Setting) -> VmSandbox:
-    if SandboxName.parse(name).variant != "restored":
-        return VmSandbox(name, setting)
-    from benchmarks.sandboxes.vm.restored import RestoredSandbox
-
-    return RestoredSandbox(name, setting)
-
-
-register(
+KIND = register(
     Kind(
         name="vm",
         title="a QEMU guest that boots the same image, through libvirt",
-        names=("vm", *(f"vm:{variant}" for variant in VARIANTS)),
-        open=_open,
+        names=("vm", *(f"vm:{variant}" for variant in VARIANTS if variant != RESTORED)),
+        open=VmSandbox,
         limits="number of vCPUs, bound to the same CPUs, size of guest RAM, CFS quota and pids "
         "limit of QEMU's own cgroup",
         network="a virtio card whose tap device is a port of the testbed's bridge",

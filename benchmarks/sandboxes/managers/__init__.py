@@ -1,1 +1,1 @@
-"""Container managers, podman and docker: what is the same on both command lines."""
+"""Container managers, podman and docker: the code that both need."""

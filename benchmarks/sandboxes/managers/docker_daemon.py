@@ -1,9 +1,7 @@
-"""Docker's daemon: where it listens, and whether it sees the processes that we see.
+"""Docker's daemon: its address, and a check that its process ids are those of this process.
 
 Sources: docker(1) on DOCKER_HOST and contexts, SO_PEERCRED in unix(7), pid_namespaces(7).
 """
-
-from __future__ import annotations
 
 import csv
 import io
@@ -15,17 +13,17 @@ from pathlib import Path
 
 from benchmarks.errors import MeasurementError
 
-_ASKED_S = 30.0
-_USUAL = "unix:///var/run/docker.sock"
+_ANSWER_S = 30.0
+_DEFAULT = "unix:///var/run/docker.sock"
 _UNIX = "unix://"
 _CREDENTIALS = struct.Struct("3i")
 
 
 def address(program: str) -> str:
-    """Return where the user's daemon listens, as docker itself finds it.
+    """Return the address of the user's daemon, found as docker itself finds it.
 
     Raises:
-        MeasurementError: The command does not answer.
+        MeasurementError: The command fails.
     """
     if given := os.environ.get("DOCKER_HOST"):
         return given
@@ -35,21 +33,21 @@ def address(program: str) -> str:
             capture_output=True,
             text=True,
             check=False,
-            timeout=_ASKED_S,
+            timeout=_ANSWER_S,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise MeasurementError(f"{program} does not say where its daemon is: {error}") from error
-    return done.stdout.strip() or _USUAL
+    return done.stdout.strip() or _DEFAULT
 
 
-def refuse_elsewhere(where: str) -> None:
-    """Refuse a daemon whose process ids are not ours: processes would be killed by their ids.
+def refuse_foreign(where: str) -> None:
+    """Refuse a daemon in another pid namespace: its process ids would be others' processes here.
 
     Args:
         where: Address of the daemon.
 
     Raises:
-        MeasurementError: It is on another host or in another pid namespace, or does not answer.
+        MeasurementError: It is on another host or in another pid namespace, or is not reachable.
     """
     if not where.startswith(_UNIX):
         raise MeasurementError(
@@ -57,7 +55,7 @@ def refuse_elsewhere(where: str) -> None:
             "sandbox out",
         )
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-        connection.settimeout(_ASKED_S)
+        connection.settimeout(_ANSWER_S)
         try:
             connection.connect(where.removeprefix(_UNIX))
         except OSError as error:
@@ -67,7 +65,7 @@ def refuse_elsewhere(where: str) -> None:
             ) from error
         found = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
     pid, _, _ = _CREDENTIALS.unpack(found)
-    # 0: a process that our namespace does not show
+    # 0: a process that is not in our namespace
     if pid == 0 or not _in_our_namespace(pid):
         raise MeasurementError(
             f"docker's daemon at {where} is in another pid namespace, so that the process ids it "
@@ -80,7 +78,7 @@ def _in_our_namespace(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/ns/pid").readlink() == Path("/proc/self/ns/pid").readlink()
     except FileNotFoundError:
-        return True  # who began to listen has ended, and was shown here
+        return True  # the process that began to listen has ended, and had an id here
 
 
 def mount_option(source: Path, target: str) -> str:
@@ -94,6 +92,6 @@ def mount_option(source: Path, target: str) -> str:
 
 
 def quoted(value: str) -> str:
-    """Return a value of a Dockerfile's LABEL, whatever is in it."""
+    """Quote a value for a Dockerfile's LABEL."""
     escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("$", "\\$")
     return f'"{escaped}"'

@@ -1,71 +1,67 @@
-"""What a killed tare left at docker's daemon: containers and images by their labels.
+"""Find and remove the containers and images that a killed tare left at docker's daemon.
 
-A note in the state folder names the daemon, whatever docker's context is by now. The labels name
-that folder and the helper that made them, which must have ended; nobody else's are touched.
+A note in the state folder names the daemon, because docker's context may have changed since. The
+labels name that folder and the helper that made them, which must have ended. Nothing else is
+touched.
 """
 
-from __future__ import annotations
-
 import subprocess
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from runtime.harness import record
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 LABEL = "tare.state"
-"""Label that holds the state folder of whoever made it."""
+"""Label that holds the state folder of the sandbox that made the object."""
 
 OWNER = "tare.owner"
 """Label that holds the helper's name."""
 
 DAEMON = ".daemon"
-"""Ending of the notes that say at which daemon a helper has made things."""
+"""Suffix of the notes that name the daemon of a helper."""
 
 FIFO = ".fifo"
-"""Ending of the named pipes on which first bytes come."""
+"""Suffix of the named pipes on which first bytes come."""
 
-_ASKED_S = 30.0
+_ANSWER_S = 30.0
 
 
 def leftovers(folder: Path) -> list[str]:
-    """Name what is left; changes nothing.
+    """Name what is left; change nothing.
 
     Args:
         folder: State folder of one docker sandbox.
     """
-    found = [f"named pipe {path}" for path in _left(folder, FIFO)]
-    for note in _left(folder, DAEMON):
+    found = [f"named pipe {path}" for path in _abandoned(folder, FIFO)]
+    for note in _abandoned(folder, DAEMON):
         try:
             found += [f"docker {kind} {name}" for kind, name, _ in _labelled(folder, note)]
         except OSError as error:
-            found.append(_unasked(note, error))
+            found.append(_not_asked(note, error))
         else:
             found.append(f"note {note}")
     return list(dict.fromkeys(found))
 
 
 def clean(folder: Path) -> list[str]:
-    """Remove it; returns what was removed, in words, and what could not be."""
+    """Remove it; return what was removed and what could not be, in words."""
     removed = []
-    for path in _left(folder, FIFO):
+    for path in _abandoned(folder, FIFO):
         path.unlink(missing_ok=True)
         removed.append(f"named pipe {path}")
-    for note in _left(folder, DAEMON):
+    for note in _abandoned(folder, DAEMON):
         try:
             for kind, name, verb in _labelled(folder, note):
                 _docker(note, *verb, name)
                 removed.append(f"docker {kind} {name}")
         except OSError as error:
-            removed.append(_unasked(note, error))
+            removed.append(_not_asked(note, error))
         else:
             note.unlink(missing_ok=True)
             removed.append(f"note {note}")
     return removed
 
 
-def _unasked(note: Path, error: OSError) -> str:
+def _not_asked(note: Path, error: OSError) -> str:
     return (
         f"not removed: what {_helper(note)} may have left at docker's daemon at "
         f"{note.read_text()} ({error}); start it and clean again, or delete {note}"
@@ -77,9 +73,9 @@ def _helper(path: Path) -> str:
     return "-".join(path.stem.split("-")[:2])
 
 
-def _left(folder: Path, ending: str) -> list[Path]:
-    found = sorted(folder.glob(f"tare-*{ending}")) if folder.is_dir() else []
-    return [path for path in found if not _lives(folder, _helper(path))]
+def _abandoned(folder: Path, suffix: str) -> list[Path]:
+    found = sorted(folder.glob(f"tare-*{suffix}")) if folder.is_dir() else []
+    return [path for path in found if not _is_alive(folder, _helper(path))]
 
 
 def _labelled(folder: Path, note: Path) -> list[tuple[str, str, tuple[str, ...]]]:
@@ -100,16 +96,16 @@ def _labelled(folder: Path, note: Path) -> list[tuple[str, str, tuple[str, ...]]
     ]
 
 
-def _lives(folder: Path, helper: str) -> bool:
+def _is_alive(folder: Path, helper: str) -> bool:
     found = record.read(folder / helper)
     return found is not None and record.spawner_lives(found)
 
 
 def _docker(note: Path, *words: str) -> str:
-    """Return what docker says of the daemon that a note names.
+    """Run a docker command at the daemon that a note names; return its output.
 
     Raises:
-        OSError: It failed, as it does without a daemon; with what it said.
+        OSError: It failed, as it does without a daemon; with what it printed.
     """
     try:
         done = subprocess.run(
@@ -117,10 +113,10 @@ def _docker(note: Path, *words: str) -> str:
             capture_output=True,
             text=True,
             check=False,
-            timeout=_ASKED_S,
+            timeout=_ANSWER_S,
         )
     except subprocess.TimeoutExpired as error:
-        raise TimeoutError(f"it does not answer within {_ASKED_S:g} s") from error
+        raise TimeoutError(f"it does not answer within {_ANSWER_S:g} s") from error
     if done.returncode != 0:
         raise OSError(done.stderr.strip().replace("\n", "; ") or "docker failed")
     return done.stdout

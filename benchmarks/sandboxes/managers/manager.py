@@ -1,31 +1,26 @@
-"""What sandboxes behind a container manager have in common: podman and docker, by their commands.
+"""Base of the sandboxes that a container manager (podman, docker) starts.
 
-They are called as their users call them: a detached ``run``, ``exec``, ``stop`` and ``rm``, with
-the manager's own defaults but for the limits, which are the campaign's, and the network, which is
-none. What a manager adds shows beside ``oci:NAME``, the same runtime called directly.
+The commands are those of their users: a detached ``run``, ``exec``, ``stop`` and ``rm``, with the
+manager's own defaults, except for the limits, which are the campaign's, and the network, which is
+none. The cost of the manager is the difference to ``oci:NAME``, the same runtime called directly.
 """
-
-from __future__ import annotations
 
 import os
 import signal
 import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from benchmarks.errors import MeasurementError
+from benchmarks.results.records import Resources
 from benchmarks.sandboxes import limits
 from benchmarks.sandboxes.base import ENVIRONMENT, Completed
 from benchmarks.sandboxes.capture import Pipes
-from benchmarks.sandboxes.external.client import SEARCH, Command, mute
+from benchmarks.sandboxes.external.client import SEARCH_PATH, Command, without_message
+from benchmarks.sandboxes.external.instance import Started
 from benchmarks.sandboxes.external.sandbox import ExternalSandbox
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
-    from benchmarks.results.records import Resources
-    from benchmarks.sandboxes.external.instance import Started
 
 _DEFAULTS = (
     "the manager's own defaults: its filter of system calls, its masked paths, no user namespace, "
@@ -37,11 +32,11 @@ DIFFERS = (
     "a monitor process stays beside each container, to keep its output and its exit status",
     "its own init above the workload where one is installed (--init)",
 )
-"""What every manager does otherwise than ``oci:NAME`` does."""
+"""Differences of every manager from ``oci:NAME``."""
 
 
-def options(resources: Resources) -> list[str]:
-    """Return the options of ``run`` for what every sandbox is given; the same in both managers."""
+def run_options(resources: Resources) -> list[str]:
+    """Return the options of ``run`` for limits and environment; the same for both managers."""
     found = [
         "--network", "none",
         "--memory", f"{resources.memory_bytes}b",
@@ -57,13 +52,13 @@ def options(resources: Resources) -> list[str]:
 
 
 class ManagerSandbox(ExternalSandbox):
-    """Base of the two: what is the same on both command lines."""
+    """Base of both managers: the commands that are the same on both command lines."""
 
     _command: tuple[str, ...]
 
     def environment(self) -> Mapping[str, str]:
         """Return the environment of the manager's commands."""
-        return {"PATH": SEARCH}
+        return {"PATH": SEARCH_PATH}
 
     def resized(self, memory_bytes: int) -> Self:
         """Return this sandbox with another memory limit."""
@@ -75,27 +70,29 @@ class ManagerSandbox(ExternalSandbox):
         argv = (*self._command, "stop", "--time", f"{limits.STOP_GRACE_S:.0f}", started.name)
         null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
         try:
-            begun = self._helper.begun(
+            stopping = self._helper.begin(
                 argv, fds=(null, null, null), targets=(0, 1, 2), env=self.environment()
             )
         finally:
             os.close(null)
-        # one that has ended already is an error to it and none to us: the pidfds decide
-        with begun as command:
+        # its error for an instance that has ended already is ignored: the pidfds tell the end
+        with stopping as command:
             yield command
             command.wait(limits.START_TIMEOUT_S)
 
     def was_killed(self, started: Started) -> bool:
-        """Ask how it ended: ``stop`` kills by itself after its grace, and says nothing of it."""
+        """Ask how it ended: ``stop`` kills by itself after its grace, without a message."""
         argv = (*self._command, "inspect", "--format", "{{.State.ExitCode}}", started.name)
-        said = self._helper.said(argv, limits.START_TIMEOUT_S, env=self.environment())
-        return said == str(128 + signal.SIGKILL)
+        code = self._helper.output(argv, limits.START_TIMEOUT_S, env=self.environment())
+        return code == str(128 + signal.SIGKILL)
 
     def remove(self, started: Started) -> None:
         """Have the manager delete it."""
         answer, _ = self._helper.ask("drop", name=started.name)
         if answer["status"] != 0:
-            raise MeasurementError(f"{self.name}: rm {started.name}: {mute(answer['status'])}")
+            raise MeasurementError(
+                f"{self.name}: rm {started.name}: {without_message(answer['status'])}"
+            )
         super().remove(started)
 
     def execute(
@@ -111,7 +108,7 @@ class ManagerSandbox(ExternalSandbox):
         options = ("--interactive",) if stdin else ()
         with Pipes(stdin) as pipes:
             began = time.monotonic_ns()
-            with self._helper.begun(
+            with self._helper.begin(
                 (*self._command, "exec", *options, started.name, *args),
                 fds=pipes.stdio,
                 targets=(0, 1, 2),
@@ -126,8 +123,8 @@ class ManagerSandbox(ExternalSandbox):
         return Completed(code, out, err, (ended - began) / 1e9)
 
 
-def names(pids: Sequence[int]) -> list[str]:
-    """Return the programs of some processes (proc_pid_comm(5)); those that have ended left out."""
+def program_names(pids: Sequence[int]) -> list[str]:
+    """Return the program names of processes (proc_pid_comm(5)) that have not ended."""
     found = []
     for pid in pids:
         comm = Path(f"/proc/{pid}/comm")

@@ -1,1 +1,1 @@
-"""What the VM kinds are made of: accelerator, control groups, instances, variants."""
+"""Parts of the VM sandboxes: accelerator, control groups, instances, variants."""

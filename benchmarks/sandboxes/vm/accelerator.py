@@ -1,16 +1,11 @@
-"""Which accelerator the guests run under, and what a reader must know of it."""
-
-from __future__ import annotations
+"""Choice of the accelerator that the guests run under, with caveats for the reader."""
 
 import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import vmdriver
 from benchmarks.errors import UnsuitableHostError
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 
 @dataclass(frozen=True)

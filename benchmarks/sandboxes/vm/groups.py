@@ -1,37 +1,31 @@
 """Control groups for QEMU, made by the same code as a container's, and owned as those are.
 
-What owns them is a record like an engine's of the runtime: a directory with its random name below
-the sandbox's state. After a SIGKILL of the harness the guardian kills QEMU, and `runtime.clean`
+Their owner is a record like that of an engine of the runtime: a directory with a random name in the
+sandbox's state folder. After a SIGKILL of the harness the guardian kills QEMU, and `runtime.clean`
 finds the groups by that name, as it finds those of containers.
 """
-
-from __future__ import annotations
 
 import contextlib
 import os
 import secrets
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from types import TracebackType
+from typing import Self
 
 from benchmarks.sandboxes import limits
-from runtime.harness import cgroups, record, usage
-
-if TYPE_CHECKING:
-    from types import TracebackType
-
-    from runtime.harness import Group, Manager
+from runtime.harness import Group, Manager, cgroups, record, usage
 
 
 class VmGroups:
     """The groups of one sandbox's VMs. A context manager.
 
     Attributes:
-        name: random; in the path of every group.
-        unavailable: why there are none, in words; None where there are.
+        name: Random; in the path of every group.
+        unavailable: Why there are none, in words; None where there are.
     """
 
     def __init__(self, state: Path, cpus: int) -> None:
-        """Remember where; nothing is made yet.
+        """Store the arguments; nothing is made yet.
 
         Args:
             state: Directory of the sandbox.
@@ -65,7 +59,7 @@ class VmGroups:
         return [] if self._manager is None else [Path(p) for p in self._manager.paths.values()]
 
     def __enter__(self) -> Self:
-        # The record comes before what it tells of: a name without groups is cleaned as well.
+        # The record is written before the groups are made: a record without groups can be cleaned.
         self._folder.mkdir(parents=True)
         record.write(self._folder, os.getpid(), {})
         try:
@@ -97,7 +91,7 @@ class VmGroups:
 
 
 def charged(group: Group | None) -> usage.CgroupMemory | None:
-    """Return what the kernel has charged to a VM's group; None where nothing tells."""
+    """Return what the kernel has charged to a VM's group; None where it is unknown."""
     if group is None:
         return None
     return usage.memory({name: Path(path) for name, path in group.paths.items()})
@@ -111,7 +105,7 @@ def charged_cpu_s(group: Group | None) -> float | None:
 
 
 def remove(group: Group | None) -> None:
-    """Remove a VM's group once QEMU has ended; what resists is found by `leftovers` and named."""
+    """Remove a VM's group once QEMU has ended; `leftovers` names what could not be removed."""
     if group is not None:
         with contextlib.suppress(OSError):
             group.remove()

@@ -1,9 +1,9 @@
-"""A running guest, as the harness sees it."""
-
-from __future__ import annotations
+"""Instance of a VM sandbox: a running guest and its control group."""
 
 import contextlib
-from typing import TYPE_CHECKING, Self
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Self
 
 import psutil
 
@@ -12,12 +12,7 @@ from benchmarks.errors import MeasurementError
 from benchmarks.sandboxes import limits, processes
 from benchmarks.sandboxes.base import ENVIRONMENT, Completed
 from benchmarks.sandboxes.vm import groups
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from types import TracebackType
-
-    from runtime.harness import Group
+from runtime.harness import Group
 
 
 class VmInstance:
@@ -27,8 +22,8 @@ class VmInstance:
         """Take over a guest.
 
         Args:
-            vm: It.
-            requested_ns: When it was asked for, before its group was made.
+            vm: The guest.
+            requested_ns: Time of the request, before its group was made.
             group: Its control group, removed with it.
         """
         self._vm = vm

@@ -1,41 +1,37 @@
-"""What each ``vm:…`` is: a profile of the driver, and what it boots from."""
-
-from __future__ import annotations
+"""Variants of the VM sandbox (``vm:…``): their profiles, and the files they boot from."""
 
 import platform
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import vmdriver
 from benchmarks.errors import UnsuitableHostError
-from benchmarks.image import BuildError, distribution
+from benchmarks.image import BuildError, Image, distribution
+from benchmarks.image.store import Progress
 from vmdriver.harness import ON_DEMAND, Modules, of, of_machine
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from benchmarks.image import Image
-    from benchmarks.image.store import Progress
+RESTORED = "restored"
+"""The variant that resumes a saved guest, which has a file of its own."""
 
 _BOOT = ("spawned", "ready", "kernel", "init", "main")
 
 
 @dataclass(frozen=True)
 class Variant:
-    """One kind of VM.
+    """One variant of the VM sandbox.
 
     Attributes:
         profile: How the VM is made.
         share: The file system that shows the image's directory; ``""`` for a block image.
         boundaries: The start boundaries it passes.
         deadlines: When its start is given up.
-        sentence: What a reader must know of it; ``""`` for nothing.
+        sentence: A caveat for the reader; ``""`` for none.
     """
 
     profile: vmdriver.Profile
     share: str = ""
     boundaries: tuple[str, ...] = _BOOT
-    deadlines: vmdriver.Deadlines = vmdriver.Deadlines()  # noqa: RUF009  # frozen
+    deadlines: vmdriver.Deadlines = field(default_factory=vmdriver.Deadlines)
     sentence: str = ""
 
 
@@ -70,15 +66,15 @@ VARIANTS = {
     ),
     "virtiofs": _shared("virtiofs"),
     "9p": _shared("9p"),
-    "restored": Variant(
-        replace(_TUNED, name="restored"),
+    RESTORED: Variant(
+        replace(_TUNED, name=RESTORED),
         boundaries=("spawned", "ready", "main"),
         sentence="It resumes one saved guest again and again: the same boot by its boot id, the "
         "same random state until the guest stirs it, and a file that the host has in its page "
         "cache.",
     ),
 }
-"""Variant by the part of its name behind the colon."""
+"""Variant by its name after the colon."""
 
 
 def find(kind: str) -> Variant:
@@ -99,7 +95,7 @@ def find(kind: str) -> Variant:
 
 @dataclass(frozen=True)
 class Files:
-    """What a VM boots from, and how the run folder describes it."""
+    """The files that a VM boots from, and their description in the run folder."""
 
     kernel: Path
     initrd: Path
@@ -109,7 +105,7 @@ class Files:
 
 
 def files(variant: Variant, image: Image, progress: Progress) -> Files:
-    """Return what the variant boots from; a distribution is built where it is not there.
+    """Return the files that the variant boots from; a missing distribution is built.
 
     Raises:
         UnsuitableHostError: It cannot be had, with the reason.

@@ -1,4 +1,4 @@
-"""What the harness writes and the executor reads (runtime/executor/plan.c)."""
+"""The encoding in which the executor reads a program (runtime/executor/plan.c)."""
 
 from __future__ import annotations
 

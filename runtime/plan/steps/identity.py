@@ -1,4 +1,4 @@
-"""Who the container is: session, keyring, names, loopback, ids."""
+"""Steps that give a container its identity: session, keyring, names, loopback, ids."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The file systems a container sees.
+"""Steps that make the file systems a container sees.
 
 Targets inside the image are opened with openat2(2) below the new root, links refused, and mounted
 upon by descriptor: a link planted in an image cannot lead a mount elsewhere (CVE-2021-30465,

@@ -1,4 +1,4 @@
-"""How single fields look to the executor (runtime/executor/wire.c).
+"""Encodings of single fields for the executor (runtime/executor/wire.c).
 
 Integers take 8 bytes in this machine's order; strings are length, bytes, NUL and padding to 8; a
 tuple is its length and its entries, of which those that are tuples themselves have no length.

@@ -1,4 +1,4 @@
-"""Refusing specifications that cannot be right, before any process is made.
+"""Rules that refuse wrong specifications, before any process is made.
 
 Errors name the JSON path of the field in the bundle's config.json, also where the specification
 was made otherwise.

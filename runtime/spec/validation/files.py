@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runtime.errors import SpecError
-from runtime.oci import mount_options
+from runtime.spec import id_mappings, mount_options
 from runtime.spec.hints import nearest, short
 from runtime.spec.validation.text import check_absolute, check_text
-from runtime.users import mappings
 
 if TYPE_CHECKING:
     from runtime.spec import Linux, Mount, Root, Spec
@@ -84,5 +83,5 @@ def _check_owners(path: str, entry: Mount, linux: Linux, idmap: str | None, *, b
         raise SpecError(
             f"{path}.options", f"{idmap} needs uidMappings and gidMappings, or a user namespace"
         )
-    mappings.check(f"{path}.uidMappings", entry.uid_mappings)
-    mappings.check(f"{path}.gidMappings", entry.gid_mappings)
+    id_mappings.check(f"{path}.uidMappings", entry.uid_mappings)
+    id_mappings.check(f"{path}.gidMappings", entry.gid_mappings)

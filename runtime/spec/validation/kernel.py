@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from runtime.errors import SpecError
-from runtime.spec import sysctl, tables
+from runtime.spec import id_mappings, sysctl, tables
 from runtime.spec.hints import short, unknown
 from runtime.spec.linux import NAMESPACES
 from runtime.spec.paths import member
 from runtime.spec.validation.text import check_absolute, check_text
-from runtime.users import mappings
 
 if TYPE_CHECKING:
     from runtime.spec import Device, Landlock, Linux
@@ -97,11 +96,11 @@ def _check_ids(linux: Linux) -> None:
         elif user.path is None:
             if not entries:
                 raise SpecError(name, "a user namespace without mappings has no root")
-            mappings.check(name, entries)
-            if mappings.to_host(entries, 0) is None:
+            id_mappings.check(name, entries)
+            if id_mappings.to_host(entries, 0) is None:
                 raise SpecError(name, "maps no id to 0, and the set-up needs the container's root")
         else:
-            mappings.check(name, entries)
+            id_mappings.check(name, entries)
 
 
 def _check_clocks(linux: Linux) -> None:
@@ -160,7 +159,7 @@ def _check_device(path: str, device: Device) -> None:
     check_absolute(f"{path}.path", device.path)
     if device.type not in _DEVICE_TYPES:
         raise unknown(f"{path}.type", device.type, "type of device", _DEVICE_TYPES)
-    ids = range(mappings.LAST_ID + 1)
+    ids = range(id_mappings.LAST_ID + 1)
     for key, value, allowed in (
         ("major", device.major, _MAJORS),
         ("minor", device.minor, _MINORS),

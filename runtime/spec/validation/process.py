@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from runtime.errors import SpecError
-from runtime.spec import capabilities, tables
+from runtime.spec import capabilities, id_mappings, tables
 from runtime.spec.hints import short, unknown
 from runtime.spec.validation.text import check_absolute, check_list, check_text
-from runtime.users import mappings
 
 if TYPE_CHECKING:
     from runtime.spec import Linux, Process, Rlimit, Scheduler, User
@@ -81,7 +80,7 @@ def check_mapped(user: User, linux: Linux) -> None:
         ),
     ):
         for path, value in ids.items():
-            if mapped and mappings.to_host(mapped, value) is None:
+            if mapped and id_mappings.to_host(mapped, value) is None:
                 raise SpecError(path, f"{value} is not mapped by linux.{kind}Mappings")
 
 
@@ -114,7 +113,7 @@ def _check_sets(sets: CapabilitySets) -> None:
 
 
 def _check_user(user: User) -> None:
-    ids = range(mappings.LAST_ID + 1)
+    ids = range(id_mappings.LAST_ID + 1)
     _within("process.user.uid", user.uid, ids)
     _within("process.user.gid", user.gid, ids)
     for number, gid in enumerate(user.additional_gids):

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from runtime import Engine
-from runtime.oci.linux import expand
 from runtime.spec import masks, profiles
-from tests.integration.runtime import inside
+from runtime.spec.masks import expand
+from tests.framework import inside_container
 from tests.integration.runtime.conftest import output
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 #: keyctl(KEYCTL_GET_KEYRING_ID, KEY_SPEC_SESSION_KEYRING, 1)
 KEYRING = "import ctypes; keyring = lambda: ctypes.CDLL(None).syscall(250, 0, -3, 1)"
 
-PROGRAM = Path(inside.__file__ or "").read_text()
+PROGRAM = Path(inside_container.__file__ or "").read_text()
 EXPECTED_PROFILES = ("default", "hardened")
 Report = dict[str, Any]
 
@@ -88,14 +88,17 @@ _CONTEXTS = ("fsopen", "fsconfig", "fsmount", "fspick")
 CONTROLS: dict[str, Callable[[Report], bool]] = {
     "mounting, by the old calls and the new": refused(*_MOUNTS, *_CONTEXTS),
     "entering a namespace": refused("setns"),
-    **{f"unsharing: {name}": refused(f"unshare_{name}") for name in (*inside.NAMESPACES, "time")},
-    **{f"cloning into: {name}": refused(f"clone_{name}") for name in inside.NAMESPACES},
+    **{
+        f"unsharing: {name}": refused(f"unshare_{name}")
+        for name in (*inside_container.NAMESPACES, "time")
+    },
+    **{f"cloning into: {name}": refused(f"clone_{name}") for name in inside_container.NAMESPACES},
     "clone3 does not exist, so libc falls back": lambda r: r["calls"]["clone3"] == "ENOSYS",
     **{
         f"no device can be made and opened: {name}": lambda r, name=name: (
             set(r["made_devices"][name]) <= {"EPERM", "EACCES", "EROFS"}
         )
-        for name in inside.DEVICES
+        for name in inside_container.DEVICES
     },
     "programs in the kernel": refused("bpf", "perf_event_open"),
     "user fault handling": refused("userfaultfd"),
@@ -134,10 +137,10 @@ CONTROLS: dict[str, Callable[[Report], bool]] = {
         {int(r["status"][name], 16) for name in ("CapEff", "CapPrm", "CapBnd")}
         == {0x800405FB if r["profile"] == "default" else 0}
     ),
-    **{f"masked: {path}": masked(path) for path in inside.MASKED},
+    **{f"masked: {path}": masked(path) for path in inside_container.MASKED},
     **{
         f"read-only: {path}": lambda r, path=path: r["readonly"][path] in {"EROFS", "ENOENT"}
-        for path in inside.READONLY
+        for path in inside_container.READONLY
     },
     "the mount of proc": mounted("/proc", "proc", "nosuid", "noexec", "nodev"),
     "the mount of sysfs": mounted("/sys", "sysfs", "nosuid", "noexec", "nodev", "ro"),

@@ -16,7 +16,7 @@ import pytest
 
 from runtime import Resources, SetupError
 from runtime.spec import profiles
-from tests.integration.runtime import hanging
+from tests.framework import hanging_workload
 from tests.integration.runtime.conftest import executed
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 PROMISED_S = 5
 LIMITS = Resources(memory_limit_bytes=64 << 20, pids_limit=64)
 PACKAGES = str(Path(__file__).resolve().parents[3])
-HANGING = Path(hanging.__file__ or "").read_text()
+HANGING = Path(hanging_workload.__file__ or "").read_text()
 
 #: Work of the host's own, which says so each time it is done: a process, files, memory, and one of
 #: everything that is counted for its user.

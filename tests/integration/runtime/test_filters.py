@@ -18,7 +18,7 @@ from runtime import SetupError, seccomp
 from runtime.seccomp import learned, notifications
 from runtime.seccomp.learn import Observed, Supervisor, notifier
 from runtime.seccomp.learned import learned_profile
-from tests.integration.runtime import loading
+from tests.framework import load_filter
 from tests.integration.runtime.conftest import output
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Place:
     def start(self, compiled: Filter, argv: tuple[str, ...]) -> subprocess.Popen[str]:
         file = self.folder / "filter"
         file.write_bytes(compiled.program)
-        command = [sys.executable, "-I", "-S", loading.__file__, str(self.root), str(file)]
+        command = [sys.executable, "-I", "-S", load_filter.__file__, str(self.root), str(file)]
         return subprocess.Popen(
             [*command, str(compiled.flags), *argv],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,

@@ -22,8 +22,8 @@ from runtime import ContainerError, Engine, EngineError, Resources, SetupError, 
 from runtime.plan import builder
 from runtime.plan.steps import sync
 from runtime.spec import profiles
+from tests.framework.hanging_starts import Start, create_and_hang, hanging, real_create
 from tests.integration.runtime.conftest import executed, output, traces
-from tests.integration.runtime.starts import Start, create_and_hang, hanging, real_create
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,7 +82,7 @@ def end(pid: int) -> None:
 HARNESS = """
 import sys
 from pathlib import Path
-from tests.integration.runtime.starts import Start, create_and_hang, hanging
+from tests.framework.hanging_starts import Start, create_and_hang, hanging
 from runtime import Engine, Resources, profiles
 from runtime.plan import builder
 from runtime.plan.steps import sync

@@ -27,8 +27,9 @@ from runtime.network import (
     nftables,
     remove,
 )
+from tests import framework
+from tests.framework.network_namespaces import Namespace, interfaces
 from tests.integration.runtime.conftest import executed
-from tests.integration.runtime.netns import Namespace, interfaces
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
 #: TEST-NET-3 (RFC 5737): the wire between the host and what lies beyond it.
 HOST_OUTSIDE, OUTSIDE = "203.0.113.1", "203.0.113.2"
-KILLED = Path(__file__).with_name("killed_network.py")
+KILLED = Path(framework.__file__).with_name("killed_network.py")
 ROOT = Path(__file__).parents[3]
 
 

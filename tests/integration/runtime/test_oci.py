@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from runtime.cgroups import layout
-from tests.integration.runtime.realroot import where_needed
+from tests.framework.mounted_root import where_needed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import platformdirs
 import pytest
 
-from tests.integration.runtime.realroot import in_own_namespace
+from tests.framework.mounted_root import in_own_namespace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.vmdriver.small import speaking_image, start_small
+from tests.framework.small_guests import speaking_image, start_small
 from vmdriver import Driver, Network, VmConfig, audit, leftovers
 from vmdriver.architecture import AARCH64
 from vmdriver.guest import arm64, build_initramfs, extract_vmlinux

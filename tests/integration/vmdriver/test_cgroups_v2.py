@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import runtime
-from tests.integration.vmdriver import unified
+from tests.framework import inside_guest
 
 if TYPE_CHECKING:
     from tests.integration.vmdriver.conftest import Configure
@@ -24,8 +24,8 @@ import sys
 with open("/tmp/runtime.zip", "wb") as file:
     file.write(sys.stdin.buffer.read())
 sys.path.insert(0, "/tmp/runtime.zip")
-import unified
-unified.main()
+import inside_guest
+inside_guest.main()
 """
 
 
@@ -36,7 +36,7 @@ def package() -> bytes:
     with zipfile.ZipFile(buffer, "w") as archive:
         for file in folder.rglob("*.py"):
             archive.write(file, file.relative_to(folder.parent))
-        archive.write(unified.__file__, "unified.py")
+        archive.write(inside_guest.__file__, "inside_guest.py")
     return buffer.getvalue()
 
 

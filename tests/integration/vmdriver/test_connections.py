@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.vmdriver import daemon as daemons
+from tests.framework import libvirt_daemon as daemons
+from tests.framework.fault_table import told
+from tests.framework.libvirt_daemon import Daemon
 from tests.integration.vmdriver.conftest import Configure, when
-from tests.integration.vmdriver.daemon import Daemon
-from tests.integration.vmdriver.faults import told
 from vmdriver import (
     STOCK_UEFI,
     TUNED,

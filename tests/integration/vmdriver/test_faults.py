@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks.image import Image
+from tests.framework.fault_table import table, told
+from tests.framework.small_guests import mute_kernel
 from tests.integration.vmdriver.conftest import Configure, when
-from tests.integration.vmdriver.faults import table, told
-from tests.integration.vmdriver.small import mute_kernel
 from vmdriver import MICRO, TUNED, Deadlines, Driver, clean, leftovers
 from vmdriver.guest import cpio
 from vmdriver.microguest import programs

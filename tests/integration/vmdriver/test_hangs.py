@@ -11,8 +11,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.framework.fault_table import told
 from tests.integration.vmdriver.conftest import Configure
-from tests.integration.vmdriver.faults import told
 from vmdriver import Deadlines, Driver, Vm, VmGoneError, leftovers
 
 

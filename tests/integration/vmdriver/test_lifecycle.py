@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.image import Image
+from tests.framework.fault_table import told
 from tests.integration.vmdriver.conftest import Configure
-from tests.integration.vmdriver.faults import told
 from vmdriver import ConfigError, Deadlines, Driver, VmError, audit, leftovers
 
 IO_HELPER = Path("/usr/lib/libvirt/libvirt_iohelper")

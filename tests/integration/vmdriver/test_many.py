@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.suites.endurance import held
+from tests.framework.small_guests import small, start_small
 from tests.integration.vmdriver.conftest import Configure
-from tests.integration.vmdriver.small import small, start_small
 from vmdriver import Driver, Vm, VmConfig, leftovers
 
 AT_ONCE = 20

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 import runtime.network
-from tests.integration.runtime.netns import Namespace, interfaces
+from tests.framework.fault_table import told
+from tests.framework.network_namespaces import Namespace, interfaces
 from tests.integration.vmdriver.conftest import Configure
-from tests.integration.vmdriver.faults import told
 from vmdriver import Driver, Network, Vm, leftovers
 
 ENGINE = "tare-0123456789ab"

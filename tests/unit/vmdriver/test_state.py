@@ -23,7 +23,7 @@ def fake_qemu(tmp_path: Path) -> list[str]:
 
 def start(command: list[str]) -> subprocess.Popen[bytes]:
     process = subprocess.Popen(command, stdin=subprocess.PIPE)
-    until = time.monotonic() + 5
+    until = time.monotonic() + 60
     while b"qemu" not in Path(f"/proc/{process.pid}/cmdline").read_bytes().split(b"\0")[0]:
         assert time.monotonic() < until
         time.sleep(0.01)
@@ -48,7 +48,7 @@ def test_what_a_crash_left_is_named_and_removed(tmp_path: Path, fake_qemu: list[
     assert len(leftovers(tmp_path / "state")) == 5
     # Its parent must reap it before it is gone from /proc's command lines.
     removed = clean(tmp_path / "state")
-    assert process.wait(5) == -9
+    assert process.wait(60) == -9
     kinds = [words.split()[0] for words in removed]
     assert kinds == ["QEMU", "socket", "UEFI", "libvirt", "libvirt"]
     assert leftovers(tmp_path / "state") == []
@@ -88,7 +88,7 @@ def test_the_guardian_kills_when_its_pipe_ends(tmp_path: Path, fake_qemu: list[s
     assert process.poll() is None
     assert guard.stdin is not None
     guard.stdin.close()
-    assert process.wait(5) == -9
+    assert process.wait(60) == -9
     guard.kill()
     guard.wait()
 
@@ -97,7 +97,7 @@ def test_a_dismissed_guardian_kills_nobody(tmp_path: Path, fake_qemu: list[str])
     process = start(fake_qemu)
     mark = Layout.of(tmp_path / "state").mark
     subprocess.run(
-        [sys.executable, "-I", "-S", guardian.__file__, mark], input=b"done", check=True, timeout=5
+        [sys.executable, "-I", "-S", guardian.__file__, mark], input=b"done", check=True, timeout=60
     )
     assert process.poll() is None
     process.kill()

@@ -20,7 +20,8 @@ from benchmarks.results.records import Resources
 from benchmarks.sandboxes import make_testbed, open_sandbox
 from benchmarks.sandboxes.base import Setting
 from benchmarks.sandboxes.managers import docker_traces
-from tests.integration.benchmarks.sandboxes.test_peers import MEMORY, traces, workload
+from tests import framework
+from tests.framework.external_sandboxes import MEMORY, traces, workload
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from benchmarks.image import Image
     from benchmarks.sandboxes.managers.manager import ManagerSandbox
 
-STAND_IN = Path(__file__).with_name("stand_in_docker.py")
+STAND_IN = Path(framework.__file__).with_name("stand_in_docker.py")
 
 
 @pytest.fixture(scope="module")
@@ -293,9 +294,9 @@ def test_a_helper_of_docker_that_is_gone_leaves_a_note_for_tare_clean(
 INSIDE = """
 import sys
 from benchmarks.errors import MeasurementError
-from benchmarks.sandboxes.managers.docker_daemon import refuse_elsewhere
+from benchmarks.sandboxes.managers.docker_daemon import refuse_foreign
 try:
-    refuse_elsewhere(sys.argv[1])
+    refuse_foreign(sys.argv[1])
 except MeasurementError as error:
     print(error)
 """
@@ -344,6 +345,6 @@ def test_what_is_not_installed_is_absent_with_the_package(
     name: str, setting: Setting, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr("benchmarks.sandboxes.kinds.podman.SEARCH", str(tmp_path))
+    monkeypatch.setattr("benchmarks.sandboxes.kinds.podman.SEARCH_PATH", str(tmp_path))
     with pytest.raises(UnsuitableHostError, match=f"needs {name}, which is not installed; install"):
         open_sandbox(name, setting)

@@ -16,6 +16,7 @@ from runtime.cgroups import Group
 OWNER = """
 import sys
 from pathlib import Path
+from benchmarks.sandboxes.vm.groups import VmGroups
 groups = VmGroups(Path(sys.argv[1]), 1)
 groups.__enter__()
 print(*groups.create("vm-0").paths.values(), flush=True)

@@ -49,7 +49,7 @@ def test_all_are_asked_for_before_any_has_started(fake: FakeSandbox) -> None:
 
     class Meeting(FakeSandbox):
         def start(self) -> FakeInstance:
-            seen.append(together.wait(10))  # nobody gets on unless all four have come
+            seen.append(together.wait(60))  # nobody gets on unless all four have come
             return super().start()
 
     found = parallel.measure(Meeting("fake", fake._setting), 4)

@@ -13,7 +13,7 @@ from benchmarks.results import runfolder
 from benchmarks.results.records import Resources, Status
 from benchmarks.sandboxes.base import Completed, Setting
 from benchmarks.sandboxes.kinds.fake import FakeInstance, FakeTestbed
-from benchmarks.sandboxes.vm.restored import RestoredSandbox
+from benchmarks.sandboxes.kinds.vm_restored import RestoredSandbox
 from benchmarks.session import measure as session
 from tests.unit.conftest import fake_campaign
 

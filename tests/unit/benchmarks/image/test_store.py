@@ -104,7 +104,7 @@ def test_second_holder_waits_and_says_so(tmp_path: Path) -> None:
         waiter = subprocess.Popen(["flock", "--exclusive", str(folder / ".lock"), "true"])
         with pytest.raises(subprocess.TimeoutExpired):
             waiter.wait(0.2)
-    assert waiter.wait(10) == 0
+    assert waiter.wait(60) == 0
     holder = subprocess.Popen(
         ["flock", "--exclusive", str(folder / ".lock"), "sh", "-c", "echo; sleep 0.3"],
         stdout=subprocess.PIPE,
@@ -112,7 +112,7 @@ def test_second_holder_waits_and_says_so(tmp_path: Path) -> None:
     assert holder.stdout
     holder.stdout.readline()
     with store.locked(tmp_path, said.append):
-        assert holder.wait(10) == 0
+        assert holder.wait(60) == 0
     holder.stdout.close()
     assert said == ["waiting for another process that builds or removes an image"]
 

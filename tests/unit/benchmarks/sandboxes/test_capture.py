@@ -57,7 +57,7 @@ def test_the_first_byte_is_stamped_when_it_arrives() -> None:
         time.sleep(0.05)
         before = time.monotonic_ns()
         os.write(first.child, b"m")
-        stamp = first.stamp(5)
+        stamp = first.stamp(60)
         after = time.monotonic_ns()
     assert stamp is not None
     assert before <= stamp <= after
@@ -67,5 +67,5 @@ def test_a_child_that_dies_silently_ends_the_wait_at_once() -> None:
     with FirstByte() as first:
         first.close_child_end()
         began = time.monotonic()
-        assert first.stamp(30) is None
-        assert time.monotonic() - began < 5
+        assert first.stamp(120) is None
+        assert time.monotonic() - began < 60

@@ -13,6 +13,7 @@ from runtime.plan import builder
 from runtime.plan.steps import process
 from runtime.spec import Mount, Namespace, profiles
 from runtime.spec.capabilities import DOCKER, PODMAN, mask
+from runtime.spec.validation import validate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,14 +62,14 @@ def test_a_wrong_field_is_named(spec: Spec, change: dict[str, Any], path: str) -
         for key, value in change.items()
     }
     with pytest.raises(SpecError) as caught:
-        replace(spec, **changed).validate()
+        validate(replace(spec, **changed))
     assert caught.value.path == path
 
 
 def test_missing_image_says_so(spec: Spec, tmp_path: Path) -> None:
     missing = replace(spec, root=replace(spec.root, path=tmp_path / "gone"))
     with pytest.raises(SpecError, match="not a directory"):
-        missing.validate()
+        validate(missing)
 
 
 def test_privileges_go_before_the_filter_and_exec_is_last(spec: Spec) -> None:
@@ -120,7 +121,7 @@ def test_an_ablation_differs_and_says_where(spec: Spec, technology: str) -> None
     changed = profiles.without(spec, technology)
     assert changed.profile == f"default-{technology}"
     assert profiles.diff(changed, spec)
-    changed.validate()
+    validate(changed)
     builder.create(changed)
 
 

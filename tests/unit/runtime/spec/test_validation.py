@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime import Resources, Spec, SpecError
-from runtime.oci.mount_options import KNOWN
 from runtime.spec import (
     CapabilitySets,
     Device,
@@ -27,6 +26,8 @@ from runtime.spec import (
     sysctl,
     validation,
 )
+from runtime.spec.mount_options import KNOWN
+from runtime.spec.validation import validate
 
 
 @pytest.fixture
@@ -95,7 +96,7 @@ def test_a_wrong_field_is_named(
 ) -> None:
     changed = replace(spec, **{section: replace(getattr(spec, section), **change)})
     with pytest.raises(SpecError) as caught:
-        changed.validate()
+        validate(changed)
     assert caught.value.path == path
 
 
@@ -104,15 +105,15 @@ def test_a_number_of_no_limit_is_right(spec: Spec) -> None:
         memory_limit_bytes=-1, memory_swap_bytes=-1, memory_high_bytes=-1, cpu_quota_us=-1,
         pids_limit=-1,
     )  # fmt: skip
-    replace(spec, linux=replace(spec.linux, resources=limits)).validate()
+    validate(replace(spec, linux=replace(spec.linux, resources=limits)))
 
 
 def test_an_idmapped_mount_needs_ids(spec: Spec) -> None:
     mount = Mount(destination="/a", type="bind", source="/b", options=("idmap",))
-    replace(spec, mounts=(mount,)).validate()  # those of the user namespace
+    validate(replace(spec, mounts=(mount,)))  # those of the user namespace
     without = replace(profiles.without(spec, "user"), mounts=(mount,))
     with pytest.raises(SpecError, match="or a user namespace"):
-        without.validate()
+        validate(without)
 
 
 def test_a_joined_namespace_that_is_the_hosts_keeps_its_parameters(spec: Spec) -> None:
@@ -127,9 +128,9 @@ def test_a_joined_namespace_that_is_the_hosts_keeps_its_parameters(spec: Spec) -
             ),
         )
 
-    joining("/run/netns/none").validate()  # joining it will say that it is not there
+    validate(joining("/run/netns/none"))  # joining it will say that it is not there
     with pytest.raises(SpecError, match="/proc/self/ns/net is the host's network namespace"):
-        joining("/proc/self/ns/net").validate()
+        validate(joining("/proc/self/ns/net"))
 
 
 @pytest.mark.parametrize(
@@ -188,4 +189,4 @@ def test_a_check_looks_at_nothing_of_the_host(spec: Spec) -> None:
     gone = replace(spec, root=replace(spec.root, path=Path("/nonexistent")))
     validation.check(gone)
     with pytest.raises(SpecError, match="is not a directory"):
-        validation.validate(gone)
+        validate(gone)

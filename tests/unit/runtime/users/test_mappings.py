@@ -1,4 +1,4 @@
-"""Ids: what the kernel takes, what a user may map, and what is said where that is little."""
+"""Ids: what a user may map, and what is said where that is little."""
 
 from __future__ import annotations
 
@@ -8,46 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime import SetupError, SpecError, UnsupportedError
-from runtime.spec import IdMapping
+from runtime import SetupError, UnsupportedError
+from runtime.spec import IdMapping, id_mappings
 from runtime.users import mappings
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 LAST = 2**32 - 2
-
-
-@pytest.mark.parametrize(
-    ("entries", "path"),
-    [
-        ([IdMapping(0, 0, 0)], "uids[0].size"),
-        ([IdMapping(0, 0, 2**32)], "uids[0].containerID"),
-        ([IdMapping(0, LAST, 2)], "uids[0].hostID"),
-        ([IdMapping(-1, 0, 1)], "uids[0].containerID"),
-        ([IdMapping(0, 0, 10), IdMapping(9, 20, 1)], "uids[1].containerID"),
-        ([IdMapping(9, 20, 1), IdMapping(0, 0, 10)], "uids[1].containerID"),
-        ([IdMapping(0, 5, 10), IdMapping(10, 14, 1)], "uids[1].hostID"),
-        ([IdMapping(number, number, 1) for number in range(341)], "uids"),
-    ],
-)
-def test_what_the_kernel_would_refuse_is_named(entries: list[IdMapping], path: str) -> None:
-    with pytest.raises(SpecError) as caught:
-        mappings.check("uids", entries)
-    assert caught.value.path == path
-
-
-def test_the_whole_range_and_many_entries_are_right() -> None:
-    mappings.check("uids", [IdMapping(0, 0, LAST + 1)])
-    mappings.check("uids", [IdMapping(number, 1000 - number, 1) for number in range(340)])
-
-
-def test_ids_are_found_on_the_host() -> None:
-    entries = [IdMapping(0, 1000, 1), IdMapping(1, 100_000, 10)]
-    assert [mappings.to_host(entries, number) for number in (0, 1, 10, 11)] == [
-        1000, 100_000, 100_009, None,
-    ]  # fmt: skip
-    assert mappings.lines(entries) == "0 1000 1\n1 100000 10\n"
 
 
 def test_ranges_are_found_by_name_and_by_id() -> None:
@@ -93,13 +61,13 @@ def test_whatever_the_file_says_the_kernel_takes_the_mapping(
     if not isinstance(text, str):
         text = "".join(f"{name}:{first}:{count}\n" for name, first, count in text)
     found = mappings.rootless("joe", uid, uid, subuid=text, subgid=text)
-    mappings.check("uids", found.uid_mappings)
-    assert mappings.to_host(found.uid_mappings, 0) == uid
+    id_mappings.check("uids", found.uid_mappings)
+    assert id_mappings.to_host(found.uid_mappings, 0) == uid
 
 
 def test_the_callers_own_mapping_can_be_made_on_any_host() -> None:
-    mappings.check("uids", mappings.for_user().uid_mappings)
-    mappings.check("uids", mappings.for_user(4_000_000_000).uid_mappings)
+    id_mappings.check("uids", mappings.for_user().uid_mappings)
+    id_mappings.check("uids", mappings.for_user(4_000_000_000).uid_mappings)
 
 
 def test_the_command_line_is_that_of_newuidmap() -> None:

@@ -37,7 +37,7 @@ class Fixture:
 
     def wait_for(self, boundary: str) -> None:
         with self.ports.changed:
-            assert self.ports.changed.wait_for(lambda: boundary in self.ports.stamps, 10)
+            assert self.ports.changed.wait_for(lambda: boundary in self.ports.stamps, 60)
 
 
 @pytest.fixture

@@ -90,8 +90,11 @@ def test_an_aggressor_that_lost_its_parent_is_ended_by_its_own_alarm(aggressor: 
         stdout=subprocess.DEVNULL,
         start_new_session=True,
     )
-    time.sleep(0.8)
-    family = [p for p in psutil.process_iter() if _session(p.pid) == running.pid]
+    deadline = time.monotonic() + 20
+    family: list[psutil.Process] = []
+    while len(family) < 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
+        family = [p for p in psutil.process_iter() if _session(p.pid) == running.pid]
     running.send_signal(signal.SIGKILL)
     running.wait()
     others = [process for process in family if process.pid != running.pid]

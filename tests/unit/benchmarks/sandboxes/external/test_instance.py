@@ -1,4 +1,4 @@
-"""A peer's instance over processes of this test: its CPU time, its end, its commands."""
+"""An external instance over processes of this test: its CPU time, its end, its commands."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from benchmarks.errors import MeasurementError
+from benchmarks.sandboxes import limits
 from benchmarks.sandboxes.external.instance import ExternalInstance, Started
 from runtime.cgroups import usage
 
@@ -100,7 +101,7 @@ def test_a_command_that_is_given_up_ends_inside_too(monkeypatch: pytest.MonkeyPa
         sandbox = Sandbox(lambda: inside.append(hung.pid))
         with pytest.raises(MeasurementError, match="did not end"):
             instance({}, sandbox=sandbox).run(["/bin/sleep"], timeout_s=1)
-        assert hung.wait(10) == -signal.SIGKILL
+        assert hung.wait(60) == -signal.SIGKILL
         assert idle.poll() is None
         idle.kill()
 
@@ -131,14 +132,17 @@ class Stopping(Sandbox):
 
 
 @pytest.mark.parametrize("kills", [True, False], ids=["the-manager", "we"])
-def test_a_stop_that_took_a_kill_is_a_failure_and_removes_all_the_same(*, kills: bool) -> None:
+def test_a_stop_that_took_a_kill_is_a_failure_and_removes_all_the_same(
+    monkeypatch: pytest.MonkeyPatch, *, kills: bool
+) -> None:
+    monkeypatch.setattr(limits, "STOP_GRACE_S", 0.1)
     sandbox = Stopping(kills=kills)
     with subprocess.Popen(["sleep", "60"]) as process:
         started = Started("one", process.pid, (os.pidfd_open(process.pid),), {}, {})
         stopped = ExternalInstance(sandbox, started)  # type: ignore[arg-type]
         with pytest.raises(MeasurementError, match="was killed") as caught:
             stopped.stop()
-        assert process.wait(5) == -signal.SIGKILL
+        assert process.wait(60) == -signal.SIGKILL
     assert caught.value.timed_out
     assert sandbox.removed == 1
     stopped.stop()

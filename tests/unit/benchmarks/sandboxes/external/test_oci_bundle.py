@@ -1,4 +1,4 @@
-"""What other runtimes are told must be what our own containers are."""
+"""External runtimes get the same container as our own runtime."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -30,7 +30,7 @@ def test_a_command_that_does_not_say_is_an_error_of_one_sentence(
     program = tmp_path / "slow"
     program.write_text("#!/bin/sh\nexec sleep 60\n")
     program.chmod(0o755)
-    monkeypatch.setattr(docker_daemon, "_ASKED_S", 0.1)
+    monkeypatch.setattr(docker_daemon, "_ANSWER_S", 0.1)
     with pytest.raises(MeasurementError, match=r"slow does not say .* timed out"):
         docker_daemon.address(str(program))
 
@@ -44,14 +44,14 @@ def test_a_command_that_does_not_say_is_an_error_of_one_sentence(
 )
 def test_a_daemon_that_is_not_here_is_refused(where: str, said: str) -> None:
     with pytest.raises(MeasurementError, match=said):
-        docker_daemon.refuse_elsewhere(where)
+        docker_daemon.refuse_foreign(where)
 
 
 def test_a_daemon_whose_processes_we_see_is_taken(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(str(tmp_path / "d.sock"))
         listening.listen()
-        docker_daemon.refuse_elsewhere(f"unix://{tmp_path}/d.sock")
+        docker_daemon.refuse_foreign(f"unix://{tmp_path}/d.sock")
 
 
 def test_a_path_with_commas_and_quotes_is_one_value() -> None:

@@ -40,7 +40,7 @@ def test_other_names_are_unknown(name: str) -> None:
 
 
 def test_both_managers_are_given_the_campaigns_limits() -> None:
-    said = manager.options(Resources(cpus=2, cpuset=(4, 5), memory_bytes=96 << 20))
+    said = manager.run_options(Resources(cpus=2, cpuset=(4, 5), memory_bytes=96 << 20))
     pairs = dict(zip(said[::2], said[1::2], strict=True))
     assert pairs["--network"] == "none"
     assert pairs["--memory"] == f"{96 << 20}b"
