@@ -90,7 +90,8 @@ def caveats(data: RunData) -> tuple[str, ...]:
 def _of_starts(data: RunData) -> list[str]:
     """Say of each sandbox's starts whether they warm up, and whether they resemble each other."""
     found = []
-    changed = {one.sandbox for one in data.once(drifts) if one.workload == metrics.STARTUP}
+    told = [one for one in data.once(drifts) if one.workload == metrics.STARTUP]
+    changed = {one.sandbox for one in told if one.block is not None}
     for box in data.info.sandboxes:
         rows = measured(select(data.table, box.name, metrics.STARTUP, "startup_main_s"))
         starts = rows["value"].to_numpy()

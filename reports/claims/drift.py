@@ -55,7 +55,7 @@ def drifts(data: RunData) -> tuple[Drift, ...]:
         values = by_block(rows)
         if change := moved(values, data.info.seed):
             levels: tuple[int | None, float, float] = change
-        elif modes := steadiness.modes(values.tolist()):
+        elif not _changed(values, data.info.seed) and (modes := steadiness.modes(values.tolist())):
             levels = (None, modes.low, modes.high)
         else:
             continue
@@ -66,9 +66,13 @@ def drifts(data: RunData) -> tuple[Drift, ...]:
 def moved(values: "pd.Series[float]", seed: int) -> tuple[int, float, float] | None:
     """Return from which block on values by block have another level, and both levels.
 
-    Not what the first quarter alone shows: that is a warm-up, and said to be one.
+    Not what the first third alone shows: that is a warm-up, and said to be one.
     """
     change = steadiness.change(values.tolist(), seed=seed)
-    if change is None or 4 * change.at <= len(values):
+    if change is None or 3 * change.at <= len(values):
         return None
     return int(values.index[change.at]) + 1, change.before, change.after
+
+
+def _changed(values: "pd.Series[float]", seed: int) -> bool:
+    return steadiness.change(values.tolist(), seed=seed) is not None
