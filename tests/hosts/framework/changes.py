@@ -23,10 +23,20 @@ _BY_ITSELF: Mapping[str, tuple[str, ...]] = {
         # systemd's own services, which start when they are asked over D-Bus, and those of timers
         r"/system\.slice/(?:systemd-\w+|dbus|cron|getty@\S+)\.service",
         r"/system\.slice/\S+\.mount",
+        # podman's, which its socket starts and which ends when nobody asks it for some time
+        r"/system\.slice/netavark-dhcp-proxy\.service",
+        # the controllers that systemd passes on to units which ask for them, as long as they do
+        r"/(?:system\.slice|user\.slice)?",
         r"/machine\.slice",  # once libvirt has registered a guest with machined, it stays
         r"/system\.slice/system-\S+\.slice(?:/.*)?",
     ),
-    "processes": (r"/usr/lib/systemd/\S+.*", r"/usr/sbin/cron.*", r"/sbin/agetty.*", r"\(\S+\)"),
+    "processes": (
+        r"/usr/lib/systemd/\S+.*",
+        r"/usr/sbin/cron.*",
+        r"/sbin/agetty.*",
+        r"\(\S+\)",
+        r"/usr/lib/podman/netavark dhcp-proxy.*",  # likewise
+    ),
     "files": (
         # tare's own state: the lock of campaigns, a folder for each sandbox, and for VMs what
         # libvirt found out about QEMU and the last guests' logs; the next run takes them over
