@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.xdist_group("campaigns"), pytest.mark.timeout(300)]
 
-SEEDS = int(os.environ.get("SEEDS", "5"))
+SEEDS = int(os.environ.get("SEEDS", "4"))
 FAULTS = ("SIGKILL", "SIGTERM", "SIGHUP", "a full disk")
 BLOCKS = 2
 

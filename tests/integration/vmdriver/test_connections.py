@@ -65,9 +65,9 @@ def test_a_daemon_s_vm_does_what_ours_does(through: Driver, config: VmConfig) ->
         assert through.connection.owner is not None
         assert Path(f"/proc/{vm.pid}").stat().st_uid == through.connection.owner[0]
         assert config.disk.stat().st_uid == owner
+        assert b"Linux version" in vm.console.read_bytes()
         vm.stop(grace_s=1.0)
         assert not vm.forced
-        assert b"Linux version" in vm.console.read_bytes()
     assert nothing_stays(through)
 
 

@@ -294,7 +294,8 @@ def test_an_exported_image_comes_back_the_same_where_nothing_can_be_built(
     monkeypatch.setenv("PATH", str(programs))
     taken = import_image(str(out), name="theirs", cache=cache)
     assert taken.digest == image.digest
-    assert taken.boot.manifest.digest in {image.boot.manifest.digest, None}
+    # an image in the cache that an older release has made names no digest of its kernel
+    assert image.boot.manifest.digest in {taken.boot.manifest.digest, None}
     assert taken.kernel_release == image.kernel_release
     assert taken.packages == image.packages
     assert taken.manifest.recipe == image.manifest.recipe
@@ -306,4 +307,4 @@ def test_an_exported_image_comes_back_the_same_where_nothing_can_be_built(
         names = packed.getnames()
     assert {"oci-layout", "index.json"} < set(names)
     monkeypatch.undo()
-    assert build(cache) == taken
+    assert build(cache).digest == taken.digest
