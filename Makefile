@@ -11,6 +11,8 @@ PROCESSES := 2
 .PHONY: help demo test lint unit integration hosts hosts-all setup setup-peers setup-test clean
 # Whether `make test` boots an ordinary host as well: HOSTS=0 leaves that out.
 HOSTS := 1
+# Which of its tests: all of them, or some files.
+HOSTS_TESTS := tests/hosts
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -31,7 +33,7 @@ integration: setup-test ## tests with a real kernel and a real QEMU; needs root
 	@$(BIN)/pytest tests/integration -q -n $(PROCESSES) --dist loadgroup --no-loadscope-reorder
 
 hosts: setup-test ## tests on an ordinary Debian 13, booted as a virtual machine; needs root
-	@$(BIN)/pytest tests/hosts -q
+	@$(BIN)/pytest $(HOSTS_TESTS) -q
 
 hosts-all: setup-test ## the same on every host that can be booted, one after another: hours
 	@failed=; for host in $$($(BIN)/python -m tests.hosts.boot --list); do \
