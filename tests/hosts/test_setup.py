@@ -37,7 +37,7 @@ Package: busybox
 Status: install ok installed
 Priority: optional
 Section: utils
-Maintainer: Debian Install System Team <debian-boot@lists.debian.org>
+Maintainer: Debian Install System Team <install@example.org>
 Architecture: amd64
 Version: 1:1.37.0-6+b3
 Depends: libc6 (>= 2.34)

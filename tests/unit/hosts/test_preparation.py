@@ -20,7 +20,7 @@ VERSIONS = st.from_regex(
 def test_the_version_of_a_kernel_is_read_from_its_header(version: str, at: int) -> None:
     kernel = bytearray(0x8000)
     kernel[0x20E:0x210] = at.to_bytes(2, "little")
-    text = f"6.12.1-cloud-amd64 (debian-kernel@lists.debian.org) {version}".encode() + b"\0"
+    text = f"6.12.1-cloud-amd64 (kernel@example.org) {version}".encode() + b"\0"
     kernel[0x200 + at : 0x200 + at + len(text)] = text
     assert image.version_in(bytes(kernel)) == version
 
