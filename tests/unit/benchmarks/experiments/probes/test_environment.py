@@ -39,7 +39,7 @@ GITHUB = {
     "GITHUB_ACTIONS": "true",
     "GITHUB_RUN_ID": "1234567890",
     "GITHUB_REPOSITORY": "someone/something",
-    "GITHUB_WORKSPACE": "/home/runner/work/something/something",
+    "GITHUB_WORKSPACE": "/home/runner/checkout/something",
     "RUNNER_OS": "Linux",
 }
 CALLERS: dict[str, dict[str, str]] = {
