@@ -30,7 +30,7 @@ unit: setup-test ## tests without root, in seconds
 	@$(BIN)/pytest tests/unit -q -n $(PROCESSES)
 
 integration: setup-test ## tests with a real kernel and a real QEMU; needs root
-	@$(BIN)/pytest tests/integration -q -n $(PROCESSES) --dist loadgroup --no-loadscope-reorder
+	@$(BIN)/pytest tests/integration -q -n $(PROCESSES) --dist loadscope --no-loadscope-reorder
 
 hosts: setup-test ## tests on an ordinary Debian 13, booted as a virtual machine; needs root
 	@$(BIN)/pytest $(HOSTS_TESTS) -q

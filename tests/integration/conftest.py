@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from xdist.scheduler import LoadScopeScheduling
 from benchmarks.image import Image, build
 
 FOLDER = Path(__file__).parent
+ROOT = FOLDER.parents[1]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -27,20 +29,25 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 class WholeFiles(LoadScopeScheduling):
     """Gives each process whole files: a file's tests may share a guest, and have an order.
 
-    Files that bear ``xdist_group`` go together: "campaigns" hold the one lock that keeps campaigns
-    apart on a host, so one process runs them all.
+    Files with the mark ``campaigns`` go together: they hold the one lock that keeps campaigns
+    apart on a host, so one process runs them all. The process that shares the tests out collects
+    none and so sees no marks; it looks for them in the files.
     """
 
     def _split_scope(self, nodeid: str) -> str:
-        path, _, rest = nodeid.partition("::")
-        group = rest.rpartition("@")[2] if "@" in rest else "]"
-        return path if "]" in group else group  # an argument of a test may hold an @ as well
+        path = nodeid.partition("::")[0]
+        return "campaigns" if _runs_campaigns(ROOT / path) else path
+
+
+@cache
+def _runs_campaigns(file: Path) -> bool:
+    return "pytest.mark.campaigns" in file.read_text(encoding="utf-8")
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> WholeFiles | None:
     """Share the tests out by whole files where that is asked for."""
-    return WholeFiles(config, log) if config.getvalue("dist") == "loadgroup" else None
+    return WholeFiles(config, log) if config.getvalue("dist") == "loadscope" else None
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from benchmarks.image import Image
     from benchmarks.results.runfolder import Run
 
-pytestmark = pytest.mark.xdist_group("campaigns")
+pytestmark = pytest.mark.campaigns
 
 TARE = [sys.executable, "-m", "tare"]
 
@@ -179,14 +180,25 @@ def test_a_campaign_that_is_asked_to_stop_does_so_in_the_middle_of_a_workload(
 
 def working(pid: int) -> bool:
     """Tell whether a workload runs in a sandbox of this campaign."""
-    names = [child.name() for child in psutil.Process(pid).children(recursive=True)]
-    return "sysbench" in names
+    for child in psutil.Process(pid).children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):  # a process of a start that has ended
+            if child.name() == "sysbench":
+                return True
+    return False
+
+
+def alive(process: psutil.Process) -> bool:
+    """Tell whether a process has not ended, be it unreaped."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def ours(family: list[psutil.Process], campaign: int) -> list[str]:
     """Name what is still running of a killed campaign: its children, and any guest of its own."""
     guest = f"guest=tare-{campaign}-"  # others may run campaigns on this host
-    found = [str(p) for p in family if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
+    found = [str(process) for process in family if alive(process)]
     for process in psutil.process_iter(["cmdline"]):
         words = process.info["cmdline"] or []
         if words and Path(words[0]).name.startswith("qemu") and any(guest in w for w in words):

@@ -16,7 +16,7 @@ from benchmarks.image import store
 from tare import doctor
 from tare.doctor import State, diagnosis
 
-pytestmark = pytest.mark.xdist_group("campaigns")  # nothing is started beside a campaign
+pytestmark = pytest.mark.campaigns  # nothing is started beside a campaign
 
 TARE = [sys.executable, "-m", "tare"]
 

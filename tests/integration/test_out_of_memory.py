@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from benchmarks.image import Image
 
-pytestmark = pytest.mark.xdist_group("campaigns")
+pytestmark = pytest.mark.campaigns
 
 CAMPAIGN = """\
 name = "hungry"

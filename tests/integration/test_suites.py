@@ -17,7 +17,7 @@ from tests.framework.campaign_turn import await_turn
 if TYPE_CHECKING:
     from benchmarks.image import Image
 
-pytestmark = pytest.mark.xdist_group("campaigns")
+pytestmark = pytest.mark.campaigns
 
 ROOT = Path(__file__).parents[2]
 

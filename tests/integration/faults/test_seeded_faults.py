@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from benchmarks.image import Image
 
-pytestmark = [pytest.mark.xdist_group("campaigns"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.campaigns, pytest.mark.timeout(300)]
 
 SEEDS = int(os.environ.get("SEEDS", "4"))
 FAULTS = ("SIGKILL", "SIGTERM", "SIGHUP", "a full disk")
