@@ -159,14 +159,14 @@ def _hashed(asked: tuple[object, ...]) -> str:
 
 
 def _cached(asked: tuple[object, ...], cache: Path | None) -> Image | None:
-    """Find the newest image of that recipe; in that of schema 1 the host's own kernel had a say."""
+    """Find the newest image of that recipe; in that of schema 1 the host's own kernel had a say.
+
+    An image of schema 1 keeps its recipe when it is exported and imported as a later one.
+    """
     for image in reversed(store.list(cache)):
-        recipe = _hashed(asked)
-        if image.manifest.schema == 1 and image.part is not None:
-            kernel = image.part.manifest
-            own = (kernel.release, kernel.version) if kernel.package == OWN else None
-            recipe = _hashed((*asked, own))
-        if image.manifest.recipe == recipe:
+        kernel = image.part.manifest if image.part is not None else None
+        own = (kernel.release, kernel.version) if kernel and kernel.package == OWN else None
+        if image.manifest.recipe in {_hashed(asked), _hashed((*asked, own))}:
             return image
     return None
 
