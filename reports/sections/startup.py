@@ -6,8 +6,9 @@ from numpy.typing import NDArray
 
 from benchmarks.results import metrics
 from benchmarks.results.records import Unit
-from reports.model.content import Content, Picture, Table, columns, said
+from reports.model.content import MISSING, Content, Picture, Table, columns, said
 from reports.model.frame import every, select
+from reports.model.predecessors import Predecessor, predecessors
 from reports.model.rundata import RunData
 from reports.renderers import plots, units
 from reports.renderers.plots.series import Series
@@ -23,6 +24,7 @@ _CAPTION = "Median and 95 % interval, counted from the request; a stop from its 
 _LEVELS = (
     "How starts vary: relative standard deviation within a block, and between blocks beyond it"
 )
+_BEHIND = "What the start before does to a start: ratio within blocks, 95 % interval"
 _HEADLINES = {(metrics.STARTUP, "startup_main_s"): "start"}
 
 
@@ -38,7 +40,28 @@ def build(data: RunData) -> Content:
         caption=_CAPTION,
         headlines=_HEADLINES,
     )
-    return msgspec.structs.replace(content, blocks=(*content.blocks, *_levels(data)))
+    before = data.once(predecessors)
+    if content.blocks:
+        more = (*_levels(data), *_behind(before))
+        content = msgspec.structs.replace(content, blocks=(*content.blocks, *more))
+    return msgspec.structs.replace(content, records={"predecessors": before})
+
+
+def _behind(found: tuple[Predecessor, ...]) -> tuple[Table, ...]:
+    """Show what the start before does to a start, where more than one sandbox came before."""
+    rows = tuple(
+        (
+            one.sandbox,
+            one.after,
+            str(one.starts),
+            units.quantity(one.median_s, Unit.SECONDS),
+            units.ratio(one.effect) if one.effect else MISSING,
+        )
+        for one in found
+        if sum(other.sandbox == one.sandbox for other in found) > 1
+    )
+    heads = columns("Sandbox", "Right after", "Starts#", "Median#", "Over its other starts#")
+    return (Table(_BEHIND, heads, rows),) if rows else ()
 
 
 def _levels(data: RunData) -> tuple[Table, ...]:
@@ -119,4 +142,11 @@ def _steps(data: RunData, sandbox: str) -> list[tuple[str, float]]:
     return found
 
 
-SECTION = Section(name="start", title="Start", place=20, build=build, workloads=(metrics.STARTUP,))
+SECTION = Section(
+    name="start",
+    title="Start",
+    place=20,
+    build=build,
+    records={"predecessors": tuple[Predecessor, ...]},
+    workloads=(metrics.STARTUP,),
+)
