@@ -7,6 +7,8 @@ from benchmarks.results.records import Unit
 from reports.model.content import MISSING
 from reports.model.records import Estimate
 
+UNSURE = ", unsure"
+"""Stands behind an interval that may be too narrow: successive values depend on each other."""
 TIMES = "\N{MULTIPLICATION SIGN}"
 
 _WHOLE = 1000
@@ -97,7 +99,9 @@ def interval(estimate: Estimate, unit: Unit) -> str:
         return ""
     factor = scale(estimate.estimate, unit).factor
     like = (estimate.estimate or 0.0) / factor
-    return f"{digits(estimate.low / factor, like)} to {digits(estimate.high / factor, like)}"
+    unsure = UNSURE if estimate.unsure else ""
+    low, high = (digits(end / factor, like) for end in (estimate.low, estimate.high))
+    return f"{low} to {high}{unsure}"
 
 
 def estimate(value: Estimate | None, unit: Unit) -> str:
@@ -116,7 +120,8 @@ def ratio(effect: Estimate) -> str:
     if effect.estimate is None or effect.low is None or effect.high is None:
         return MISSING
     low, high = (digits(end, effect.estimate) for end in (effect.low, effect.high))
-    return f"{digits(effect.estimate)}{TIMES} ({low} to {high})"
+    unsure = UNSURE if effect.unsure else ""
+    return f"{digits(effect.estimate)}{TIMES} ({low} to {high}{unsure})"
 
 
 def percent(fraction: float) -> str:
