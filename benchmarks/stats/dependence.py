@@ -6,8 +6,9 @@ values) it is meant to find, not to spare: where it finds nothing the values are
 independent. Where it does, two estimates say by how much the variance of their middle is inflated:
 
 * as of a first-order process with that correlation, corrected for being too small by
-  (1 + 4 phi) / n on average. Good with few values, and wrong where white noise lies over a slow
-  drift: the first lag then says little of those that follow.
+  (1 + 4 phi) / n on average, and by 1 / n more, since an underestimate harms more. Good with few
+  values, and wrong where white noise lies over a slow drift: the first lag then says little of
+  those that follow.
 * by batches: neighbours are put together until the batches' means are as good as independent. It
   asks for no model, and for values enough: eight batches of more than two.
 
@@ -89,7 +90,7 @@ def assess(values: Sequence[float] | Data) -> Dependence:
     raw, p = _lag_one(data)
     if p > (_FINDS if n >= _FEW else _FINDS_OF_FEW):
         return NONE
-    phi = min(max(raw + (1 + 4 * raw) / n, 0.0), _MOST_AUTOCORRELATION)
+    phi = min(max(raw + (2 + 4 * raw) / n, 0.0), _MOST_AUTOCORRELATION)
     lags = np.arange(1, min(n, _LAGS))
     inflation = float(1 + 2 * np.sum((1 - lags / n) * phi**lags))
     certain = p < (_CERTAIN if n >= _FEW else _CERTAIN_OF_FEW)

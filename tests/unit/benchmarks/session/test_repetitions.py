@@ -51,6 +51,12 @@ def test_a_block_of_many_starts_is_one_value(tmp_path: Path, measure: Measure) -
     assert row.between is not None
     assert row.between < row.within
     assert "How starts vary" in reports.render(run, "md")
+    spread = json.loads(reports.render(run, "json"))["start_spreads"][0]
+    told = spread["quantiles"]
+    assert (spread["sandbox"], spread["starts"], told["p99"]) == ("fake", 11 * 12, None)
+    assert told["p50"]["low"] < told["p50"]["estimate"] < told["p50"]["high"]
+    assert told["p50"]["high"] < told["p95"]["estimate"]
+    assert spread["modes"] is None
 
 
 def test_what_the_start_before_does_is_told(tmp_path: Path, measure: Measure) -> None:
