@@ -9,6 +9,7 @@ import numpy as np
 from benchmarks.errors import RunFolderError
 from benchmarks.results import metrics, runfolder
 from benchmarks.results.records import Sample
+from benchmarks.session.history import START
 from benchmarks.simulation.noise import Noise, from_blocks
 
 _METRICS = ("startup_main_s", "throughput_per_s", "host_cpu_s_per_event", "pss_bytes")
@@ -84,10 +85,11 @@ def _starts_first(item: tuple[tuple[str, str], object]) -> tuple[bool, str, str]
 
 
 def _affordable(run: runfolder.Run) -> int:
-    """Return how many blocks the budget allows at the median wall time of a block."""
-    seconds: dict[int, float] = {}
+    """Return how many blocks of visits the budget allows at their median wall time."""
+    seconds: dict[int, float] = {visit.block: 0.0 for visit in run.visits if visit.part == START}
     for visit in run.visits:
-        seconds[visit.block] = seconds.get(visit.block, 0.0) + visit.seconds
+        if visit.block in seconds:
+            seconds[visit.block] += visit.seconds
     campaign = run.info.campaign
     affordable = int(campaign["budget_s"] / float(np.median(list(seconds.values()))))
     return int(min(max(affordable, campaign["blocks_min"]), campaign["blocks_max"]))
