@@ -66,6 +66,7 @@ class Network:
         if mtu is not None:
             check_mtu(mtu)
         self._attached: set[Attachment] = set()
+        self._ports: set[str] = set()
         self._undo = ExitStack()
         self._closed = False
         # One thread has the netlink socket, stays in the host's namespace, and does one thing at a
@@ -233,8 +234,9 @@ class Network:
         undo.callback(links.remove_link, self._ipr, attachment.host_interface)
         undo.callback(links.forget_neighbour, self._ipr, self._index, attachment.address.ip)
         if self._pinned:
-            undo.callback(ports.unpin, self._engine, attachment)
-            ports.pin(self._engine, attachment)
+            again = attachment.host_interface in self._ports
+            self._ports.add(attachment.host_interface)
+            ports.pin(self._engine, attachment, again=again)
         links.open_port(self._ipr, self._index, port, attachment, self._engine)
         inside.configure(netns, attachment, self.bridge)
         links.await_up(self._ipr, port, attachment.host_interface)
@@ -244,8 +246,6 @@ class Network:
     def _detach(self, attachment: Attachment) -> None:
         if attachment not in self._attached:
             return
-        if self._pinned:
-            ports.unpin(self._engine, attachment)
         links.remove_link(self._ipr, attachment.host_interface)
         links.forget_neighbour(self._ipr, self._index, attachment.address.ip)
         self._addresses.release(attachment.address.ip)

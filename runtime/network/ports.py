@@ -17,10 +17,9 @@ _BEFORE_OTHERS = -500
 
 def rules(engine: str, attachment: Attachment) -> str:
     """The chain of one port as commands of nft(8)."""
-    port, own = attachment.host_interface, attachment.mac
+    port, own, address = attachment.host_interface, attachment.mac, attachment.address.ip
     chain = f"{_FAMILY} {names.table(engine)} {port}"
     hook = f'type filter hook ingress device "{port}" priority {_BEFORE_OTHERS}; policy drop;'
-    address = attachment.address.ip
     rule = f"add rule {chain} ether saddr {own} ether type"
     return f"""add chain {chain} {{ {hook} }}
 {rule} ip ip saddr {address} accept
@@ -39,22 +38,27 @@ def make(engine: str) -> str:
     return ""
 
 
-def pin(engine: str, attachment: Attachment) -> None:
+def pin(engine: str, attachment: Attachment, *, again: bool) -> None:
     """Restrict a port, before it is up.
+
+    The kernel removes a chain with its interface or, from Linux 6.16, keeps it for the next of the
+    same name, which has the same addresses. To change it takes an RCU grace period.
+
+    Args:
+        engine: its name.
+        attachment: names and addresses.
+        again: whether there was a port of this name.
 
     Raises:
         NatError: the kernel refuses.
     """
-    nftables.run(rules(engine, attachment))
+    if not again or not _stands(engine, attachment.host_interface):
+        nftables.run(rules(engine, attachment))
 
 
-def unpin(engine: str, attachment: Attachment) -> None:
-    """Remove its chain; nothing happens where it went with the interface."""
-    chain = f"{_FAMILY} {names.table(engine)} {attachment.host_interface}"
-    try:
-        nftables.run(f"delete chain {chain}")
-    except NatError:
-        return
+def _stands(engine: str, port: str) -> bool:
+    chains = nftables.listed(f"list chains {_FAMILY}", "chain")
+    return any(one["table"] == names.table(engine) and one["name"] == port for one in chains)
 
 
 def without_ipv6(interface: str) -> None:

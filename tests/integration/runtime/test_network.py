@@ -348,6 +348,7 @@ def test_nothing_but_ipv4_and_arp_in_its_own_name_leaves_a_container(
     network: Network, host: Namespace, namespaces: Callable[[], Namespace]
 ) -> None:
     forger, neighbour = namespaces(), namespaces()
+    network.detach(network.attach(forger.path))  # a port that is made again is pinned again
     own, other = network.attach(forger.path), network.attach(neighbour.path)
     me, everybody = mac(own.mac), b"\xff" * 6
     stranger = IPv4Network("198.18.0.99/32").network_address
