@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from runtime import syscalls
+from runtime import kept_layer, syscalls
 from runtime.plan import mounts as mounting
 from runtime.plan import privileges
 from runtime.plan.steps import Operation, identity, mounts, sync
@@ -244,7 +245,7 @@ def _root(spec: Spec, detached: Detached | None) -> list[Operation]:
         path = "" if root.shift_owners and not detached else str(root.path)
         steps.append(mounts.BindRoot(path, nodev=not detached))
     else:
-        upper = "" if root.upper == "tmpfs" else str(root.upper)
+        upper = str(root.upper / kept_layer.CLOSED) if isinstance(root.upper, Path) else ""
         steps.append(mounts.OverlayRoot(root.upper_size_bytes or 0, upper))
     for entry in spec.mounts:
         if entry.type in mounting.CGROUP_KINDS:
