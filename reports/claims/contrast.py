@@ -10,7 +10,7 @@ from benchmarks.results.records import SandboxInfo, Status, Unit
 from benchmarks.stats import estimators
 from reports.claims.drift import moved
 from reports.model.declaration import admissible, declared
-from reports.model.frame import beside, measured, paired, select
+from reports.model.frame import beside, every, measured, paired, select
 from reports.model.records import Estimate, Evidence
 from reports.model.rundata import RunData
 from reports.renderers import units
@@ -51,12 +51,13 @@ class Side(NamedTuple):
     def trouble(self, data: RunData) -> str | None:
         """Say why nothing may rest on it; None where something may."""
         rows = self.rows(data)
-        good = len(measured(rows))
+        good = len(every(rows))
         bad = int(rows["status"].isin([one.value for one in Status if one.failure]).sum())
         if not good + bad:
             return f"{self.name} was not measured"
         if bad > declared().rules.most_failed * (good + bad):
             return f"{bad} of {good + bad} measurements of {self.name} failed"
+        good = len(measured(rows))
         if good < estimators.fewest():
             return f"{self.name}: only {_blocks(good)}, an interval needs {estimators.fewest()}"
         return None
