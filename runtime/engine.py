@@ -75,7 +75,9 @@ class Engine:
         executor = build()
         _clean_before(self.folder.parent)
         try:
-            (self.folder / "territory").mkdir(parents=True)
+            self.folder.parent.mkdir(parents=True, exist_ok=True)
+            self.folder.mkdir(0o755)  # also under a lax umask: `clean` asks
+            (self.folder / "territory").mkdir()
         except OSError as error:
             raise EngineError(
                 f"cannot make the state directory {self.folder}: {error.strerror}"
