@@ -16,12 +16,9 @@ from vmdriver.qemu import guardian
 
 _LONGEST_ROOT = 44  # what libvirt's and our longest socket path leaves of the 107 bytes
 _DEAD_S = 5.0
-<<<<<<< HEAD
 _GUARDED_S = 30.0  # a dead driver's guardian watches for some seconds, on a busy host for more
-=======
 _OTHERS_WRITE = 0o022
 _SHORT_FOLDER = 15  # with the longest user id
->>>>>>> security
 
 
 @dataclass(frozen=True)
