@@ -87,16 +87,34 @@ def assess(values: Sequence[float] | Data) -> Dependence:
     n = len(data)
     if n < _FEWEST:
         return NONE
-    raw, p = _lag_one(data)
-    if p > (_FINDS if n >= _FEW else _FINDS_OF_FEW):
+    raw, deviate = _lag_one(data)
+    p = _rareness(deviate)
+    if p > _level(n):
         return NONE
-    phi = min(max(raw + (2 + 4 * raw) / n, 0.0), _MOST_AUTOCORRELATION)
-    lags = np.arange(1, min(n, _LAGS))
-    inflation = float(1 + 2 * np.sum((1 - lags / n) * phi**lags))
+    inflation = _inflation(raw, n)
     certain = p < (_CERTAIN if n >= _FEW else _CERTAIN_OF_FEW)
     few = certain and n / inflation < _LEAST_EQUIVALENT
     batch = _independent_batch(data)
     return Dependence(inflation, batch or 1, hopeless=few or batch is None)
+
+
+def pooled(*sets: Sequence[float] | Data) -> float:
+    """Return by how much dependence inflates the variance of a middle, judged over several sets.
+
+    One test for all (Stouffer's, by their sizes), so that two sets are not found to depend twice as
+    often as one.
+    """
+    import numpy as np
+
+    kept = [np.asarray(one, dtype=float) for one in sets if len(one) >= _FEWEST]
+    if not kept:
+        return 1.0
+    sizes = np.array([len(one) for one in kept], dtype=float)
+    raws, deviates = np.array([_lag_one(one) for one in kept]).T
+    deviate = float(sizes**0.5 @ deviates / sizes.sum() ** 0.5)
+    if _rareness(deviate) > _level(int(sizes.mean())):
+        return 1.0
+    return _inflation(float(sizes @ raws / sizes.sum()), int(sizes.mean()))
 
 
 def batches(values: Data, size: int, middle: Callable[..., Any] | None = None) -> Data:
@@ -125,23 +143,42 @@ def _independent_batch(data: Data) -> int | None:
     most = len(data) // _LEAST_BATCHES
     if most <= 2 or not np.isfinite(data).all():  # noqa: PLR2004  # as the docstring has it
         return 1
-    sizes = (size for size in range(2, most + 1) if _lag_one(batches(data, size))[1] > _FINDS)
-    return next(sizes, None)
+    sizes = range(2, most + 1)
+    good = (one for one in sizes if _rareness(_lag_one(batches(data, one))[1]) > _FINDS)
+    return next(good, None)
+
+
+def _level(n: int) -> float:
+    return _FINDS if n >= _FEW else _FINDS_OF_FEW
+
+
+def _inflation(raw: float, n: int) -> float:
+    import numpy as np
+
+    phi = min(max(raw + (2 + 4 * raw) / n, 0.0), _MOST_AUTOCORRELATION)
+    lags = np.arange(1, min(n, _LAGS))
+    return float(1 + 2 * np.sum((1 - lags / n) * phi**lags))
 
 
 def _lag_one(data: Data) -> tuple[float, float]:
-    """Return the lag-1 correlation of normal scores, and how rare so large a one is by chance."""
-    from scipy.special import ndtr, ndtri
+    """Return the lag-1 correlation of normal scores, and its deviate under random orders."""
+    from scipy.special import ndtri
 
     n = len(data)
     scores = ndtri(middle_ranks(data) / n)
     spread = float(scores @ scores)
     if spread == 0.0:
-        return 0.0, 1.0
+        return 0.0, -1.0
     raw = float(scores[1:] @ scores[:-1]) / spread
     # Under random orders the mean is -1 / n and the variance nearly (n - 2) / (n (n - 1)).
-    deviate = (raw + 1 / n) / ((n - 2) / (n * (n - 1))) ** 0.5
-    return raw, float(ndtr(-deviate))
+    return raw, (raw + 1 / n) / ((n - 2) / (n * (n - 1))) ** 0.5
+
+
+def _rareness(deviate: float) -> float:
+    """Return how rare so large a deviate is by chance."""
+    from scipy.special import ndtr
+
+    return float(ndtr(-deviate))
 
 
 def middle_ranks(data: Data) -> Data:

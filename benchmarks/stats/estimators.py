@@ -27,7 +27,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from benchmarks.stats import signed_rank
-from benchmarks.stats.dependence import Dependence, assess, dependence
+from benchmarks.stats.dependence import Dependence, assess, dependence, pooled
 from benchmarks.stats.order_statistics import order_interval, widening
 
 if TYPE_CHECKING:
@@ -273,7 +273,7 @@ def shift(base: Sequence[float], new: Sequence[float], *, seed: int) -> float:
     elif len({*base, *new}) < len(base) + len(new):
         method = PermutationMethod(n_resamples=_MOST_RESAMPLES, rng=np.random.default_rng(seed))
     p = float(mannwhitneyu(base, new, method=method).pvalue)
-    inflation = _pooled_dependence(base, new)
+    inflation = pooled(base, new)
     if inflation == 1.0:
         return p
     return float(2 * ndtr(ndtri(p / 2) / inflation**0.5))
@@ -305,15 +305,9 @@ def unpaired_ratio(
     above = _resampled_medians(np.asarray(new, dtype=float), resamples, rng)
     with np.errstate(divide="ignore", invalid="ignore"):
         ratios = above / _resampled_medians(np.asarray(base, dtype=float), resamples, rng)
-        widen = widening(n, _pooled_dependence(base, new), confidence)
+        widen = widening(n, pooled(base, new), confidence)
         ratios = estimate * (ratios / estimate) ** widen if estimate > 0 else ratios
     return _percentiles(ratios, estimate, n, confidence)
-
-
-def _pooled_dependence(base: Sequence[float], new: Sequence[float]) -> float:
-    sizes = len(base), len(new)
-    inflations = dependence(base), dependence(new)
-    return sum(n * by for n, by in zip(sizes, inflations, strict=True)) / sum(sizes)
 
 
 def _resamples(n: int) -> int:
