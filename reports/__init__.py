@@ -188,12 +188,19 @@ def explanations(workloads: Container[str]) -> dict[str, str]:
     }
 
 
-def compare(base: Run, new: Run, threshold: float = DEFAULT_THRESHOLD) -> Comparison:
+def compare(
+    base: Run,
+    new: Run,
+    threshold: float = DEFAULT_THRESHOLD,
+    *,
+    images_equivalent: bool = False,
+) -> Comparison:
     """Judge whether ``new`` is worse or better than ``base``; see ``comparison.compare``."""
     from reports.comparison.compare import compare as judge
     from reports.model.presentable import presentable
 
-    return judge(presentable(base), presentable(new), threshold)
+    both = presentable(base), presentable(new)
+    return judge(*both, threshold, images_equivalent=images_equivalent)
 
 
 def render_comparison(comparison: Comparison, fmt: str) -> str:
