@@ -35,10 +35,18 @@ class Stop:
     reached: Mapping[str, float | None]
 
 
-def order(seed: int, block: int, names: Sequence[str]) -> list[str]:
-    """Return the order of one block; the same arguments always give the same order."""
+def order(seed: int, block: int, names: Sequence[str], turn: int = 0) -> list[str]:
+    """Return the order of one block; the same arguments always give the same order.
+
+    Args:
+        seed: Seed of the run.
+        block: Number of the block.
+        names: What is put in order.
+        turn: Number of a repetition within the block, from 1; 0 for the visits.
+    """
     shuffled = list(names)
-    random.Random(f"{seed}/{block}").shuffle(shuffled)  # noqa: S311  # not cryptography
+    drawn = f"{seed}/{block}/{turn}" if turn else f"{seed}/{block}"
+    random.Random(drawn).shuffle(shuffled)  # noqa: S311  # not cryptography
     return shuffled
 
 

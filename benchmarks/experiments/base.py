@@ -223,6 +223,14 @@ class Experiment:
         """
         return 0.0
 
+    def repetitions(self, start_s: float) -> int:
+        """Return on how many further starts it is repeated within a block at most (``VISIT``).
+
+        Args:
+            start_s: How long a start and a stop of the sandbox take.
+        """
+        return 0
+
     def details(self, info: SandboxInfo) -> Mapping[str, Any]:
         """Return what a run says of a sandbox because of this experiment."""
         return {}

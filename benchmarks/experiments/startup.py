@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from benchmarks.experiments.base import Cadence, Context, Experiment
+from benchmarks.experiments.base import Cadence, Context, Experiment, at_least
 from benchmarks.results import metrics
 from benchmarks.results.records import Direction, Unit
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from benchmarks.results.metrics import Row
 
 _NANOSECONDS = 1e-9
+_CHEAP_S = 0.5
+"""A start and a stop that take no longer are worth repeating within a block."""
 
 
 class Startup(Experiment):
@@ -23,6 +25,19 @@ class Startup(Experiment):
     title = "start and stop"
     cadence = Cadence.VISIT
     place = 0
+
+    class Options(Experiment.Options, frozen=True):
+        """Keys of starts.
+
+        Attributes:
+            start_repetitions: Most further starts in a block of each sandbox whose start is cheap;
+                how many there are is learned from what they cost and how they vary.
+        """
+
+        rules = (("start_repetitions", at_least(0)),)
+        start_repetitions: int = 0
+
+    options: Options
 
     @classmethod
     def rows(cls) -> Iterable[Row]:
@@ -37,6 +52,14 @@ class Startup(Experiment):
     def headlines(self) -> tuple[()]:
         """Return none: a visit records a start that failed whatever it measures."""
         return ()
+
+    def repetitions(self, start_s: float) -> int:
+        """Return as many as the campaign allows where a start is cheap."""
+        return self.options.start_repetitions if start_s <= _CHEAP_S else 0
+
+    def estimate(self, start_s: float) -> float:
+        """Return the time of the further starts, when all are made."""
+        return start_s * self.repetitions(start_s)
 
     def run(self, context: Context) -> None:
         """Record the boundaries that the start has passed."""

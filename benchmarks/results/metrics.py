@@ -26,6 +26,9 @@ INTERFERENCE = "interference"
 PATH = "path"
 """Dimension of a workload whose server is in another place: ``host`` or ``peer``."""
 
+REPETITION = "repetition"
+"""Dimension of a further start of a sandbox within a block, counted from 1."""
+
 BOUNDARIES = ("spawned", "ready", "kernel", "init", "main")
 """Start boundaries after ``requested``, in the order in which an instance passes them."""
 

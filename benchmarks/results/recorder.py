@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from benchmarks.errors import MeasurementError, NotSupportedError
+from benchmarks.results.metrics import REPETITION
 from benchmarks.results.records import MetricInfo, Sample, Status, Unit
 
 if TYPE_CHECKING:
@@ -17,7 +18,14 @@ if TYPE_CHECKING:
 class Recorder:
     """Collects samples."""
 
-    def __init__(self, run: str, block: int, sandbox: str, position: int | None = None) -> None:
+    def __init__(
+        self,
+        run: str,
+        block: int,
+        sandbox: str,
+        position: int | None = None,
+        repetition: int | None = None,
+    ) -> None:
         """Begin with none, dated from now.
 
         Args:
@@ -25,11 +33,13 @@ class Recorder:
             block: Number of the block.
             sandbox: Name of the sandbox that the samples belong to.
             position: Place in the block, from 0; None for what is done once in a run.
+            repetition: Number of a further start within the block, from 1; None for a visit.
         """
         self._run = run
         self._block = block
         self._sandbox = sandbox
-        self._dimensions = {} if position is None else {"position": str(position)}
+        told = {"position": position, REPETITION: repetition}
+        self._dimensions = {key: str(value) for key, value in told.items() if value is not None}
         self._started_at = time.time()
         self.samples: list[Sample] = []
 

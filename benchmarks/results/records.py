@@ -78,7 +78,8 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=F
 
     Attributes:
         run: Identifier of the run.
-        block: Number of the block, from 0; the block is the unit of pairing.
+        block: Number of the block, from 0; the block is the unit of pairing, and what a sandbox
+            repeats within it (dimension ``repetition``) is one value there: its median.
         sandbox: Name of the sandbox, for example ``container``.
         workload: Name of the workload, for example ``sysbench-cpu``.
         metric: Name of the metric with its unit as suffix, for example ``startup_main_s``.

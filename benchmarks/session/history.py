@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from statistics import median
 from typing import TYPE_CHECKING
 
 from benchmarks.results import metrics
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 START = "start"
 """Name of the journal's part that holds a start and what was run on it."""
+REPEATED = "repeated"
+"""Name of the part that holds further starts of a sandbox within a block."""
 
 _REMEMBERED = 99
 """Visits that the estimate of the next block rests on: the last ones, so that it stays cheap."""
@@ -37,18 +40,21 @@ class History:
             previous: What was read of it; None for a new one.
             apart: Parts that every block has beside the visits; others are done once.
         """
-        self._repeated = {START, *apart}
+        self._repeated = {START, REPEATED, *apart}
         self.done: set[tuple[int, str, str]] = set()
         self.elapsed_s = 0.0
         self.seconds: dict[tuple[str, str], deque[float]] = {}
-        self.starts: dict[str, list[float]] = {box.name: [] for box in info.sandboxes}
-        self.failures: dict[str, int] = dict.fromkeys(self.starts, 0)
+        self._starts: dict[str, dict[int, float]] = {box.name: {} for box in info.sandboxes}
+        self.repeated: dict[str, dict[int, list[float]]] = {box.name: {} for box in info.sandboxes}
+        self.failures: dict[str, int] = dict.fromkeys(self._starts, 0)
         if previous is not None:
-            by_visit: dict[tuple[int, str], list[Sample]] = {}
+            by_visit: dict[tuple[int, str, bool], list[Sample]] = {}
             for sample in previous.samples:
-                by_visit.setdefault((sample.block, sample.sandbox), []).append(sample)
+                again = metrics.REPETITION in sample.dimensions
+                by_visit.setdefault((sample.block, sample.sandbox, again), []).append(sample)
             for entry in previous.visits:
-                self.add(entry, by_visit.get((entry.block, entry.sandbox), []))
+                key = (entry.block, entry.sandbox, entry.part == REPEATED)
+                self.add(entry, by_visit.get(key, []))
 
     def add(self, entry: Visit, samples: Sequence[Sample]) -> None:
         """Take a closed visit into account."""
@@ -57,24 +63,44 @@ class History:
         if entry.part in self._repeated:
             place = (entry.sandbox, entry.part)
             self.seconds.setdefault(place, deque(maxlen=_REMEMBERED)).append(entry.seconds)
-        if entry.part != START:
+        if entry.part not in {START, REPEATED}:
             return
         main = (metrics.MAIN.workload, metrics.MAIN.metric)
         headline = [s for s in samples if (s.workload, s.metric) == main]
-        if any(sample.status is not Status.OK for sample in headline):
+        taken = [s.value for s in headline if s.value is not None]
+        if entry.part == REPEATED:
+            if taken:
+                self.repeated[entry.sandbox][entry.block] = taken
+                self._starts[entry.sandbox][entry.block] = median(taken)
+        elif any(sample.status is not Status.OK for sample in headline):
             self.failures[entry.sandbox] += 1
         else:
             self.failures[entry.sandbox] = 0
-            self.starts[entry.sandbox] += [s.value for s in headline if s.value is not None]
+            if taken:
+                self._starts[entry.sandbox].setdefault(entry.block, taken[-1])
+
+    def starts(self, sandbox: str) -> list[float]:
+        """Return a sandbox's starts, one value a block, in seconds."""
+        return list(self._starts[sandbox].values())
+
+    def repetition_seconds(self, sandbox: str) -> float:
+        """Return what one further start takes, in the median; 0 before any."""
+        spent = self.seconds.get((sandbox, REPEATED))
+        last = list(self.repeated[sandbox].values())[-_REMEMBERED:]
+        return median(spent) / median(map(len, last)) if spent and last else 0.0
 
     def given_up(self, sandbox: str) -> bool:
         """Tell whether a sandbox has failed so often that it is left alone."""
         return self.failures[sandbox] >= _GIVE_UP_AFTER
 
-    def block_seconds(self) -> float:
-        """Estimate the wall time of one block from the median of each sandbox's parts."""
+    def block_seconds(self, *, without: str = "") -> float:
+        """Estimate the wall time of one block from the median of each sandbox's parts.
+
+        Args:
+            without: A part that is left out.
+        """
         return sum(
             sorted(seconds)[len(seconds) // 2]
-            for (name, _), seconds in self.seconds.items()
-            if not self.given_up(name)
+            for (name, part), seconds in self.seconds.items()
+            if not self.given_up(name) and part != without
         )

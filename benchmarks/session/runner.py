@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 import psutil
@@ -19,8 +20,8 @@ from benchmarks.results.journal import JournalWriter, Visit
 from benchmarks.results.recorder import Recorder
 from benchmarks.results.records import Status
 from benchmarks.sandboxes import find
-from benchmarks.session import overhead
-from benchmarks.session.history import START, History
+from benchmarks.session import overhead, repetitions
+from benchmarks.session.history import REPEATED, START, History
 from benchmarks.session.visit import visit
 
 if TYPE_CHECKING:
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
     from benchmarks.sandboxes.base import Sandbox
     from benchmarks.session.lacking import Lack
     from benchmarks.session.observer import Observer
+
+_BETWEEN_S = 0.05
+"""How long to wait for the host to come to rest between two starts that are repeated."""
 
 
 class Runner:
@@ -81,6 +85,7 @@ class Runner:
                 self._visit(block, position, name)
                 for one in warm:
                     self._measure_apart(one, block, position, name)
+            self._repeat(block)
             measured = [self._measure_apart(one, block, *place) for one in cold for place in places]
             if any(measured):
                 self._warm()
@@ -115,7 +120,7 @@ class Runner:
             blocks=blocks,
             elapsed_s=self._history.elapsed_s,
             next_block_s=self._history.block_seconds(),
-            starts={name: self._history.starts[name] for name in alive},
+            starts={name: self._history.starts(name) for name in alive},
         )
 
     def _wants(self, block: int, name: str, part: str) -> bool:
@@ -127,9 +132,15 @@ class Runner:
         left = max(self._campaign.budget_s - self._history.elapsed_s, 0.0)
         self._observer.visiting(block, what, left)
 
-    def _context(self, block: int, *names: str, position: int | None = None) -> Context:
+    def _context(
+        self,
+        block: int,
+        *names: str,
+        position: int | None = None,
+        repetition: int | None = None,
+    ) -> Context:
         return Context(
-            record=Recorder(self._info.run, block, names[0], position),
+            record=Recorder(self._info.run, block, names[0], position, repetition),
             group=tuple(self._opened[name] for name in names),
             sandboxes=self._opened,
             resources=self._info.resources,
@@ -146,6 +157,48 @@ class Runner:
         repeated = self._of(Cadence.VISIT)
         once = self._of(Cadence.ONCE) if block == 0 else []
         self._watched(lambda: visit(context, repeated, once), context, START)
+
+    def _repeat(self, block: int) -> None:
+        """Start those again whose start is cheap, as often as that is worth its time."""
+        repeated = {name: self._repeated(name) for name in self._opened}
+        times = {
+            name: self._times(name, most)
+            for name, found in repeated.items()
+            if (most := max(found.values(), default=0)) and self._wants(block, name, REPEATED)
+        }
+        if not times:
+            return
+        self._tell(block, f"{', '.join(times)}, start alone")
+
+        def begin(name: str, position: int, number: int) -> Context:
+            _quiet(self._opened[name], _BETWEEN_S)
+            return self._context(block, name, position=position, repetition=number)
+
+        with overhead.watch(self._info.resources.cpuset) as watched, self._at_work():
+            taken = repetitions.turns(times, repeated, partial(self._turn, block), begin)
+        for name, found in taken.items():
+            context = self._context(block, name)
+            context.record.samples = found.samples
+            if watched.flags:
+                context.record.flag(*watched.flags)
+            self._close(context, found.seconds, REPEATED, watched.meanwhile)
+
+    def _turn(self, block: int, turn: int) -> list[str]:
+        return schedule.order(self._info.seed, block, list(self._opened), turn + 1)
+
+    def _repeated(self, name: str) -> dict[Experiment, int]:
+        """Return what is done on further starts of a sandbox, and how often at most."""
+        start_s = find(name).estimate_s(name)
+        found = {one: one.repetitions(start_s) for one in self._of(Cadence.VISIT)}
+        return {one: most for one, most in found.items() if most}
+
+    def _times(self, name: str, most: int) -> int:
+        return repetitions.number(
+            most,
+            list(self._history.repeated[name].values()),
+            one_s=self._history.repetition_seconds(name),
+            block_s=self._history.block_seconds(without=REPEATED),
+        )
 
     def _record_lacking(self, context: Context) -> None:
         """Say of what the image has no program for why it is not measured, in the first block."""
@@ -178,10 +231,8 @@ class Runner:
 
     def _settle(self, sandbox: Sandbox) -> tuple[str, ...]:
         """Wait until the host has come to rest; the flag of a visit for which it has not."""
-        if find(sandbox.info.name).isolation == "simulated":
-            return ()  # its figures are drawn: no host disturbs them
         with self._at_work():
-            return () if quiesce.settled(psutil.cpu_count() or 1) else ("unsettled",)
+            return () if _quiet(sandbox, quiesce.LIMIT_S) else ("unsettled",)
 
     def _warm(self) -> None:
         """Start each once, unmeasured: what a drop took from the caches is read again."""
@@ -239,3 +290,10 @@ class Runner:
         self._journal.append(samples, entry)
         self._history.add(entry, samples)
         self._observer.visited(samples)
+
+
+def _quiet(sandbox: Sandbox, limit_s: float) -> bool:
+    """Wait until the host has come to rest, and tell whether it has."""
+    if find(sandbox.info.name).isolation == "simulated":
+        return True  # its figures are drawn: no host disturbs them
+    return quiesce.settled(psutil.cpu_count() or 1, limit_s=limit_s)

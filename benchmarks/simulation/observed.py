@@ -1,6 +1,7 @@
 """Noise observed in a run folder, and the number of blocks that its budget allows."""
 
 from pathlib import Path
+from statistics import median
 from typing import NamedTuple
 
 import numpy as np
@@ -35,11 +36,13 @@ def observe(path: Path) -> Observed:
         RunFolderError: It is not a run, or holds too little.
     """
     run = runfolder.load(path)
-    table: dict[tuple[str, str], dict[tuple[str, int], float]] = {}
+    taken: dict[tuple[str, str], dict[tuple[str, int, bool], list[float]]] = {}
     for sample in run.samples:
         if sample.metric in _METRICS and sample.value is not None and sample.value > 0:
-            key = (sample.workload, sample.metric)
-            table.setdefault(key, {})[sample.sandbox, sample.block] = sample.value
+            place = (sample.sandbox, sample.block, metrics.REPETITION in sample.dimensions)
+            of_metric = taken.setdefault((sample.workload, sample.metric), {})
+            of_metric.setdefault(place, []).append(sample.value)
+    table = {key: _one_a_block(values) for key, values in taken.items()}
     noises = []
     for (workload, metric), values in sorted(table.items(), key=_starts_first):
         blocks = sorted({block for _, block in values})
@@ -55,6 +58,19 @@ def observe(path: Path) -> Observed:
             f"{path} tells no noise: it needs {_FEWEST_BLOCKS} blocks with {' and '.join(_PAIR)}",
         )
     return Observed(noises, _affordable(run), _judged(run))
+
+
+def _one_a_block(
+    taken: dict[tuple[str, int, bool], list[float]],
+) -> dict[tuple[str, int], float]:
+    """Return one value of each sandbox and block: the median of what was repeated, else the last.
+
+    Args:
+        taken: Values by sandbox, block, and whether they repeat a start.
+    """
+    repeated = {(box, block): median(v) for (box, block, again), v in taken.items() if again}
+    single = {(box, block): v[-1] for (box, block, again), v in taken.items() if not again}
+    return single | repeated
 
 
 def _starts_first(item: tuple[tuple[str, str], object]) -> tuple[bool, str, str]:

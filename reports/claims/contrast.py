@@ -11,7 +11,7 @@ from benchmarks.stats import estimators
 from reports.claims import worst
 from reports.claims.drift import moved
 from reports.model.declaration import admissible, declared
-from reports.model.frame import by_block, measured, select
+from reports.model.frame import by_block, every, measured, select
 from reports.model.records import Estimate, Evidence
 from reports.model.rundata import RunData
 from reports.renderers import units
@@ -58,17 +58,18 @@ class Side(NamedTuple):
         bad = len(worst.failed(rows))
         if not bad:
             return ""
-        return f"; {bad} of {bad + len(measured(rows))} of {self.name} failed and rank worst"
+        return f"; {bad} of {bad + len(every(rows))} of {self.name} failed and rank worst"
 
     def trouble(self, data: RunData) -> str | None:
         """Say why nothing may rest on it; None where something may."""
         rows = self.rows(data)
-        good = len(measured(rows))
+        good = len(every(rows))
         bad = int(rows["status"].isin([one.value for one in Status if one.failure]).sum())
         if not good + bad:
             return f"{self.name} was not measured"
         if bad > declared().rules.most_failed * (good + bad):
             return f"{bad} of {good + bad} measurements of {self.name} failed"
+        good = len(measured(rows))
         if good < estimators.fewest():
             return f"{self.name}: only {_blocks(good)}, an interval needs {estimators.fewest()}"
         return None

@@ -9,7 +9,7 @@ Trials 20 (1999) 408, worst-rank scores).
 import pandas as pd
 
 from benchmarks.results.records import Status, Unit
-from reports.model.frame import beside, by_block, measured
+from reports.model.frame import beside, by_block, every
 
 _HIGHER_IS_BETTER = frozenset({Unit.PER_SECOND, Unit.BITS_PER_SECOND})
 _FAR = 10.0
@@ -24,7 +24,7 @@ def failed(rows: pd.DataFrame) -> pd.DataFrame:
 
 def ranked(rows: pd.DataFrame, unit: Unit) -> pd.DataFrame:
     """Return rows with every failure as a value worse than all others."""
-    good, bad = measured(rows)["value"], rows["status"].isin(_BAD)
+    good, bad = every(rows)["value"], rows["status"].isin(_BAD)
     if not bad.any() or good.empty:
         return rows
     worst = good.min() / _FAR if unit in _HIGHER_IS_BETTER else good.max() * _FAR

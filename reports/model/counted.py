@@ -7,8 +7,9 @@ import pandas as pd
 from benchmarks.experiments import base as experiments
 from benchmarks.results.records import Direction, MetricInfo, RunInfo, Status, Unit
 from benchmarks.stats import estimators
+from benchmarks.stats.levels import levels
 from reports.model.declaration import admissible
-from reports.model.frame import grouped, measured, paired
+from reports.model.frame import every, grouped, measured, nested, paired
 from reports.model.records import Estimate, Failure, NumberRow, WordRow
 
 NATIVE = "native"
@@ -33,7 +34,8 @@ def numbers(
     for (sandbox, workload, metric, parameters), samples in groups.items():
         told_of = told.get((workload, metric)) or _untold(workload, metric, samples)
         native = groups.get((NATIVE, workload, metric, parameters))
-        good = measured(samples)["value"]
+        good, taken = measured(samples)["value"], every(samples)["value"]
+        spread = levels(nested(samples))
         to_native = None
         if against_native and native is not None and sandbox != NATIVE:
             pairs = paired(samples, native)
@@ -48,15 +50,18 @@ def numbers(
                 unit=told_of.unit,
                 direction=told_of.direction,
                 parameters=json.loads(parameters),
-                ok=len(good),
+                ok=len(taken),
                 failed=int(samples["status"].isin(_BAD).sum()),
                 unsupported=int((samples["status"] == Status.UNSUPPORTED.value).sum()),
                 flagged=int((samples["flags"] != "").sum()),
                 median=Estimate.of(estimators.interval(good.to_numpy())),
-                minimum=float(good.min()) if len(good) else None,
-                maximum=float(good.max()) if len(good) else None,
+                minimum=float(taken.min()) if len(taken) else None,
+                maximum=float(taken.max()) if len(taken) else None,
                 to_native=to_native,
                 admissible=sandbox not in sandboxes or admissible(sandboxes[sandbox], metric),
+                within=spread and spread.within,
+                between=spread and spread.between,
+                repetitions=spread.repetitions if spread else 0,
             )
         )
     return _in_order(info, rows)

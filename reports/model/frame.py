@@ -9,21 +9,25 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from benchmarks.results import sample_table
+from benchmarks.results.metrics import REPETITION
 from benchmarks.results.records import Status
 from benchmarks.results.runfolder import Run
 from benchmarks.stats.estimators import Pairs
 from reports.errors import EmptyRunError
 
-ORDER_DIMENSIONS = frozenset({"position"})
+ORDER_DIMENSIONS = frozenset({"position", REPETITION})
 """Dimensions that say when a sample was taken, not what was measured."""
+
+_WITHIN_BLOCK = ["sandbox", "workload", "metric", "parameters", "block"]
+"""Columns that a block's repetitions have in common."""
 
 
 def tidy(run: Run) -> pd.DataFrame:
     """Return the samples of a run, one a row, in the order they were taken.
 
-    ``value`` is a float, NaN where there is none; ``text``, ``detail`` and ``position`` are empty
-    where there is none; ``flags`` are separated by blanks; ``parameters`` is a JSON object with
-    sorted keys, ``{}`` for none, so that it can be grouped by.
+    ``value`` is a float, NaN where there is none; ``text``, ``detail``, ``position`` and
+    ``repetition`` are empty where there is none; ``flags`` are separated by blanks; ``parameters``
+    is a JSON object with sorted keys, ``{}`` for none, so that it can be grouped by.
 
     Raises:
         EmptyRunError: The run holds no sample of a closed visit.
@@ -50,6 +54,7 @@ def tidy(run: Run) -> pd.DataFrame:
             "started_at": started_at,
             "flags": words([" ".join(kind.flags) for kind in kinds]),
             "position": words([kind.dimensions.get("position", "") for kind in kinds]),
+            "repetition": words([kind.dimensions.get(REPETITION, "") for kind in kinds]),
             "parameters": words([parameters_key(kind.dimensions) for kind in kinds]),
         },
         copy=False,
@@ -68,9 +73,39 @@ def _words(texts: Sequence[str], codes: NDArray[np.int32]) -> "pd.Categorical[st
     return pd.Categorical.from_codes(of_kind[codes], categories=pd.Index(list(places)))
 
 
-def measured(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows that hold a number: those with status ok and a value."""
+def every(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows that hold a number: those with status ok and a value.
+
+    Repetitions within a block are among them, so nothing may be inferred from these rows as if they
+    were independent: see `measured`.
+    """
     return table[(table["status"] == Status.OK.value) & table["value"].notna()]
+
+
+def measured(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows that hold a number, of a block's repetitions one: their median.
+
+    The first start of a block warms up for those that repeat it and counts only where none does
+    (``benchmarks.stats.levels``). The row of a median is the first repetition's. Where nothing is
+    repeated, as in runs of before, these are all rows that hold a number.
+    """
+    rows = every(table)
+    again = (rows["repetition"] != "").to_numpy()
+    if not again.any():
+        return rows
+    groups = rows.groupby(_WITHIN_BLOCK, sort=False, observed=True).ngroup().to_numpy()
+    medians = rows[again].groupby(groups[again])["value"].median()
+    repeated = np.isin(groups, medians.index)
+    first = again & ~pd.Series(np.where(again, groups, -1), index=rows.index).duplicated()
+    reduced = rows[first].assign(value=medians.reindex(groups[first]).to_numpy())
+    return pd.concat([rows[~repeated], reduced]).sort_index()
+
+
+def nested(table: pd.DataFrame) -> list[list[float]]:
+    """Return the repetitions of one metric of one sandbox by block, those that have any."""
+    rows = every(table)
+    again = rows[rows["repetition"] != ""]
+    return [values.tolist() for _, values in again.groupby("block")["value"]]
 
 
 def select(

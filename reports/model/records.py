@@ -54,7 +54,7 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-class NumberRow(msgspec.Struct, frozen=True, kw_only=True):
+class NumberRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One metric of one sandbox, over all blocks.
 
     Attributes:
@@ -69,11 +69,15 @@ class NumberRow(msgspec.Struct, frozen=True, kw_only=True):
         failed: Samples that failed or ran out of time.
         unsupported: Samples the sandbox could not give.
         flagged: Samples taken while something disturbed the host; they are among ``ok``.
-        median: Median and its interval over blocks.
+        median: Median and its interval over blocks, of which each is one value.
         minimum: Smallest value.
         maximum: Largest value.
         to_native: Ratio to native, block by block; None for native itself.
         admissible: False where emulation makes the number meaningless for ranking.
+        within: Relative standard deviation of one repetition within a block; None where a block
+            repeats nothing.
+        between: Relative standard deviation between blocks beyond that, or None.
+        repetitions: Repetitions that a block's value is the median of; 0 for none.
     """
 
     sandbox: str
@@ -92,6 +96,9 @@ class NumberRow(msgspec.Struct, frozen=True, kw_only=True):
     maximum: float | None
     to_native: Estimate | None
     admissible: bool
+    within: float | None = None
+    between: float | None = None
+    repetitions: int = 0
 
 
 class WordRow(msgspec.Struct, frozen=True, kw_only=True):

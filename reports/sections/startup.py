@@ -1,12 +1,13 @@
 """Show how long a start takes, where the time goes, and how it spreads."""
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.results import metrics
 from benchmarks.results.records import Unit
-from reports.model.content import Content, Picture, said
-from reports.model.frame import measured, select
+from reports.model.content import Content, Picture, Table, columns, said
+from reports.model.frame import every, select
 from reports.model.rundata import RunData
 from reports.renderers import plots, units
 from reports.renderers.plots.series import Series
@@ -15,15 +16,19 @@ from reports.sections.base import Section
 
 _INTRO = (
     "From the request to the first instruction of the workload, on the host's clock. Every value "
-    "is a median over starts with warm caches."
+    "is a median over blocks, of starts with warm caches. A start that is cheap is repeated within "
+    "a block, and the block counts once, with the median of its repetitions."
 )
 _CAPTION = "Median and 95 % interval, counted from the request; a stop from its own request"
+_LEVELS = (
+    "How starts vary: relative standard deviation within a block, and between blocks beyond it"
+)
 _HEADLINES = {(metrics.STARTUP, "startup_main_s"): "start"}
 
 
 def build(data: RunData) -> Content:
     """Show the boundaries of each sandbox's start, and every sample of the whole."""
-    return tables.counted(
+    content = tables.counted(
         data,
         data.of(metrics.STARTUP),
         said(_INTRO),
@@ -33,6 +38,25 @@ def build(data: RunData) -> Content:
         caption=_CAPTION,
         headlines=_HEADLINES,
     )
+    return msgspec.structs.replace(content, blocks=(*content.blocks, *_levels(data)))
+
+
+def _levels(data: RunData) -> tuple[Table, ...]:
+    """Show how starts vary within a block and between blocks, where they are repeated."""
+    rows = [
+        (
+            row.sandbox,
+            str(row.ok),
+            str(row.repetitions),
+            units.percent(row.within),
+            units.percent(row.between),
+        )
+        for row in data.of(metrics.STARTUP)
+        if row.metric == metrics.MAIN.metric
+        if row.within is not None and row.between is not None
+    ]
+    heads = columns("Sandbox", "Starts#", "Repeated in a block#", "Within a block#", "Between#")
+    return (Table(_LEVELS, heads, tuple(rows)),) if rows else ()
 
 
 def _ladder(data: RunData) -> tuple[Picture, ...]:
@@ -79,7 +103,7 @@ def _spread(data: RunData) -> tuple[Picture, ...]:
 
 
 def _starts(data: RunData, sandbox: str) -> NDArray[np.float64]:
-    rows = measured(select(data.table, sandbox, metrics.STARTUP, "startup_main_s"))
+    rows = every(select(data.table, sandbox, metrics.STARTUP, "startup_main_s"))
     return np.sort(rows["value"].to_numpy())
 
 

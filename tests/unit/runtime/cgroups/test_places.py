@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime import cgroups
-from runtime.cgroups import files, places, v1, v2
+from runtime.cgroups import files, home, places, v1, v2
 from runtime.cgroups.layout import Layout
 from tests.unit.runtime.cgroups.test_v2 import pose_unified
 
@@ -126,9 +126,11 @@ def test_an_empty_group_that_is_there_is_used_and_stays(legacy: Layout, tmp_path
     assert not (tmp_path / "memory/a").exists()
 
 
+@pytest.mark.parametrize("climbs", [True, False])
 def test_v2_hands_controllers_on_in_what_it_made_and_below_its_own_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, climbs: bool
 ) -> None:
+    monkeypatch.setattr(home, "_may_climb", lambda: climbs)
     pose_unified(tmp_path, "memory cpu pids io", "memory cpu pids io")
     pose_unified(tmp_path / "other", "memory cpu pids io", "", procs="")
     pose_unified(tmp_path / "own", "memory cpu pids io", "", procs="7\n")
@@ -139,8 +141,11 @@ def test_v2_hands_controllers_on_in_what_it_made_and_below_its_own_alone(
     assert told == [f"{tmp_path}/other/a"]
     assert group.made == [f"{tmp_path}/other/a", f"{tmp_path}/other/a/b"]
     told.clear()
-    # the own group holds this process, so the next above that hands controllers on is meant
-    assert cgroups.at("c", where=where).paths == {"unified": f"{tmp_path}/c"}
-    assert told == []
+    # the own group holds this process, so the next above that hands controllers on is meant, but
+    # not in a pid namespace of its own in the host's groups: those above may be anybody's
+    found = cgroups.at("c", where=where).paths
+    assert found == {"unified": f"{tmp_path}/c" if climbs else f"{tmp_path}/own/c"}
+    assert told == ([] if climbs else [f"{tmp_path}/own"])
+    told.clear()
     cgroups.at("/own/d/e", where=where)
     assert told == [f"{tmp_path}/own", f"{tmp_path}/own/d"]
