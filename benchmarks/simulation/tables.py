@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from benchmarks.simulation.coverage import Coverage
 from benchmarks.simulation.decisions import Alarms, Power
 from benchmarks.simulation.stopping import Stopping
+from benchmarks.simulation.turns import Turns
 
 _LOWEST, _HIGHEST = 0.93, 0.97
 _ALARMS = 0.01
@@ -101,6 +102,30 @@ def stopping(rows: Sequence[Stopping]) -> str:
             _marked(row.covered, good=_promised(row.covered)),
             _percent(row.covered_fixed),
             f"±{row.precision_fixed:.1%}",
+        ]
+        for row in rows
+    ]
+    return _table(head, body)
+
+
+def turns(rows: Sequence[Turns], judged: int) -> str:
+    """Render versions measured in turns; alarms above 1 % and power below 95 % are bold."""
+    head = [
+        "noise",
+        "rounds",
+        "5 % slower: found",
+        f"A/A: alarms, {judged} metrics",
+        "A/A: equal within 5 %",
+        "A/A: two single runs 5 % apart",
+    ]
+    body = [
+        [
+            row.noise,
+            str(row.rounds),
+            _marked(row.found, good=row.found >= _POWER),
+            _marked(row.alarms, good=row.alarms <= _ALARMS),
+            _percent(row.equal),
+            _percent(row.one_run),
         ]
         for row in rows
     ]
