@@ -27,7 +27,7 @@ def coverage(rows: Sequence[Coverage]) -> str:
         ]
         for row in rows
     ]
-    return _table(head, body)
+    return table(head, body)
 
 
 def alarms(rows: Sequence[Alarms], judged: int) -> str:
@@ -52,7 +52,7 @@ def alarms(rows: Sequence[Alarms], judged: int) -> str:
         ]
         for row in rows
     ]
-    return _table(head, body)
+    return table(head, body)
 
 
 def power(rows: Sequence[Power], blocks: int, judged: int) -> str:
@@ -77,7 +77,7 @@ def power(rows: Sequence[Power], blocks: int, judged: int) -> str:
         ]
         for row in rows
     ]
-    return _table(head, body)
+    return table(head, body)
 
 
 def stopping(rows: Sequence[Stopping]) -> str:
@@ -105,7 +105,7 @@ def stopping(rows: Sequence[Stopping]) -> str:
         ]
         for row in rows
     ]
-    return _table(head, body)
+    return table(head, body)
 
 
 def turns(rows: Sequence[Turns], judged: int) -> str:
@@ -129,7 +129,7 @@ def turns(rows: Sequence[Turns], judged: int) -> str:
         ]
         for row in rows
     ]
-    return _table(head, body)
+    return table(head, body)
 
 
 def _promised(covered: float) -> bool:
@@ -145,6 +145,7 @@ def _percent(share: float) -> str:
     return f"{100 * share:.1f} %"
 
 
-def _table(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
+def table(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
+    """Render any table."""
     lines = [head, ["---"] * len(head), *body]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
