@@ -11,9 +11,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from runtime import cgroups
+from runtime import cgroups, kept_layer
 from runtime.container import Container
-from runtime.errors import ContainerError, EngineError, SetupError, StateError
+from runtime.errors import ContainerError, EngineError, StateError
 from runtime.executor import build
 from runtime.plan import builder
 from runtime.plan.programs import Programs
@@ -75,7 +75,9 @@ class Engine:
         executor = build()
         _clean_before(self.folder.parent)
         try:
-            (self.folder / "territory").mkdir(parents=True)
+            self.folder.parent.mkdir(parents=True, exist_ok=True)
+            self.folder.mkdir(0o755)  # also under a lax umask: `clean` asks
+            (self.folder / "territory").mkdir()
         except OSError as error:
             raise EngineError(
                 f"cannot make the state directory {self.folder}: {error.strerror}"
@@ -313,7 +315,8 @@ class Engine:
         elif not _ID.fullmatch(name):
             raise StateError(f"{name!r} cannot be an id: use letters, digits, _ + - and .")
         if isinstance(spec.root.upper, Path):
-            _make_layer(spec.root.upper, self.programs.shift(spec)[0])
+            uid_map = self.programs.shift(spec)[0]
+            kept_layer.make(spec.root.upper, int(uid_map.split()[1]) if uid_map else None)
         planned = self.programs.kept(spec, paused=paused)
         if planned is None or reporting is not None:
             self.prepare(spec)
@@ -355,21 +358,3 @@ def _clean_before(state: Path) -> None:
 def _image(spec: Spec) -> str:
     """The tree as the spawner, whose working directory is another, has to name it."""
     return str(spec.root.path.absolute())
-
-
-def _make_layer(folder: Path, uid_map: str) -> None:
-    """The two directories of a writable layer that stays, owned by the container's root.
-
-    Raises:
-        SetupError: they cannot be made.
-    """
-    try:
-        for part in (folder / "upper", folder / "work"):
-            part.mkdir(parents=True, exist_ok=True)
-            if uid_map:
-                root = int(uid_map.split()[1])
-                os.chown(part, root, root)
-    except OSError as error:
-        raise SetupError(
-            f"make the writable layer {folder}", error.strerror or str(error), error.errno or 0
-        ) from error

@@ -27,6 +27,7 @@ CLONE_NEWUSER = 0x10000000
 CLONE_NEWPID = 0x20000000
 CLONE_NEWNET = 0x40000000
 CLONE_PIDFD = 0x00001000
+CLONE_PARENT = 0x00008000
 CLONE_INTO_CGROUP = 0x200000000
 SIGCHLD = 17
 
@@ -136,6 +137,7 @@ _bpf = _old("bpf", c_int, c_void_p, c_uint)
 _seccomp = _old("seccomp", c_uint, c_uint, c_void_p)
 _mount = _wrapped("mount", c_char_p, c_char_p, c_char_p, c_long, c_char_p)
 _umount2 = _wrapped("umount2", c_char_p, c_int)
+_fstatfs = _wrapped("fstatfs", c_int, c_void_p)
 _prctl = _wrapped("prctl", c_int, c_long, c_long, c_long, c_long)
 
 
@@ -204,6 +206,13 @@ def open_in_root(root_fd: int, path: str, flags: int, *, links: bool = False) ->
 def prctl(option: int, value: int = 0, third: int = 0) -> int:
     """prctl(2)."""
     return _prctl(option, value, third, 0, 0)
+
+
+def file_system(fd: int) -> int:
+    """The magic number of a descriptor's file system (fstatfs(2))."""
+    buffer = (c_long * 32)()  # struct statfs is 120 bytes, its type first
+    _fstatfs(fd, ctypes.addressof(buffer))
+    return buffer[0]
 
 
 def pidfd_getfd(pidfd: int, number: int) -> int:

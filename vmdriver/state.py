@@ -1,9 +1,11 @@
 """Lay out the driver's directory, lock it, and remove what a crash left in it."""
 
+import contextlib
 import fcntl
 import hashlib
 import os
 import shutil
+import stat
 import tempfile
 import time
 from dataclasses import dataclass
@@ -14,6 +16,9 @@ from vmdriver.qemu import guardian
 
 _LONGEST_ROOT = 44  # what libvirt's and our longest socket path leaves of the 107 bytes
 _DEAD_S = 5.0
+_GUARDED_S = 30.0  # a dead driver's guardian watches for some seconds, on a busy host for more
+_OTHERS_WRITE = 0o022
+_SHORT_FOLDER = 15  # with the longest user id
 
 
 @dataclass(frozen=True)
@@ -38,7 +43,7 @@ class Layout:
         root = state / "v"
         if len(str(root)) > _LONGEST_ROOT:
             digest = hashlib.sha256(str(state).encode()).hexdigest()[:12]
-            root = Path(tempfile.gettempdir()) / f"tare-{os.geteuid()}-{digest}"
+            root = _short_folder() / f"tare-{os.geteuid()}-{digest}"
         return cls(state, root)
 
     @property
@@ -76,14 +81,24 @@ class Layout:
         if self.state not in self.root.parents:
             shutil.rmtree(self.root, ignore_errors=True)
 
+    def is_own(self) -> bool:
+        """Whether what stands there is ours alone to write: nobody else's records are believed."""
+        return all(not path.exists(follow_symlinks=False) or is_own(path) for path in self._roots)
+
+    @property
+    def _roots(self) -> tuple[Path, Path]:
+        return (self.state, self.root)
+
     def make(self) -> None:
-        """Make the directories. Raises VmError."""
+        """Make the directories. Raises VmError; also where one is somebody else's, or a link."""
         try:
             for directory in (
                 *(self.state, self.consoles, self.saved, self.variables, self.guests),
                 *(self.root, self.sockets),
             ):
                 directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+                if directory in self._roots:
+                    _take(directory)
         except OSError as error:
             raise VmError(
                 f"cannot make the VM driver's directory {error.filename}: {error.strerror}"
@@ -105,6 +120,8 @@ class Layout:
     def lock(self) -> int:
         """Take the directory for this process; the open lock.
 
+        A driver that died has it until its guardian has ended: this waits for that.
+
         Raises:
             VmError: another process has it.
         """
@@ -113,23 +130,35 @@ class Layout:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise VmError(f"cannot write {path}: {error.strerror}") from error
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            owner = os.read(descriptor, 32).decode(errors="replace").strip() or "unknown"
-            os.close(descriptor)
-            raise VmError(
-                f"the process {owner} is using {self.state}; wait for its end or give another "
-                "state directory"
-            ) from None
+        until = time.monotonic() + _GUARDED_S
+        while not _taken(descriptor):
+            owner = os.pread(descriptor, 32, 0).decode(errors="replace").strip()
+            gone = owner.isdigit() and guardian.start_time(int(owner)) is None
+            if not gone or time.monotonic() > until:
+                os.close(descriptor)
+                raise VmError(
+                    f"the process {owner or 'unknown'} is using {self.state}; wait for its end or "
+                    "give another state directory"
+                )
+            time.sleep(0.02)
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         return descriptor
 
 
+def _taken(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
 def leftovers(state: Path) -> list[str]:
     """What stands below ``state`` of VMs, running or dead, in words. Empty after a clean end."""
     layout = Layout.of(state)
+    if not layout.is_own():
+        return []
     found = [f"QEMU process {pid}" for pid in _running(layout)]
     return found + [f"{what} {path}" for what, path in _files(layout, whole=not _in_use(layout))]
 
@@ -137,6 +166,8 @@ def leftovers(state: Path) -> list[str]:
 def left_alone(state: Path) -> list[str]:
     """What is there and not provably ours to remove, in words."""
     layout = Layout.of(state)
+    if not layout.is_own():
+        return [_whose(path) for path in (layout.state, layout.root) if _is_foreign(path)]
     records = guardian.records(str(layout.guests))
     return [
         f"{layout.guests / name}.json: QEMU process {records[name]['pid']} of another namespace "
@@ -164,8 +195,8 @@ def clean(state: Path) -> list[str]:
         VmError: a living process is using ``state``, or QEMU does not die.
     """
     layout = Layout.of(state)
-    if not layout.consoles.is_dir():
-        return []  # of no driver
+    if not layout.is_own() or not layout.consoles.is_dir():
+        return []  # of no driver, or not ours
     descriptor = layout.lock()
     try:
         removed = clean_locked(layout)
@@ -197,6 +228,49 @@ def remove(path: Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
     else:
         path.unlink(missing_ok=True)
+
+
+def is_own(path: Path) -> bool:
+    """Whether a directory is no link, belongs to us, and nobody else may write to it."""
+    status = path.lstat()
+    return (
+        stat.S_ISDIR(status.st_mode)
+        and status.st_uid == os.geteuid()
+        and not status.st_mode & _OTHERS_WRITE
+    )
+
+
+def _is_foreign(path: Path) -> bool:
+    return path.exists(follow_symlinks=False) and not is_own(path)
+
+
+def _whose(path: Path) -> str:
+    return (
+        f"{path}: it is a link, belongs to another than user {os.geteuid()}, or others may write "
+        "to it"
+    )
+
+
+def _take(directory: Path) -> None:
+    """Shut a directory of ours that was made under a lax umask. Raises VmError: it is not ours."""
+    status = directory.lstat()
+    if stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid():
+        if status.st_mode & _OTHERS_WRITE:
+            directory.chmod(stat.S_IMODE(status.st_mode) & ~_OTHERS_WRITE)
+        return
+    raise VmError(
+        f"the VM driver does not use {directory}: it is a link, or belongs to another than user "
+        f"{os.geteuid()}; remove it, or give another state directory"
+    )
+
+
+def _short_folder() -> Path:
+    """Where a directory with a short name can be, if possible where nobody else makes any."""
+    own = Path("/run") if os.geteuid() == 0 else Path(os.environ.get("XDG_RUNTIME_DIR") or "/")
+    with contextlib.suppress(OSError):
+        if is_own(own) and os.access(own, os.W_OK) and len(str(own)) <= _SHORT_FOLDER:
+            return own
+    return Path(tempfile.gettempdir())
 
 
 def _running(layout: Layout) -> list[int]:

@@ -10,7 +10,7 @@ from runtime.cli import launch, specification
 from runtime.cli.exec_process import exec_process
 from runtime.cli.options import UsageError
 from runtime.errors import SetupError, StateError
-from runtime.plan import builder
+from runtime.plan import builder, entering
 from runtime.spawner.executor import Roles
 
 if TYPE_CHECKING:
@@ -58,8 +58,9 @@ def execute(
         channel = wanted.connect(stack)
         group = _group(entry, options.get("cgroup"))
         root = f"/proc/{entry.record.pid}/root"
-        steps = builder.execute(spec, process, orphan=True, root=root)
         compiled = specification.filter_of(spec)
+        first = entering.filter_comes_first(spec, process, compiled.program if compiled else b"")
+        steps = builder.execute(spec, process, orphan=True, root=root, filter_first=first)
         program = builder.program(
             spec,
             process,

@@ -37,7 +37,9 @@ def show(spec: Spec, entry: Entry) -> Spec:
     from runtime.spec import Mount
 
     os.mkdir(entry.notify, 0o755)
-    mount = Mount(destination=INSIDE, type="bind", source=entry.notify, options=("bind",))
+    # read-only: what a container put there would stay when it is deleted, and it could exchange the
+    # socket. One speaks to a socket on a read-only mount all the same.
+    mount = Mount(destination=INSIDE, type="bind", source=entry.notify, options=("bind", "ro"))
     env = {**spec.process.env, _VARIABLE: f"{INSIDE}/{_NAME}"}
     return replace(spec, mounts=(*spec.mounts, mount), process=replace(spec.process, env=env))
 

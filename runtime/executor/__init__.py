@@ -1,7 +1,8 @@
 """The executor: the C program that carries out the plans of containers, built from these sources.
 
 Compiled by the host's C compiler when it is first needed, statically where libc allows (the fewest
-pages for a clone to copy), and kept under the user's cache folder by the digest of its sources.
+pages for a clone to copy), and kept under the user's cache folder, root's under /var/cache, by the
+digest of its sources.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import stat
 import subprocess
 import tempfile
 from pathlib import Path
@@ -22,6 +24,13 @@ if TYPE_CHECKING:
 SOURCES = tuple(sorted(Path(__file__).parent.glob("*.[ch]")))
 _COMPILERS = ("cc", "gcc", "gcc-14", "clang")
 _OPTIONS = ("-O2", "-Wall", "-Wextra", "-D_GNU_SOURCE")
+#: Of a program that stands between a container and the host.
+_HARDENED = (
+    "-fPIE", "-fstack-protector-strong", "-fstack-clash-protection", "-U_FORTIFY_SOURCE",
+    "-D_FORTIFY_SOURCE=3", "-Wl,-z,relro,-z,now,-z,noexecstack",
+)  # fmt: skip
+_SYSTEM_CACHE = Path("/var/cache/tare")
+_ALL_IDS = "0 0 4294967295"
 _LIMIT_S = 600  # an emulated host, or one with much else to do
 _OTHERS_WRITE = 0o022
 _ELSEWHERE = "set XDG_CACHE_HOME to a directory of your own"
@@ -36,32 +45,38 @@ def build(cache: Path | None = None) -> Path:
     Raises:
         UnsupportedError: there is no C compiler, it refuses, or others can write to the folder.
     """
-    return compiled("executor", SOURCES, cache)
+    return compiled("executor", SOURCES, cache, hardened=True)
 
 
-def compiled(name: str, sources: Sequence[Path], cache: Path | None = None) -> Path:
+def compiled(
+    name: str, sources: Sequence[Path], cache: Path | None = None, *, hardened: bool = False
+) -> Path:
     """Path of a C program, compiled when these sources have not been compiled before.
 
     Args:
         name: of the program, and of its folder in the cache.
         sources: files to compile, and the headers they include.
         cache: as for `build`.
+        hardened: with what compilers have against a fault that somebody exploits.
 
     Raises:
         UnsupportedError: as for `build`.
     """
-    digest = hashlib.sha256(" ".join(_OPTIONS).encode())
+    options = (*_OPTIONS, *_HARDENED) if hardened else _OPTIONS
+    digest = hashlib.sha256(" ".join(options).encode())
     for path in sources:
         digest.update(path.read_bytes())
-    folder = (cache or _cache()) / name
+    # without links: what is checked is what is executed
+    folder = (cache or _cache()).resolve() / name
     program = folder / f"{name}-{digest.hexdigest()[:16]}-{os.uname().machine}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _check_owner(folder)
+        _check_way(folder)
         if program.exists():
             _check_owner(program)
             return program
-        _compile(name, sources, program)
+        _compile(name, sources, program, options)
     except OSError as error:
         raise UnsupportedError(
             f"cannot build {program}: {error.strerror or error}; {_ELSEWHERE}"
@@ -85,15 +100,49 @@ def _check_owner(path: Path) -> None:
         )
 
 
-def _compile(name: str, sources: Sequence[Path], program: Path) -> None:
+def _check_way(folder: Path) -> None:
+    """Refuse a folder that somebody could exchange by a folder above it, once it is looked at."""
+    allowed = {0, os.geteuid()}
+    if Path("/proc/self/uid_map").read_text().split() != _ALL_IDS.split():
+        # in a user namespace root's folders are seen as nobody's
+        allowed.add(int(Path("/proc/sys/kernel/overflowuid").read_text()))
+    for above in folder.parents:
+        status = above.lstat()
+        shared = _others_write(status) and not status.st_mode & stat.S_ISVTX
+        if status.st_uid not in allowed or shared:
+            raise UnsupportedError(
+                f"{above} can be changed by others than user {os.geteuid()}, so no program below "
+                f"it is run; {_ELSEWHERE}"
+            )
+
+
+def _others_write(status: os.stat_result) -> bool:
+    """Whether others may; a group that is the owner's alone is nobody else (umask 002)."""
+    if status.st_mode & stat.S_IWOTH:
+        return True
+    if not status.st_mode & stat.S_IWGRP:
+        return False
+    import grp
+    import pwd
+
+    try:
+        own = pwd.getpwuid(status.st_uid)
+        members = set(grp.getgrgid(status.st_gid).gr_mem)
+    except KeyError:
+        return True
+    return status.st_gid != own.pw_gid or bool(members - {own.pw_name})
+
+
+def _compile(name: str, sources: Sequence[Path], program: Path, options: Sequence[str]) -> None:
     compiler = find_compiler(name)
     units = [str(path) for path in sources if path.suffix == ".c"]
     with tempfile.TemporaryDirectory(dir=program.parent) as work:
         built = Path(work) / name
-        for static in (("-static",), ()):
+        pie = "-fPIE" in options
+        for linked in (("-static-pie",), ("-pie",)) if pie else (("-static",), ()):
             try:
                 done = subprocess.run(
-                    [compiler, *_OPTIONS, *static, "-o", str(built), *units],
+                    [compiler, *options, *linked, "-o", str(built), *units],
                     capture_output=True,
                     text=True,
                     check=False,
@@ -130,6 +179,8 @@ def find_compiler(name: str) -> str:
 
 
 def _cache() -> Path:
+    if os.geteuid() == 0 and not os.environ.get("XDG_CACHE_HOME"):
+        return _SYSTEM_CACHE  # whoever's home directory root runs with
     import platformdirs
 
     return platformdirs.user_cache_path("tare")

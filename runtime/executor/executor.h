@@ -61,11 +61,13 @@ struct job {
   int control;  /* to whoever answers for the container; closes with the exec */
   int cgroup;   /* to be born in, or -1 */
   int init;     /* the init program, or -1 */
-  int target;   /* pidfd of the container to enter, or -1 */
+  int target;   /* pidfd of the container to enter, until it is entered, or -1 */
   int console;  /* where the terminal goes, or -1 for the control socket */
   int start;    /* listening socket that says when to go on, or -1 */
   int mapping;  /* the read end of a pipe that brings the process id once the ids are mapped */
   int feed;     /* its other end */
+  int result;   /* while a process enters: where it tells the resident one how that went, or -1 */
+  int at;       /* the step that is next */
   int root;     /* the container's root once it is mounted */
   int pivoted;  /* while steps are prepared: those that follow come after the pivot */
   int64_t pid;  /* as the host sees it, once it is known */
@@ -95,6 +97,7 @@ int read_job(struct job *job, const char *data, size_t size, const int *fds, int
 int prepare(struct job *job);   /* opens on the host's side what steps need */
 void discard(struct job *job);  /* closes that again */
 int sets_rlimit(const struct step *step);
+int approach(struct job *job); /* to where the process is born inside; -1 at the step that fails */
 void carry_out(struct job *job) __attribute__((noreturn));
 
 /* launch.c */
@@ -108,11 +111,11 @@ void launch(struct job *job, struct answer *answer, int *pidfd);
 #define STEP(name) int name(struct job *job, struct step *step)
 STEP(new_session); STEP(loopback_up); STEP(new_keyring); STEP(set_hostname); STEP(set_domainname);
 STEP(await_mapping); STEP(await_token); STEP(become_root); STEP(set_user); STEP(join_time);
-STEP(unshare_late); STEP(offset_clock);
+STEP(unshare_late); STEP(offset_clock); STEP(enter_namespaces); STEP(be_born);
 STEP(overlay_root); STEP(bind_root); STEP(mount_new); STEP(bind_mount); STEP(set_propagation);
 STEP(pivot); STEP(leave_mounts); STEP(change_root); STEP(mask_paths); STEP(readonly_paths); STEP(readonly_mount);
 STEP(write_sysctl); STEP(make_link); STEP(provide_directory);
-STEP(provide_devices); STEP(make_device); STEP(open_console);
+STEP(provide_devices); STEP(make_device); STEP(open_console); STEP(take_console);
 STEP(set_rlimit); STEP(change_profile); STEP(no_new_privileges); STEP(bound_capabilities); STEP(set_capabilities);
 STEP(keep_capabilities); STEP(set_umask); STEP(set_personality); STEP(set_scheduler);
 STEP(set_io_priority); STEP(set_affinity); STEP(own_stdio); STEP(restrict_landlock);

@@ -97,6 +97,20 @@ STEP(set_user) {
   return parent_death(job);
 }
 
+STEP(enter_namespaces) {
+  (void)step;
+  if (job->enter && setns(job->target, job->enter) < 0) return -1;
+  close(job->target);
+  job->target = -1;
+  return 0;
+}
+
+/* Where the process is made; `approach` stops here. */
+STEP(be_born) {
+  (void)job, (void)step;
+  return errno = ENOEXEC, -1;
+}
+
 STEP(unshare_late) {
   (void)job;
   return unshare(take_int(&step->fields));

@@ -4,6 +4,7 @@
  */
 #include <linux/capability.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -42,7 +43,7 @@ static pid_t make(struct job *job, uint64_t flags, int cgroup, int *pidfd) {
   if (owned && pid != 0) {
     int number = errno;
     if (become(before) < 0) _exit(123); /* better none of us than one with another's id */
-    syscall(SYS_prctl, 1, SIGKILL, 0, 0, 0); /* PR_SET_PDEATHSIG, which a change of ids clears */
+    prctl(PR_SET_PDEATHSIG, SIGKILL); /* which a change of ids clears */
     errno = number;
   }
   return pid;
@@ -60,44 +61,77 @@ static void begin(struct job *job) {
   carry_out(job);
 }
 
+/* A limit above our own takes a privilege over the host (setrlimit(2)), which is dropped, or not had
+ * in the container's user namespace, by the time the process sets its limits. */
+static void raise_own_limits(struct job *job) {
+  for (int i = 0; i < job->steps; i++) {
+    struct cursor fields = job->step[i].fields;
+    if (!sets_rlimit(&job->step[i])) continue;
+    int64_t which = take_int(&fields);
+    take_int(&fields);
+    rlim_t wanted = take_int(&fields);
+    struct rlimit limit;
+    if (getrlimit(which, &limit) < 0 || limit.rlim_max >= wanted) continue;
+    limit.rlim_max = wanted;
+    if (setrlimit(which, &limit) < 0) errno = 0; /* its own attempt tells */
+  }
+}
+
+/* By the older call, whose flags a filter that is loaded by now can see. */
+static pid_t be_born_inside(int *pidfd) {
+  prctl(PR_SET_DUMPABLE, 0); /* which a change of ids has set to what the host wants */
+  return syscall(SYS_clone, CLONE_PARENT | CLONE_PIDFD, 0, pidfd, 0, 0);
+}
+
+struct outcome {
+  int64_t pid, error, step; /* the step that failed, counted from one */
+  char text[sizeof detail];
+};
+
 /* Enters what exists, then makes the process: one enters a pid namespace only by being born in it.
  *
- * What is half-made in a container must be of no use to whoever is in there already (CVE-2019-5736,
- * CVE-2016-9962): it is not dumpable, so that /proc/PID/exe and /proc/PID/fd stay shut until the
- * exec, and it holds no descriptor that is not the workload's. */
-static void enter(struct job *job, int result) {
-  struct {
-    int64_t pid, error;
-  } told = {0};
-  int pidfd = -1;
+ * Who enters stays invisible in the container until then, and has given up by then all that the
+ * workload does not get: what is half-made in a container must be of no use to whoever is in there
+ * already (CVE-2019-5736, CVE-2016-9962), also where that may trace any process. Nor is it dumpable,
+ * so that /proc/PID/exe and /proc/PID/fd stay shut until the exec, and it holds no descriptor that is
+ * not the workload's.
+ *
+ * A container that is made in namespaces of others is made by the process that is born there. */
+static void enter(struct job *job) {
+  struct outcome told = {0};
+  int pidfd = -1, entering = job->target >= 0;
   forget_channel();
-  syscall(SYS_prctl, 4, 0, 0, 0, 0); /* PR_SET_DUMPABLE */
+  prctl(PR_SET_DUMPABLE, 0);
   for (int i = 0; i < job->joins && !told.error; i++)
     if (setns(job->join_fds[i], job->join_flags[i]) < 0) told.error = errno;
-  if (!told.error && job->target >= 0 && job->enter && setns(job->target, job->enter) < 0)
-    told.error = errno;
+  if (entering) {
+    raise_own_limits(job);
+    if (approach(job) < 0) told.error = errno, told.step = job->at + 1;
+  }
   if (!told.error) {
-    told.pid = make(job, job->flags, -1, &pidfd);
+    told.pid = entering ? be_born_inside(&pidfd) : make(job, job->flags, -1, &pidfd);
     if (told.pid == 0) {
-      close(result);
+      close(job->result);
+      job->result = -1;
       begin(job);
     }
     if (told.pid < 0) told.error = errno;
   }
-  send_fd(result, (char *)&told, sizeof told, told.error ? -1 : pidfd);
+  memcpy(told.text, detail, sizeof told.text);
+  send_fd(job->result, (char *)&told, sizeof told, told.error ? -1 : pidfd);
   _exit(0);
 }
 
-static pid_t make_inside(struct job *job, int *pidfd) {
-  struct {
-    int64_t pid, error;
-  } told = {0, ECHILD};
+/* Where a step fails, the answer's id is its place, less than zero, as of one that was prepared. */
+static pid_t make_inside(struct job *job, struct answer *answer, int *pidfd) {
+  struct outcome told = {0, ECHILD, 0, ""};
   int pair[2], helper_fd = -1;
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) return -1;
   pid_t helper = make(job, 0, job->cgroup, &helper_fd);
   if (helper == 0) {
     close(pair[0]);
-    enter(job, pair[1]);
+    job->result = pair[1];
+    enter(job);
   }
   int number = errno;
   close(pair[1]);
@@ -114,7 +148,13 @@ static pid_t make_inside(struct job *job, int *pidfd) {
   }
   close(pair[0]);
   errno = number;
-  return helper < 0 || told.error ? failed("join the namespaces"), -1 : told.pid;
+  if (helper > 0 && !told.error) return told.pid;
+  answer->pid = -told.step;
+  if (told.step)
+    memcpy(detail, told.text, sizeof detail);
+  else
+    failed("join the namespaces");
+  return errno = number, -1;
 }
 
 static int map_ids(struct job *job, pid_t pid) {
@@ -159,14 +199,14 @@ void launch(struct job *job, struct answer *answer, int *pidfd) {
   job->feed = pipe_fds[1];
   pid_t pid;
   if (job->joins || job->target >= 0)
-    pid = make_inside(job, pidfd);
+    pid = make_inside(job, answer, pidfd);
   else if ((pid = make(job, job->flags, job->cgroup, pidfd)) == 0)
     begin(job);
   answer->spawned_ns = now();
-  answer->pid = pid > 0 ? pid : 0;
+  if (pid > 0) answer->pid = pid;
   close(job->mapping);
   if (pid < 0) {
-    fill(answer, errno, *detail ? detail : "clone3");
+    fill(answer, errno, *detail || answer->pid ? detail : "clone3");
   } else if (map_ids(job, pid) < 0) {
     fill(answer, errno, detail);
     syscall(SYS_pidfd_send_signal, *pidfd, SIGKILL, NULL, 0);

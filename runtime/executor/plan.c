@@ -21,6 +21,8 @@ static const struct {
     {NULL, await_token},
     {NULL, become_root},
     {NULL, set_user},
+    {NULL, enter_namespaces},
+    {NULL, be_born},
     {NULL, unshare_late},
     {NULL, offset_clock},
     {prepare_upper, overlay_root},
@@ -40,6 +42,7 @@ static const struct {
     {NULL, provide_devices},
     {prepare_device, make_device},
     {NULL, open_console},
+    {NULL, take_console},
     {NULL, set_rlimit},
     {NULL, change_profile},
     {NULL, no_new_privileges},
@@ -72,7 +75,7 @@ int read_job(struct job *job, const char *data, size_t size, const int *fds, int
   struct cursor c = {data, data + size};
   size_t length;
   memset(job, 0, offsetof(struct job, step));
-  job->root = job->mapping = -1;
+  job->root = job->mapping = job->result = -1;
   job->options = take_int(&c);
   job->parent = take_int(&c);
   job->owner = take_int(&c);
@@ -181,7 +184,8 @@ static int arrange(struct job *job) {
   int top = 2;
   for (int i = 0; i < job->count; i++)
     if (job->numbers[i] > top) top = job->numbers[i];
-  int *own[] = {&job->control, &job->init, &job->console, &job->start, &job->mapping};
+  int *own[] = {&job->control, &job->init,   &job->console, &job->start,
+                &job->mapping, &job->target, &job->result};
   for (size_t i = 0; i < sizeof own / sizeof *own; i++)
     if (lift(own[i], top) < 0) return -1;
   for (int i = 0; i < job->steps; i++)
@@ -198,38 +202,55 @@ static int arrange(struct job *job) {
 /* What only the making of the process took. The pipe's other end in our own hands would keep us
  * waiting for a mapping after the executor has died. */
 static void let_go(struct job *job) {
-  int spent[] = {job->feed, job->cgroup, job->target};
+  int spent[] = {job->feed, job->cgroup};
   for (size_t i = 0; i < sizeof spent / sizeof *spent; i++)
     if (spent[i] >= 0) close(spent[i]);
   for (int i = 0; i < job->joins; i++)
     if (job->join_fds[i] >= 0) close(job->join_fds[i]);
 }
 
-static char stamps[MOST_STEPS * 16 + 1];
+static struct {
+  size_t used;
+  char text[MOST_STEPS * 16 + 1];
+} stamps;
+
+/* Carries out steps up to the one named, which is passed over; -1 where one fails, which job->at
+ * names then. */
+static int carry_on(struct job *job, int (*last)(struct job *, struct step *)) {
+  for (; job->at < job->steps; job->at++) {
+    struct step *step = &job->step[job->at];
+    detail[0] = 0;
+    if (table[step->code].apply == last) return job->at++, 0;
+    if (job->options & OPT_TIMED && table[step->code].apply == report) {
+      stamps.text[0] = 's';
+      send_fd(job->control, stamps.text, stamps.used + 1, -1);
+    }
+    if (table[step->code].apply(job, step) < 0) return -1;
+    if (job->options & OPT_TIMED) {
+      int64_t stamp[2] = {job->at, now()};
+      memcpy(stamps.text + 1 + stamps.used, stamp, sizeof stamp);
+      stamps.used += sizeof stamp;
+    }
+  }
+  job->at = job->steps - 1;
+  return errno = ENOEXEC, failed("the plan has no last step");
+}
+
+int approach(struct job *job) {
+  let_go(job);
+  if (arrange(job) < 0) return job->at = -1, failed("descriptors");
+  return carry_on(job, be_born);
+}
 
 void carry_out(struct job *job) {
-  size_t used = 0;
   if (job->options & OPT_UNDUMPABLE) prctl(PR_SET_DUMPABLE, 0);
   /* until the identity steps do it for good: nothing half-made outlives the spawner */
   if (!(job->options & OPT_ORPHAN)) prctl(PR_SET_PDEATHSIG, SIGKILL);
-  let_go(job);
-  if (arrange(job) < 0) failed("descriptors"), give_up(job, -1);
-  for (int i = 0; i < job->steps; i++) {
-    struct step *step = &job->step[i];
-    detail[0] = 0;
-    if (job->options & OPT_TIMED && table[step->code].apply == report) {
-      stamps[0] = 's';
-      send_fd(job->control, stamps, used + 1, -1);
-    }
-    if (table[step->code].apply(job, step) < 0) give_up(job, i);
-    if (job->options & OPT_TIMED) {
-      int64_t stamp[2] = {i, now()};
-      memcpy(stamps + 1 + used, stamp, sizeof stamp);
-      used += sizeof stamp;
-    }
+  if (!job->at) { /* else who has approached has done so */
+    let_go(job);
+    if (arrange(job) < 0) failed("descriptors"), give_up(job, -1);
   }
-  errno = ENOEXEC;
-  failed("the plan has no last step");
-  give_up(job, job->steps - 1);
+  carry_on(job, NULL);
+  give_up(job, job->at);
   _exit(125);
 }

@@ -17,7 +17,7 @@ STEP(prepare_upper) {
   take_int(&step->fields);
   const char *folder = take_text(&step->fields);
   if (!*folder) return 0;
-  step->prepared = move_up(clone_tree(AT_FDCWD, folder, 0));
+  step->prepared = move_up(clone_tree(AT_FDCWD, folder, AT_SYMLINK_NOFOLLOW));
   return step->prepared < 0 ? failed("%s", folder) : 0;
 }
 

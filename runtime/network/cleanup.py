@@ -27,8 +27,8 @@ def leftovers(engine: str) -> list[str]:
     with links.socket_here() as ipr:
         ports, bridge = _links(ipr, engine)
     found = [f"interface {name}" for name in ports]
-    if _may_look() and nat.exists(engine):
-        found.append(f"nftables table ip {names.table(engine)}")
+    if _may_look():
+        found += [_table(family, engine) for family in nat.existing(engine)]
     return found + [f"bridge {name}" for name in bridge]
 
 
@@ -42,10 +42,14 @@ def remove(engine: str) -> list[str]:
     with links.socket_here() as ipr:
         ports, bridge = _links(ipr, engine)
         removed += [f"interface {name}" for name in ports if links.remove_link(ipr, name)]
-        if _may_look() and nat.remove(engine):
-            removed.append(f"nftables table ip {names.table(engine)}")
+        if _may_look():
+            removed += [_table(family, engine) for family in nat.remove(engine)]
         removed += [f"bridge {name}" for name in bridge if links.remove_link(ipr, name)]
     return removed
+
+
+def _table(family: str, engine: str) -> str:
+    return f"nftables table {family} {names.table(engine)}"
 
 
 def _links(ipr: Any, engine: str) -> tuple[list[str], list[str]]:

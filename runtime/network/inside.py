@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from runtime.network import links
+from runtime.network import links, ports
 from runtime.network.errors import NetworkError, explained
 from runtime.network.model import Attachment, Bridge
 
@@ -45,6 +45,7 @@ def configure(netns: int, attachment: Attachment, bridge: Bridge) -> None:
                 index = socket.if_nametoindex(attachment.interface)
                 if unwanted := links.no_link_local():
                     ipr.link("set", index=index, **unwanted)
+                ports.without_ipv6(attachment.interface)
                 ipr.link("set", index=index, state="up")
                 ipr.addr(
                     "add",

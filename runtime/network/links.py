@@ -11,7 +11,7 @@ from functools import cache
 from ipaddress import IPv4Address
 from typing import Any
 
-from runtime.network import names
+from runtime.network import names, ports
 from runtime.network.errors import NetworkError, explained
 from runtime.network.model import Attachment, Bridge
 from runtime.network.survey import forwarding
@@ -71,6 +71,7 @@ def raise_bridge(ipr: Any, index: int, bridge: Bridge, engine: str) -> None:
     Raises:
         NetworkError: the kernel refuses.
     """
+    ports.without_ipv6(bridge.name)
     with explained(f"bring the bridge {bridge.name} up"):
         ipr.link(
             "set",
@@ -134,6 +135,7 @@ def open_port(ipr: Any, bridge_index: int, index: int, attachment: Attachment, e
         NetworkError: the kernel refuses.
     """
     name = attachment.host_interface
+    ports.without_ipv6(name)
     with explained(f"bring the port {name} up"):
         ipr.fdb("add", ifindex=index, lladdr=attachment.mac, state=_NOARP, flags=_MASTER)
         ipr.neigh(

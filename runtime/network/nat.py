@@ -8,6 +8,7 @@ from runtime.network.model import Bridge
 
 _BRIDGED_TOO = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
 _FAMILIES = {"ip", "inet"}
+_LINK_LOCAL = "169.254.0.0/16"
 
 
 def rules(engine: str, bridge: Bridge) -> str:
@@ -17,13 +18,15 @@ def rules(engine: str, bridge: Bridge) -> str:
     come back here. What goes to the bridge passes if somebody on it asked for it: without this, a
     neighbour of a forwarding host reaches every container by a route of its own. The first
     `accept` also lets containers reach each other where netfilter sees bridged packets
-    (bridge-nf-call-iptables).
+    (bridge-nf-call-iptables). Link-local addresses are not to be forwarded (RFC 3927, 7), and where
+    a cloud keeps its host's credentials.
     """
     table = f"ip {names.table(engine)}"
     forward, leaving = f"rule {table} forward", f"rule {table} postrouting"
     return f"""create table {table}
 add chain {table} forward {{ type filter hook forward priority filter; policy accept; }}
 add {forward} iifname "{bridge.name}" ip saddr != {bridge.subnet} drop
+add {forward} iifname "{bridge.name}" ip daddr {_LINK_LOCAL} drop
 add {forward} iifname "{bridge.name}" accept
 add {forward} oifname "{bridge.name}" ct state established,related accept
 add {forward} oifname "{bridge.name}" drop
@@ -41,26 +44,28 @@ def make(engine: str, bridge: Bridge) -> None:
     nftables.run(rules(engine, bridge))
 
 
-def exists(engine: str) -> bool:
-    """Whether the engine has a table.
+def existing(engine: str) -> list[str]:
+    """Families of the tables that the engine has, this one and that of its ports.
 
     Raises:
         NatError: likewise.
     """
-    tables = nftables.listed("list tables ip", "table")
-    return any(table["name"] == names.table(engine) for table in tables)
+    own = names.table(engine)
+    tables = nftables.listed("list tables", "table")
+    found = {table["family"] for table in tables if table["name"] == own}
+    return [family for family in ("ip", "netdev") if family in found]
 
 
-def remove(engine: str) -> bool:
-    """Delete the table with all that is in it; whether there was one.
+def remove(engine: str) -> list[str]:
+    """Delete these tables with all that is in them; their families.
 
     Raises:
         NatError: likewise.
     """
-    if not exists(engine):
-        return False
-    nftables.run(f"delete table ip {names.table(engine)}")
-    return True
+    found = existing(engine)
+    for family in found:
+        nftables.run(f"delete table {family} {names.table(engine)}")
+    return found
 
 
 def obstacles() -> list[str]:

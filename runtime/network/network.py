@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from ipaddress import IPv4Network
 from typing import Self
 
-from runtime.network import inside, links, names
+from runtime.network import inside, links, names, nftables, ports
 from runtime.network import nat as table
 from runtime.network.addresses import Allocator
 from runtime.network.claims import claim
@@ -31,6 +31,8 @@ class Network:
         nat: whether containers reach beyond this host. Where it is False, they reach each other
             and the host.
         mtu: largest packet in bytes; where it is None, what every default route of the host takes.
+        pinned: whether a container can send nothing but IPv4 and ARP in its own name; costs its
+            packets a few rules, and needs nftables.
 
     Attributes:
         bridge: what was made.
@@ -54,14 +56,17 @@ class Network:
         subnet: IPv4Network | None = None,
         nat: bool = True,
         mtu: int | None = None,
+        pinned: bool = True,
     ) -> None:
         self._engine = engine
+        self._pinned = pinned
         self._name = names.bridge(engine)
         if subnet is not None:
             check_subnet(subnet)
         if mtu is not None:
             check_mtu(mtu)
         self._attached: set[Attachment] = set()
+        self._ports: set[str] = set()
         self._undo = ExitStack()
         self._closed = False
         # One thread has the netlink socket, stays in the host's namespace, and does one thing at a
@@ -182,11 +187,22 @@ class Network:
             nat=nat,
         )
         links.raise_bridge(self._ipr, self._index, self.bridge, self._engine)
+        if nat or self._pinned:
+            self._undo.callback(self._remove_tables)
         if nat:
             table.make(self._engine, self.bridge)
-            self._undo.callback(table.remove, self._engine)
+        unpinned = ports.make(self._engine) if self._pinned else ""
+        self._pinned = self._pinned and not unpinned
         self._undo.callback(self._detach_all)
         self.notes = notes(self.bridge, found)
+        if unpinned:
+            self.notes += (
+                f"containers with NET_RAW can forge ARP and IPv4 sources on the bridge: {unpinned}",
+            )
+
+    def _remove_tables(self) -> None:
+        if not nftables.absent():
+            table.remove(self._engine)
 
     def _attach(
         self, target: int | os.PathLike[str], interface: str, *, isolated: bool
@@ -217,6 +233,10 @@ class Network:
         port = links.make_pair(self._ipr, self._index, attachment, netns=netns, mtu=self.bridge.mtu)
         undo.callback(links.remove_link, self._ipr, attachment.host_interface)
         undo.callback(links.forget_neighbour, self._ipr, self._index, attachment.address.ip)
+        if self._pinned:
+            again = attachment.host_interface in self._ports
+            self._ports.add(attachment.host_interface)
+            ports.pin(self._engine, attachment, again=again)
         links.open_port(self._ipr, self._index, port, attachment, self._engine)
         inside.configure(netns, attachment, self.bridge)
         links.await_up(self._ipr, port, attachment.host_interface)

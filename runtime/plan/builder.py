@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from runtime import syscalls
+from runtime import kept_layer, syscalls
 from runtime.plan import mounts as mounting
 from runtime.plan import privileges
 from runtime.plan.steps import Operation, identity, mounts, sync
@@ -118,7 +119,12 @@ def create(
 
 
 def execute(
-    spec: Spec, workload: Process, *, orphan: bool = False, root: str = ""
+    spec: Spec,
+    workload: Process,
+    *,
+    orphan: bool = False,
+    root: str = "",
+    filter_first: bool = False,
 ) -> list[Operation]:
     """The steps of a further process in a running container.
 
@@ -127,17 +133,25 @@ def execute(
         workload: the process.
         orphan: no parent's death ends it.
         root: where the container has no mount namespace, its root; "" for the image.
+        filter_first: as `entering.filter_comes_first` says of the filter.
     """
-    steps: list[Operation] = [identity.NewSession()]
-    if spec.linux.cgroup:
-        steps.append(sync.Await("g"))
+    # by the host's /proc, which shows who enters to itself
+    steps: list[Operation] = [*privileges.profile(workload), sync.EnterNamespaces()]
     if spec.linux.namespace("user"):
         steps.append(identity.BecomeRoot())
     if not spec.linux.namespace("mount"):
         steps.append(mounts.Chroot(root))
     if workload.terminal:
         steps.append(mounts.OpenConsole(*(workload.console_size or (0, 0))))
-    return steps + privileges.last(spec, workload, [sync.Report()], orphan=orphan, enter=True)
+    steps += privileges.before_birth(spec, workload, orphan=orphan, filter_first=filter_first)
+    steps += [sync.BeBorn(), identity.NewSession()]
+    if spec.linux.cgroup:
+        steps.append(sync.Await("g"))
+    if workload.terminal:
+        steps.append(mounts.TakeConsole())
+    return steps + privileges.after_birth(
+        spec, workload, [sync.Report()], orphan=orphan, filtered=filter_first
+    )
 
 
 def without_setgroups(steps: list[Operation]) -> list[Operation]:
@@ -231,7 +245,7 @@ def _root(spec: Spec, detached: Detached | None) -> list[Operation]:
         path = "" if root.shift_owners and not detached else str(root.path)
         steps.append(mounts.BindRoot(path, nodev=not detached))
     else:
-        upper = "" if root.upper == "tmpfs" else str(root.upper)
+        upper = str(root.upper / kept_layer.CLOSED) if isinstance(root.upper, Path) else ""
         steps.append(mounts.OverlayRoot(root.upper_size_bytes or 0, upper))
     for entry in spec.mounts:
         if entry.type in mounting.CGROUP_KINDS:
@@ -244,6 +258,7 @@ def _root(spec: Spec, detached: Detached | None) -> list[Operation]:
         steps.append(mounts.ProvideDirectory(spec.process.cwd))
     if spec.process.terminal:
         steps.append(mounts.OpenConsole(*(spec.process.console_size or (0, 0)), bind=True))
+        steps.append(mounts.TakeConsole())
     return steps + _create_hooks(spec, detached) if detached else steps
 
 

@@ -152,15 +152,21 @@ def devices(spec_mounts: Sequence[Mount], linux: Linux) -> list[Operation]:
     return found
 
 
-def scheduling(workload: Process) -> list[Operation]:
-    """CPU and I/O scheduling of the workload."""
+def scheduling(workload: Process, *, inherited: bool | None = None) -> list[Operation]:
+    """CPU and I/O scheduling of the workload.
+
+    Args:
+        workload: likewise.
+        inherited: only what a child has of its parent (True), only what it has not (False).
+    """
     found: list[Operation] = []
-    if workload.io_priority is not None:
+    if workload.io_priority is not None and inherited is not False:
         level = workload.io_priority
         value = tables.IO_CLASSES[level.io_class] << _IO_CLASS_SHIFT | level.priority
         found.append(process.SetIoPriority(value))
-    if workload.scheduler is not None:
-        wanted = workload.scheduler
+    wanted = workload.scheduler
+    passed_on = wanted is not None and not wanted.flags and wanted.policy != "SCHED_DEADLINE"
+    if wanted is not None and inherited in (None, passed_on):
         flags = sum(tables.SCHEDULER_FLAGS[name] for name in wanted.flags)
         times = (wanted.runtime_ns, wanted.deadline_ns, wanted.period_ns)
         policy = tables.SCHEDULER_POLICIES[wanted.policy]

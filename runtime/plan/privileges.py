@@ -29,52 +29,133 @@ def last(
     *,
     init: bool = False,
     orphan: bool = False,
-    enter: bool = False,
 ) -> list[Operation]:
     """From the finished file systems to the exec.
 
     Args:
         spec: of the container.
-        workload: its process, or a further one.
+        workload: its process.
         ready: steps that report, and wait for the start.
         init: below an init program.
         orphan: no parent's death ends it.
-        enter: it enters a running container.
     """
     linux = spec.linux
-    filtered = bool(linux.seccomp or linux.seccomp_object)
-    confined = filtered or linux.landlock is not None
-    steps = _limits(workload)
-    steps += mounts.scheduling(workload)
-    if enter:
-        steps += mounts.affinity(workload)
-    if workload.terminal or orphan:
-        user = workload.user
-        steps.append(process.OwnStdio(user.uid, user.gid, workload.terminal))
-    steps.append(process.SetUmask(workload.umask))
-    if linux.personality is not None:
-        steps.append(process.SetPersonality(tables.PERSONALITIES[linux.personality]))
-    steps += _profile(workload)
+    confined = _filtered(spec) or linux.landlock is not None
+    steps = [*_limits(workload), *mounts.scheduling(workload)]
+    steps += _own_stdio(workload, orphan=orphan)
+    steps += _traits(spec, workload)
+    steps += profile(workload)
     if workload.no_new_privileges:
         steps.append(process.NoNewPrivileges())
     steps += _privileges(workload, confine=confined and not workload.no_new_privileges)
     steps.append(process.WorkingDirectory(workload.cwd))
     if not orphan:
         steps.append(process.DieWithParent())
-    if linux.landlock is not None:
-        from runtime import landlock  # seldom
-
-        rules = landlock.ruleset(linux.landlock, landlock.abi())
-        steps.append(process.RestrictLandlock(*rules))
+    steps += _landlock(spec)
     steps.append(process.CloseDescriptors())
+    return steps + _execution(spec, workload, ready, init=init, orphan=orphan)
+
+
+def before_birth(
+    spec: Spec, workload: Process, *, orphan: bool, filter_first: bool
+) -> list[Operation]:
+    """What a process that enters gives up while nobody inside can see it.
+
+    Args:
+        spec: of the container.
+        workload: the process.
+        orphan: no parent's death ends it.
+        filter_first: the filter is loaded here, too.
+    """
+    linux = spec.linux
+    steps = [*mounts.scheduling(workload, inherited=True), *mounts.affinity(workload)]
+    steps += _own_stdio(workload, orphan=orphan)
+    steps += _traits(spec, workload)
+    if workload.no_new_privileges:
+        steps.append(process.NoNewPrivileges())
+    confined = linux.landlock is not None or _filtered(spec)
+    admin = confined and not workload.no_new_privileges
+    steps += _privileges(workload, confine=admin)
+    steps += _landlock(spec)
+    if filter_first:
+        steps.append(_filter(spec))
+    if admin and (filter_first or not _filtered(spec)):
+        steps += _sets(workload, 0)
+    return steps
+
+
+def after_birth(
+    spec: Spec,
+    workload: Process,
+    ready: list[Operation],
+    *,
+    orphan: bool,
+    filtered: bool,
+) -> list[Operation]:
+    """From the birth inside to the exec.
+
+    Args:
+        spec: of the container.
+        workload: the process.
+        ready: steps that report.
+        orphan: no parent's death ends it.
+        filtered: the filter is loaded.
+    """
+    steps = [*_limits(workload), *mounts.scheduling(workload, inherited=False)]
+    steps.append(process.WorkingDirectory(workload.cwd))
+    if not orphan:
+        steps.append(process.DieWithParent())
+    steps.append(process.CloseDescriptors())
+    return steps + _execution(spec, workload, ready, orphan=orphan, filtered=filtered)
+
+
+def _execution(
+    spec: Spec,
+    workload: Process,
+    ready: list[Operation],
+    *,
+    init: bool = False,
+    orphan: bool = False,
+    filtered: bool = False,
+) -> list[Operation]:
     # of an OCI container it is told while somebody creates it; one without arguments has none, and
     # only its start fails (runtime.md, "Start")
     find = [process.FindProgram()] if workload.args else []
-    steps += [*find, *ready] if orphan else [*ready, *find]
-    if filtered:
-        steps.append(process.Filter(linux.seccomp or "of the bundle"))
-    steps.append(process.Exec(init))
-    return steps
+    steps = [*find, *ready] if orphan else [*ready, *find]
+    if _filtered(spec) and not filtered:
+        steps.append(_filter(spec))
+    return [*steps, process.Exec(init)]
+
+
+def _filtered(spec: Spec) -> bool:
+    return bool(spec.linux.seccomp or spec.linux.seccomp_object)
+
+
+def _filter(spec: Spec) -> Operation:
+    return process.Filter(spec.linux.seccomp or "of the bundle")
+
+
+def _landlock(spec: Spec) -> list[Operation]:
+    if spec.linux.landlock is None:
+        return []
+    from runtime import landlock  # seldom
+
+    rules = landlock.ruleset(spec.linux.landlock, landlock.abi())
+    return [process.RestrictLandlock(*rules)]
+
+
+def _own_stdio(workload: Process, *, orphan: bool) -> list[Operation]:
+    if not workload.terminal and not orphan:
+        return []
+    user = workload.user
+    return [process.OwnStdio(user.uid, user.gid, workload.terminal)]
+
+
+def _traits(spec: Spec, workload: Process) -> list[Operation]:
+    found: list[Operation] = [process.SetUmask(workload.umask)]
+    if spec.linux.personality is not None:
+        found.append(process.SetPersonality(tables.PERSONALITIES[spec.linux.personality]))
+    return found
 
 
 def _limits(workload: Process) -> list[Operation]:
@@ -89,7 +170,7 @@ def _limits(workload: Process) -> list[Operation]:
     return found
 
 
-def _profile(workload: Process) -> list[Operation]:
+def profile(workload: Process) -> list[Operation]:
     """Before no_new_privs, which lets a confined caller's profile only grow narrower."""
     name = workload.apparmor_profile
     if name is None:
@@ -106,25 +187,31 @@ def _privileges(workload: Process, *, confine: bool) -> list[Operation]:
     steps: list[Operation] = []
     user, sets = workload.user, workload.capability_sets
     admin = _ADMIN if confine else 0
-    final: Operation | None = None
+    if sets is not None:
+        steps.append(process.BoundCapabilities(capabilities.mask(sets.bounding)))
+    elif workload.capabilities is not None:
+        steps.append(process.BoundCapabilities(capabilities.mask(workload.capabilities)))
+    if user.uid and (admin or sets is not None):
+        steps.append(process.KeepCapabilities())
+    if user.uid or user.gid or user.additional_gids:
+        steps.append(identity.SetUser(user.uid, user.gid, user.additional_gids))
+    if admin or sets is not None or workload.capabilities is not None:
+        steps += _sets(workload, admin)
+    return steps
+
+
+def _sets(workload: Process, admin: int) -> list[Operation]:
+    """The sets of the process itself, and `admin` for as long as it takes."""
+    sets = workload.capability_sets
     if sets is not None:
         masks = [
             capabilities.mask(names)
             for names in (sets.effective, sets.permitted, sets.inheritable, sets.ambient)
         ]
-        steps.append(process.BoundCapabilities(capabilities.mask(sets.bounding)))
-        final = process.SetCapabilities(masks[0] | admin, masks[1] | admin, *masks[2:])
-    elif workload.capabilities is not None:
-        keep = capabilities.mask(workload.capabilities)
-        steps.append(process.BoundCapabilities(keep))
-        keep = 0 if user.uid else keep
-        final = process.SetCapabilities(keep | admin, keep | admin)
-    elif user.uid and admin:
-        final = process.SetCapabilities(admin, admin)
-    if user.uid and (admin or sets is not None):
-        steps.append(process.KeepCapabilities())
-    if user.uid or user.gid or user.additional_gids:
-        steps.append(identity.SetUser(user.uid, user.gid, user.additional_gids))
-    if final:
-        steps.append(final)
-    return steps
+        return [process.SetCapabilities(masks[0] | admin, masks[1] | admin, *masks[2:])]
+    if workload.capabilities is not None:
+        keep = 0 if workload.user.uid else capabilities.mask(workload.capabilities)
+        return [process.SetCapabilities(keep | admin, keep | admin)]
+    if workload.user.uid:
+        return [process.SetCapabilities(admin, admin)]
+    return []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from runtime.errors import EngineError
-from runtime.plan import builder
+from runtime.plan import builder, entering
 from runtime.plan.steps.encoding import encode
 from runtime.users import rootless
 
@@ -75,8 +75,10 @@ class Programs:
 
     def execute(self, spec: Spec, workload: Process) -> Planned:
         """The program that executes a further process in a container."""
-        operations = self._permitted(builder.execute(spec, workload))
-        program = builder.program(spec, workload, operations, enter=True, filter=_filter(spec))
+        compiled = _filter(spec)
+        first = entering.filter_comes_first(spec, workload, compiled)
+        operations = self._permitted(builder.execute(spec, workload, filter_first=first))
+        program = builder.program(spec, workload, operations, enter=True, filter=compiled)
         return Planned(operations, encode(program))
 
     def shift(self, spec: Spec) -> tuple[str, str]:

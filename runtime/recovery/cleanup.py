@@ -12,6 +12,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import stat
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ from runtime.recovery import record as records
 _NAME = re.compile(r"tare-[0-9a-f]{12}")
 _DEATH_S = 5.0
 _YOUNG_S = 10.0
+_OTHERS_WRITE = 0o022
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,12 @@ def clean(state: Path) -> list[str]:
 
 def left_alone(state: Path) -> list[str]:
     """What is there and not provably ours to remove, in words."""
-    return [
+    foreign = [
+        f"{folder}: it belongs to another than user {os.geteuid()}, or others may write to it"
+        for folder in _found(state)
+        if not _is_own(folder)
+    ]
+    return foreign + [
         f"{folder}: its owner, process {record['pid']} of another namespace, may be running"
         for folder in _folders(state)
         if (record := records.read(folder)) and records.elsewhere(record)
@@ -130,10 +137,27 @@ def _end(wreck: _Wreck) -> list[str]:
 
 
 def _folders(state: Path) -> list[Path]:
-    """The engines' directories, dead and living."""
+    """The engines' directories, dead and living; nobody else's record is believed."""
+    return [folder for folder in _found(state) if _is_own(folder)]
+
+
+def _found(state: Path) -> list[Path]:
     root = Path(state)
     found = root.iterdir() if root.is_dir() else ()
     return sorted(folder for folder in found if _NAME.fullmatch(folder.name))
+
+
+def _is_own(folder: Path) -> bool:
+    """Whether an engine of ours has made it, and nobody else could write to it."""
+    try:
+        status = folder.lstat()
+    except FileNotFoundError:
+        return False
+    return (
+        stat.S_ISDIR(status.st_mode)
+        and status.st_uid == os.geteuid()
+        and not status.st_mode & _OTHERS_WRITE
+    )
 
 
 def _wrecks(state: Path) -> list[_Wreck]:
@@ -160,7 +184,7 @@ def _groups(name: str, record: dict[str, Any] | None) -> list[str]:
     # a record that somebody else could write must not lead us to others' groups
     named = (record["cgroups"] if record else {}).values()
     known = [path for path in named if isinstance(path, str) and Path(path).name == name]
-    return [path for path in dict.fromkeys(known + guesses) if Path(path).is_dir()]
+    return [path for path in dict.fromkeys(known + guesses) if files.is_group(path)]
 
 
 def _processes(wreck: _Wreck) -> list[int]:

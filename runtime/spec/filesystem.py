@@ -26,7 +26,7 @@ class Root:
         path: a directory tree; the lower layer when there is an upper one.
         readonly: mount read-only.
         upper: "tmpfs" for a writable layer in memory that goes with the container; a directory
-            for one that stays, in which `upper` and `work` are made; None for no layer, so that
+            for one that stays, in which `layer` is made, shut to others; None for no layer, so that
             writes go to the tree itself.
         upper_size_bytes: size limit of the layer in memory; None for the kernel's default (half
             the RAM).

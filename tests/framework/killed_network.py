@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from runtime.network import Network, inside, leftovers, links, nat, network, remove
+from runtime.network import Network, inside, leftovers, links, nat, network, ports, remove
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +25,9 @@ STEPS = (
     (network, "claim"),
     (links, "raise_bridge"),
     (nat, "make"),
+    (ports, "make"),
     (links, "make_pair"),
+    (ports, "pin"),
     (inside, "configure"),
     (links, "open_port"),
     (links, "remove_link"),
@@ -53,7 +55,8 @@ def main(engine: str, namespace: Path) -> None:
         _, status = os.waitpid(child, 0)
         assert os.waitstatus_to_exitcode(status) == -signal.SIGKILL, name
         left = leftovers(engine)
-        line = {"step": name, "left": left, "removed": remove(engine), "after": leftovers(engine)}
+        step = f"{module.__name__.rpartition('.')[2]}.{name}"
+        line = {"step": step, "left": left, "removed": remove(engine), "after": leftovers(engine)}
         sys.stdout.write(json.dumps(line) + "\n")
 
 

@@ -14,7 +14,7 @@ from vmdriver.agent.files import RunScript
 from vmdriver.errors import VmError
 
 _ASK = 5
-_FIELD = re.compile(rb"(status|time\.tv_u?sec): +(\d+)")
+_FIELD = re.compile(rb"(status|time\.tv_u?sec): +(\d{1,19})")
 _STA_NANO = 0x2000
 _NS = 1_000_000_000
 _SOON_NS = 300_000_000

@@ -5,6 +5,7 @@ written beside its place and renamed, so that a file is there whole or as it was
 """
 
 import hashlib
+import re
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,6 +14,7 @@ from vmdriver.agent.shellwords import quote
 from vmdriver.errors import VmError
 
 _PERMISSIONS = 0o7777
+_MODE = re.compile(rb"[0-7]{1,5}")
 
 
 class RunScript(Protocol):
@@ -71,6 +73,8 @@ def get(run: RunScript, path: str, timeout_s: float | None) -> GuestFile:
         raise VmError(f"cannot get {path} from the guest: {_words(done)}")
     mode, _, digest = done.stderr.partition(b"\n")
     _compare(f"{path} got from the guest", done.stdout, digest)
+    if not _MODE.fullmatch(mode):
+        raise VmError(f"cannot get {path} from the guest: it says {mode[:40]!r} is its mode")
     return GuestFile(done.stdout, int(mode, 8))
 
 

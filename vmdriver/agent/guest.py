@@ -1,5 +1,6 @@
 """Own what can be done in a running guest: commands, files, its clock, its memory."""
 
+import re
 import signal
 from collections.abc import Mapping, Sequence
 
@@ -9,9 +10,10 @@ from vmdriver.agent.files import GuestFile
 from vmdriver.agent.protocol import Agent, Completed
 from vmdriver.agent.shellwords import PATH, words
 from vmdriver.config import VmConfig
-from vmdriver.errors import AgentMissingError, ConfigError, GuestMemoryError
+from vmdriver.errors import AgentMissingError, ConfigError, GuestMemoryError, VmError
 from vmdriver.qemu.console import Console
 
+_NUMBER = re.compile(r"[0-9]{1,18}")
 _KILLED = 128 + signal.SIGKILL
 
 
@@ -106,8 +108,10 @@ class Guest:
         """The guest's ``/proc/meminfo`` in bytes, by the kernel's names (MemTotal, …)."""
         done = self.run_script("cat /proc/meminfo", timeout_s=self._config.deadlines.agent_s)
         memory = {}
-        for line in done.stdout.decode().splitlines():
+        for line in done.stdout.decode(errors="replace").splitlines():
             name, _, value = line.partition(":")
             number, _, unit = value.strip().partition(" ")
+            if not _NUMBER.fullmatch(number):
+                raise VmError(f"the guest {self._config.name} does not tell its memory: {line!r}")
             memory[name] = int(number) * (1024 if unit == "kB" else 1)
         return memory

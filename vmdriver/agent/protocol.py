@@ -20,6 +20,7 @@ queues that QEMU serves in no order, so that ``exited`` on another says nothing 
 """
 
 import contextlib
+import re
 import secrets
 import threading
 import time
@@ -29,6 +30,8 @@ from dataclasses import dataclass, field
 from vmdriver.errors import CommandTimeoutError, GuestHungError, VmError, VmGoneError
 
 _SLICE_S = 0.5
+_LONGEST_LINE = 4096
+_NUMBER = re.compile(r"[0-9]{1,10}")
 
 
 @dataclass(frozen=True)
@@ -130,25 +133,32 @@ class Agent:
             if running is not None:
                 running.take(port, data)
             return
-        *lines, self._partial = (self._partial + data).split(b"\n")
+        *lines, rest = (self._partial + data).split(b"\n")
+        # what is longer than any line of ours is none, and its end then none either
+        self._partial = rest if len(rest) <= _LONGEST_LINE else rest[: _LONGEST_LINE + 1]
         for line in lines:
-            self._on_line(line.decode(errors="replace").split(), now)
+            if len(line) <= _LONGEST_LINE:
+                self._on_line(line.decode(errors="replace").split(), now)
 
     def _on_line(self, parts: list[str], now: int) -> None:
+        """Take one line; a guest may say anything, and what is no answer is passed over."""
         running = self._running
         if parts == ["ready"]:
             self.ready.set()
+        if len(parts) != 3 or not _NUMBER.fullmatch(parts[2]):  # noqa: PLR2004  # verb, number, value
+            return
+        value = int(parts[2])
         if parts[:2] == ["payload", "ended"]:
             self._drain()
-            self.payload_exit = int(parts[2])
+            self.payload_exit = value
             self._payload_ended()
-        if running is None or len(parts) != 3 or parts[1] != str(running.number):  # noqa: PLR2004  # verb, number, value
+        if running is None or parts[1] != str(running.number):
             return
         if parts[0] == "started":
-            running.started_ns, running.pid = now, int(parts[2])
+            running.started_ns, running.pid = now, value
             running.started.set()
         elif parts[0] == "exited":
-            running.ended_ns, running.exit_code = now, int(parts[2])
+            running.ended_ns, running.exit_code = now, value
             self._drain()
             running.exited.set()
             running.settle()

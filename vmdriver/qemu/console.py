@@ -1,6 +1,7 @@
 """Keep the guest's serial console on disk up to a limit, and watch for the lines that matter."""
 
 import re
+from itertools import islice
 from pathlib import Path
 
 _INIT = b"tare: init"
@@ -11,6 +12,7 @@ _PANIC = re.compile(rb"Kernel panic - not syncing: ([^\r\n]+)[\r\n]")
 _OUT_OF_MEMORY = re.compile(rb"Out of memory[^:]*: Killed process \d+ \((.*?)\) total-vm")
 _TAIL = 8192
 _LINE = 160
+_MOST_KILLED = 1000  # a guest may go on for ever
 
 
 class Console:
@@ -52,7 +54,8 @@ class Console:
         self.panic = self.panic or _first(_PANIC, self._tail)
         *lines, rest = (self._line + data).split(b"\n")
         self._line = rest[-_TAIL:]
-        self.killed += filter(None, (_first(_OUT_OF_MEMORY, line) for line in lines))
+        found = filter(None, (_first(_OUT_OF_MEMORY, line) for line in lines))
+        self.killed += islice(found, _MOST_KILLED - len(self.killed))
 
     def last_line(self) -> str:
         """The end of the last line that holds anything readable, or ``nothing``.

@@ -86,7 +86,8 @@ class Helper:
         self._lock = threading.Lock()
         with contextlib.suppress(OSError):  # what resists is for `clean` to name
             runtime.clean(state)
-        (self.folder / "territory").mkdir(parents=True)
+        self.folder.mkdir(0o755, parents=True)  # also under a lax umask: `runtime.clean` asks
+        (self.folder / "territory").mkdir()
         self._socket, helper_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._socket.settimeout(_ANSWER_S)
         with helper_end:

@@ -4,7 +4,7 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,9 +120,7 @@ class ExternalInstance:
             found = [pid for pid in self._inside() if pid not in kept]
             if not found:
                 return
-            for pid in found:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
+            _kill(found, self._inside)
             time.sleep(_KILLING_PAUSE_S)
 
     def _own(self) -> list[int]:
@@ -221,3 +219,18 @@ class ExternalInstance:
             self._kill()
             self._ended(limits.KILL_TIMEOUT_S)
             self._remove()
+
+
+def _kill(pids: Collection[int], inside: Callable[[], Collection[int]]) -> None:
+    """SIGKILL processes through pidfds: none that has only the number of one that was inside."""
+    opened: dict[int, int] = {}
+    try:
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                opened[pid] = os.pidfd_open(pid)
+        for pid in opened.keys() & set(inside()):
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(opened[pid], signal.SIGKILL)
+    finally:
+        for pidfd in opened.values():
+            os.close(pidfd)

@@ -63,7 +63,7 @@ class VmGroups:
         with contextlib.suppress(OSError):  # what resists is for `clean` to name
             runtime.clean(self._folder.parent)
         # The record is written before the groups are made: a record without groups can be cleaned.
-        self._folder.mkdir(parents=True)
+        self._folder.mkdir(0o755, parents=True)  # also under a lax umask: `runtime.clean` asks
         record.write(self._folder, os.getpid(), {})
         try:
             self._manager = cgroups.manager(self.name, cgroups.layout.current())

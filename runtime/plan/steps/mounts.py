@@ -181,6 +181,16 @@ class OpenConsole(NamedTuple):
         return (self.rows, self.columns, int(self.bind))
 
 
+class TakeConsole(NamedTuple):
+    """Make the open terminal the session's own, which only its leader may."""
+
+    def describe(self) -> str:
+        return "make it the controlling terminal"
+
+    def wire(self) -> tuple[()]:
+        return ()
+
+
 class MakeLink(NamedTuple):
     """A symbolic link in a directory of ours."""
 

@@ -85,6 +85,26 @@ class RunHook(NamedTuple):
         return tuple(self)
 
 
+class EnterNamespaces(NamedTuple):
+    """Enter the namespaces of a running container; that of the process ids takes a birth."""
+
+    def describe(self) -> str:
+        return "enter the container's namespaces"
+
+    def wire(self) -> tuple[()]:
+        return ()
+
+
+class BeBorn(NamedTuple):
+    """Go on in a process that is born in the container's pid namespace, and can be seen there."""
+
+    def describe(self) -> str:
+        return "be born among the container's processes"
+
+    def wire(self) -> tuple[()]:
+        return ()
+
+
 class Unshare(NamedTuple):
     """Make one more namespace, after what it must capture (the cgroup) is in place."""
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import stat
+import subprocess
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -201,3 +203,39 @@ def test_a_writable_layer_that_stays(engine: Engine, spec: Spec, tmp_path: Path)
         assert attempt(container, "cat /note") == "kept\n"
     with engine.run(spec) as container:
         assert "No such file" in attempt(container, "cat /note")
+
+
+def test_a_writable_layer_that_stays_is_closed_to_others(
+    engine: Engine, spec: Spec, tmp_path: Path
+) -> None:
+    layer = tmp_path / "layer"
+    kept = replace(spec, root=replace(spec.root, upper=layer))
+    with engine.run(kept) as container:
+        attempt(container, "cp /bin/true /tool && chmod 4755 /tool")
+    for folder in [*tmp_path.parents, tmp_path]:
+        if str(folder).startswith("/tmp/"):
+            folder.chmod(0o755)
+    (tool,) = layer.rglob("tool")
+    assert tool.stat().st_mode & stat.S_ISUID
+    with pytest.raises(PermissionError):
+        subprocess.run([tool], user=65534, group=65534, extra_groups=(), check=False)
+
+
+@pytest.mark.parametrize("name", ["layer", "layer/upper", "layer/work", "upper", "work"])
+def test_a_link_for_a_writable_layer_is_not_followed(
+    engine: Engine, spec: Spec, tmp_path: Path, name: str
+) -> None:
+    folder, victim = tmp_path / "kept", tmp_path / "victim"
+    victim.mkdir(mode=0o750)
+    (folder / name).parent.mkdir(parents=True)
+    (folder / name).symlink_to(victim)
+    before = victim.stat()
+    kept = replace(spec, root=replace(spec.root, upper=folder))
+    if name.startswith("layer"):
+        with pytest.raises(SetupError, match="cannot make the writable layer"):
+            engine.run(kept)
+    else:
+        engine.run(kept).delete()
+    after = victim.stat()
+    assert (after.st_uid, after.st_mode) == (before.st_uid, before.st_mode)
+    assert list(victim.iterdir()) == []

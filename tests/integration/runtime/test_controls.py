@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from runtime import Engine
-from runtime.spec import masks, profiles
+from runtime.spec import User, capabilities, masks, profiles
 from runtime.spec.masks import expand
 from tests.framework import inside_container
 from tests.integration.runtime.conftest import output
@@ -312,3 +312,49 @@ def test_a_process_being_executed_shows_nothing_of_the_host(
             looks, _, seen = pipe.read().partition(" ")
         assert int(looks) > 20
         assert seen == "[]\n"
+
+
+#: Prints the privileges of every process that is born inside while it looks: it may trace them all.
+WATCHER = """
+import os, sys, time
+seen, looks, end = set(), 0, time.monotonic() + float(sys.argv[1])
+print("watching", flush=True)
+while time.monotonic() < end:
+    for pid in os.listdir("/proc"):
+        if not pid.isdigit() or int(pid) in (1, os.getpid()):
+            continue
+        try:
+            with open(f"/proc/{pid}/status") as file:
+                status = dict(line.split(":", 1) for line in file)
+        except OSError:
+            continue
+        looks += 1
+        seen.add((int(status["CapPrm"], 16), int(status["CapBnd"], 16), *status["Uid"].split()))
+print(looks, sorted(seen))
+"""
+
+
+@pytest.mark.parametrize("filtered", [True, False])
+@pytest.mark.parametrize("no_new_privileges", [True, False])
+def test_a_process_being_executed_has_nothing_that_a_tracer_could_use(
+    engine: Engine, image: Image, *, no_new_privileges: bool, filtered: bool
+) -> None:
+    spec = profiles.docker_like(rootfs=image.root, args=["sleep", "1000"])
+    held = ("CAP_CHOWN", "CAP_SYS_PTRACE")
+    linux = spec.linux if filtered else replace(spec.linux, seccomp=None)
+    process = replace(
+        spec.process, capabilities=held, no_new_privileges=no_new_privileges, user=User(uid=7)
+    )
+    mask = capabilities.mask(held)
+    with engine.run(replace(spec, process=process, linux=linux)) as container:
+        ours, theirs = os.pipe()
+        watcher = container.exec(["python3", "-I", "-S", "-c", WATCHER, "1"], stdio=(theirs,) * 3)
+        os.close(theirs)
+        with os.fdopen(ours) as pipe:
+            assert pipe.readline() == "watching\n"
+            while watcher.running:
+                with container.exec(["true"]) as process_inside:
+                    process_inside.wait(5)
+            looks, _, seen = pipe.read().partition(" ")
+        assert int(looks) > 20
+        assert seen == f"{[(0, mask, *'7777')]}\n"

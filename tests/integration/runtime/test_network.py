@@ -7,6 +7,7 @@ import json
 import os
 import secrets
 import socket
+import struct
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -237,7 +238,7 @@ def test_without_nat_what_lies_beyond_is_unreachable_at_once(
             client.connect((OUTSIDE, 80))
         assert refusal.value.errno == errno.ENETUNREACH
         assert guest.connects(host, network.bridge.gateway) is not None
-        assert nftables.listed("list tables", "table") == []
+        assert {t["family"] for t in nftables.listed("list tables", "table")} == {"netdev"}
         assert forwarding(network.bridge.name).read_text() == "0\n"
 
 
@@ -290,6 +291,109 @@ def test_forged_arp_does_not_divert_what_the_host_sends(
         raw.bind(("eth0", 0))
         raw.send(b"\xff" * 6 + me + b"\x08\6" + claim)
     assert host.connects(victim, owned.address.ip) is not None
+
+
+def raw(namespace: Namespace) -> socket.socket:
+    """What NET_RAW gives a container: a socket for whole frames."""
+    with namespace.entered():
+        made = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0003))
+        made.bind(("eth0", 0))
+    return made
+
+
+def mac(text: str) -> bytes:
+    return bytes.fromhex(text.replace(":", ""))
+
+
+def advertisement(source: bytes) -> bytes:
+    """A router advertisement to all nodes, which offers a default route for half an hour."""
+    address = b"\xfe\x80" + b"\0" * 13 + b"\x66"
+    everybody = b"\xff\x02" + b"\0" * 13 + b"\x01"
+    # type, code, checksum, hop limit, flags, lifetime, two timers, link-layer address
+    body = struct.pack("!BBHBBHII", 134, 0, 0, 64, 0, 1800, 0, 0) + b"\1\1" + source
+    pseudo = address + everybody + struct.pack("!II", len(body), 58) + body
+    total = sum(struct.unpack(f"!{len(pseudo) // 2}H", pseudo))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    body = body[:2] + struct.pack("!H", ~total & 0xFFFF) + body[4:]
+    head = struct.pack("!IHBB", 6 << 28, len(body), 58, 255) + address + everybody
+    return b"\x33\x33\0\0\0\1" + source + b"\x86\xdd" + head + body
+
+
+def ipv6_routes() -> str:
+    return Path("/proc/thread-self/net/ipv6_route").read_text()
+
+
+@pytest.mark.parametrize("pinned", [True, False])
+def test_a_router_advertisement_gives_nobody_a_route(
+    name: str, host: Namespace, namespaces: Callable[[], Namespace], *, pinned: bool
+) -> None:
+    forger, neighbour = namespaces(), namespaces()
+    with Network(name, pinned=pinned) as network:
+        own = mac(network.attach(forger.path).mac)
+        network.attach(neighbour.path)
+        with neighbour.entered():
+            before = ipv6_routes()
+        ours = ipv6_routes()
+        with raw(forger) as frames:
+            frames.send(advertisement(own))
+        assert forger.pings(network.bridge.gateway)  # what was sent before has arrived by then
+        assert ipv6_routes() == ours
+        with neighbour.entered():
+            assert ipv6_routes() == before
+    del host
+
+
+def test_nothing_but_ipv4_and_arp_in_its_own_name_leaves_a_container(
+    network: Network, host: Namespace, namespaces: Callable[[], Namespace]
+) -> None:
+    forger, neighbour = namespaces(), namespaces()
+    network.detach(network.attach(forger.path))  # a port that is made again is pinned again
+    own, other = network.attach(forger.path), network.attach(neighbour.path)
+    me, everybody = mac(own.mac), b"\xff" * 6
+    stranger = IPv4Network("198.18.0.99/32").network_address
+
+    def arp(owner: bytes, address: bytes) -> bytes:
+        claim = b"\0\1\x08\0\6\4\0\1" + owner + address + b"\0" * 6 + other.address.ip.packed
+        return everybody + me + b"\x08\6" + claim
+
+    def ip(source: bytes) -> bytes:
+        head = struct.pack("!BBHHHBBH", 0x45, 0, 28, 0, 0, 64, 17, 0)
+        return everybody + me + b"\x08\0" + head + source + other.address.ip.packed + b"\0" * 8
+
+    forged = {
+        "IPv6": advertisement(me),
+        "an ethertype for experiments": everybody + me + b"\x88\xb5" + b"x" * 46,
+        "a VLAN's": everybody + me + b"\x81\0\0\5" + arp(me, own.address.ip.packed)[12:],
+        "another's ARP": arp(me, stranger.packed),
+        "ARP for another's link-layer address": arp(mac(other.mac), own.address.ip.packed),
+        "another's IPv4": ip(stranger.packed),
+    }
+    with raw(forger) as sender, raw(neighbour) as listener:
+        listener.settimeout(2)
+        for what, frame in forged.items():
+            sender.send(frame + what.encode())
+        sender.send(arp(me, own.address.ip.packed) + b"the last")
+        seen = b""
+        while b"the last" not in seen:
+            seen += listener.recv(2000)
+    assert [what for what in forged if what.encode() in seen] == []
+    del host
+
+
+def test_link_local_addresses_beyond_the_host_are_out_of_reach(
+    outside: Namespace, network: Network, namespaces: Callable[[], Namespace]
+) -> None:
+    from pyroute2 import IPRoute
+
+    metadata, guest = "169.254.169.254", namespaces()
+    network.attach(guest.path)
+    with outside.entered(), IPRoute() as ipr:
+        ipr.addr("add", index=socket.if_nametoindex("w0"), address=metadata, prefixlen=32)
+    with IPRoute() as ipr:
+        ipr.route("add", dst=f"{metadata}/32", gateway=OUTSIDE)
+    assert guest.connects(outside, metadata, timeout_s=0.5) is None
+    assert guest.connects(outside, OUTSIDE) == HOST_OUTSIDE
 
 
 def test_concurrent_attachments_get_addresses_of_their_own(
@@ -438,7 +542,7 @@ def test_a_network_whose_parts_somebody_removed_still_closes(
 ) -> None:
     with Network(name) as network:
         network.attach(namespaces().path)
-        assert len(remove(name)) == 3
+        assert len(remove(name)) == 4
 
 
 def test_whatever_a_killed_owner_leaves_is_found_and_removed(
@@ -447,12 +551,12 @@ def test_whatever_a_killed_owner_leaves_is_found_and_removed(
     told = run_python(KILLED.read_text(), name, str(namespaces().path))
     assert told.returncode == 0, told.stderr
     steps = {line["step"]: line for line in map(json.loads, told.stdout.splitlines())}
-    assert len(steps) == 9
+    assert len(steps) == 11
     for step in steps.values():
         assert step["removed"] == step["left"]
         assert step["after"] == []
-    kinds = [entry.split()[0] for entry in steps["open_port"]["left"]]
-    assert kinds == ["interface", "nftables", "bridge"]
+    kinds = [entry.split()[0] for entry in steps["links.open_port"]["left"]]
+    assert kinds == ["interface", "nftables", "nftables", "bridge"]
 
 
 def test_only_what_the_engine_made_is_removed(network: Network, name: str) -> None:

@@ -9,6 +9,7 @@ import os
 import pty
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -251,3 +252,20 @@ def test_checkpoints_are_refused_by_their_exit_status(oci: Oci) -> None:
     assert oci("checkpoint", "--help").returncode != 0
     assert oci("--version").stdout.startswith("tare-oci version ")
     assert "ociVersionMax" in json.loads(oci("features").stdout)
+
+
+def test_a_container_that_notifies_is_deleted(oci: Oci, tmp_path: Path) -> None:
+    """What it put beside the socket kept its directory, and with it the container, for ever."""
+    oci.configure("sh", "-c", "echo x > /run/notify/x; mkdir /run/notify/y; ln -s / /run/notify/z")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "manager"))
+        env = {**os.environ, "NOTIFY_SOCKET": str(tmp_path / "manager")}
+        for verb in ("create", "start"):
+            subprocess.run(
+                [*COMMAND, "--root", str(oci.root), verb, "noisy"], env=env, cwd=oci.bundle,
+                check=True, timeout=60, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            )  # fmt: skip
+    oci.until("noisy", "stopped")
+    told = oci("delete", "noisy")
+    assert (told.returncode, told.stderr) == (0, "")
+    assert not list(oci.root.iterdir())

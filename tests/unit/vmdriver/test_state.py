@@ -125,6 +125,19 @@ def test_a_state_in_use_is_refused(tmp_path: Path) -> None:
     assert clean(tmp_path) == []
 
 
+def test_a_dead_driver_s_state_is_its_guardian_s_until_that_has_ended(tmp_path: Path) -> None:
+    layout = Layout.of(tmp_path)
+    layout.make()
+    lock = layout.lock()
+    dead = subprocess.run(["sh", "-c", "echo $$"], capture_output=True, check=True).stdout
+    guard = subprocess.Popen(["sleep", "0.3"], pass_fds=(lock,))
+    os.pwrite(lock, dead.ljust(16), 0)
+    os.close(lock)
+    assert clean(tmp_path) == []
+    assert guard.poll() is not None or guard.wait(1) == 0
+    os.close(layout.lock())
+
+
 def test_a_long_path_is_replaced_by_a_short_one_that_stays(tmp_path: Path) -> None:
     long = tmp_path / ("long" * 30)
     assert len(str(Layout.of(long).sockets)) < 60
@@ -152,3 +165,39 @@ def test_a_dismissed_guardian_kills_nobody(layout: Layout, guest: subprocess.Pop
 def guarding(layout: Layout) -> list[str]:
     words = (guardian.__file__, str(layout.guests), str(layout.root))
     return [sys.executable, "-I", "-S", *words]
+
+
+def test_a_short_directory_that_somebody_else_made_is_not_taken(tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.mkdir()
+    (tmp_path / "short").symlink_to(victim)
+    layout = Layout(tmp_path / "state", tmp_path / "short")
+    with pytest.raises(VmError, match=r"does not use .*/short: it is a link"):
+        layout.make()
+    assert list(victim.iterdir()) == []
+
+
+def test_a_directory_made_under_a_lax_umask_is_shut(tmp_path: Path) -> None:
+    layout = Layout.of(tmp_path / "state")
+    layout.state.mkdir()
+    layout.state.chmod(0o775)
+    layout.make()
+    assert layout.state.stat().st_mode & 0o777 == 0o755
+
+
+@pytest.mark.parametrize("how", ["writable", "link"])
+def test_a_record_that_others_could_write_kills_nobody(
+    layout: Layout, guest: subprocess.Popen[bytes], tmp_path: Path, how: str
+) -> None:
+    record(layout, guest)
+    state = layout.state
+    if how == "writable":
+        state.chmod(0o777)
+    else:
+        state = tmp_path / "link"
+        state.symlink_to(layout.state)
+    assert leftovers(state) == []
+    assert clean(state) == []
+    assert guest.poll() is None
+    (words,) = left_alone(state)
+    assert words.startswith(f"{state}: it is a link, belongs to another")

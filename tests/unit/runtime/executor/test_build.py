@@ -61,3 +61,32 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UnsupportedError, match=r"cannot build .*file/executor"):
         executor.build(tmp_path / "file")
+
+
+def test_a_folder_that_others_could_exchange_is_not_used(tmp_path: Path) -> None:
+    """Between the look at its owner and its execution it could become another."""
+    cache = tmp_path / "open" / "cache"
+    cache.mkdir(parents=True)
+    cache.parent.chmod(0o777)
+    with pytest.raises(UnsupportedError, match=r"open can be changed by others .* XDG_CACHE_HOME"):
+        executor.build(cache)
+    cache.parent.chmod(0o1777)  # as /tmp is, where nobody can rename what is another's
+    assert executor.build(cache).exists()
+
+
+def test_a_link_on_the_way_is_resolved_once(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    assert executor.build(tmp_path / "link").parent == tmp_path / "real" / "executor"
+
+
+def test_a_hardened_program_is_position_independent_and_guarded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CC")
+    source = tmp_path / "tiny.c"
+    source.write_text("int main(int n, char **v) { char t[9]; t[n] = **v; return t[n]; }\n")
+    program = executor.compiled("tiny", [source], tmp_path, hardened=True)
+    head = program.read_bytes()[:18]
+    assert head[16:18] in (b"\3\0", b"\0\3")  # ET_DYN
+    assert b"stack smashing detected" in program.read_bytes()

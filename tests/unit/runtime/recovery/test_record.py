@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from runtime import clean, left_alone, leftovers
+from runtime.cgroups import files
 from runtime.recovery import processes, record
 
 NAME = "tare-0123456789ab"
@@ -114,3 +115,36 @@ def test_a_process_is_killed_by_what_it_is_and_not_by_its_number() -> None:
         assert process.wait(5) == -signal.SIGKILL
     assert not processes.kill(process.pid, lambda _: True)
     assert not processes.kill(0, lambda _: True)
+
+
+def test_a_record_that_others_could_write_is_left_alone(folder: Path) -> None:
+    (folder / "engine.json").write_text(json.dumps({"pid": 0}))
+    folder.chmod(0o777)
+    assert leftovers(folder.parent) == []
+    assert clean(folder.parent) == []
+    (words,) = left_alone(folder.parent)
+    assert "others may write to it" in words
+    folder.chmod(0o755)
+    assert clean(folder.parent) == [f"state directory {folder}"]
+
+
+def test_a_recorded_group_that_is_none_is_not_written_to(folder: Path, tmp_path: Path) -> None:
+    """What the record named was thawed, by a link if need be, whatever it was."""
+    victim = tmp_path / "victim"
+    victim.write_text("as it was")
+    group = tmp_path / "group" / NAME
+    group.mkdir(parents=True)
+    (group / "freezer.state").symlink_to(victim)
+    (folder / "engine.json").write_text(json.dumps({"pid": 0, "cgroups": {"freezer": str(group)}}))
+    assert clean(folder.parent) == [f"state directory {folder}"]
+    assert victim.read_text() == "as it was"
+    assert group.is_dir()
+
+
+def test_a_group_s_file_that_is_a_link_is_not_written_to(tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("as it was")
+    (tmp_path / "freezer.state").symlink_to(victim)
+    with pytest.raises(OSError, match="symbolic links"):
+        files.write(str(tmp_path / "freezer.state"), "THAWED")
+    assert victim.read_text() == "as it was"

@@ -2,6 +2,7 @@ import signal
 import subprocess
 import threading
 import time
+import tracemalloc
 from collections.abc import Callable
 
 import pytest
@@ -216,3 +217,59 @@ def test_lines_may_arrive_in_pieces() -> None:
             guest.end()
 
     assert Guest(pieces).agent.run("true").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["payload ended", "payload ended x", "started 1 x", "exited 1 -", "exited 1 " + "9" * 5000],
+)
+def test_a_malformed_line_is_passed_over(line: str) -> None:
+    """It ended the thread that reads the guest's ports, and with it every answer."""
+
+    def answer(guest: Guest, verb: str) -> None:
+        guest.say(line)
+        well(guest, verb)
+
+    assert Guest(answer).agent.run("true").exit_code == 3
+
+
+def test_a_line_without_an_end_takes_no_memory() -> None:
+    guest = Guest(well)
+    tracemalloc.start()
+    try:
+        for _ in range(64):
+            guest.write("control", b"x" * 65536)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 1 << 20
+    guest.write("control", b"\n")
+    assert guest.agent.run("true").exit_code == 3
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["control", "out", "err"]),
+            st.one_of(
+                st.binary(max_size=200),
+                st.lists(
+                    st.sampled_from(
+                        [b"ready", b"payload", b"ended", b"started", b"exited", b"pong", b"1",
+                         b"0", b"-1", b"1e9", b"\xd9\xa1", b" ", b" ", b"\n", b"\n"]
+                    ),
+                    max_size=12,
+                ).map(b"".join),
+            ),
+        ),
+        max_size=20,
+    )
+)  # fmt: skip
+def test_whatever_a_guest_says_its_ports_are_read_on(said: list[tuple[str, bytes]]) -> None:
+    guest = Guest(well)
+    for port, data in said:
+        guest.write(port, data)
+    assert not guest.agent.ready.is_set() or any(b"ready" in data for _, data in said)
+    guest.write("control", b"\nready\n")
+    assert guest.agent.ready.is_set()
