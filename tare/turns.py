@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from benchmarks.errors import RunLockedError
 from benchmarks.results import runfolder
 from tare.terminal import say
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from tare.versions import Plan, Version
 
 _BASE, _NEW = "base", "new"
+_PATIENCE_S = 600.0
+_LOOK_S = 5.0
 
 
 @dataclass
@@ -89,9 +92,7 @@ def take(
         if coin.random() < 0.5:  # noqa: PLR2004  # a fair coin
             order.reverse()
         number = len(orders) + 1
-        found = {
-            side: named[side].turn(plan, folder / f"{number:03}-{side}", _Quiet()) for side in order
-        }
+        found = {side: _taken(named[side], plan, folder / f"{number:03}-{side}") for side in order}
         taken.base.append(found[_BASE])
         taken.new.append(found[_NEW])
         orders.append(order)
@@ -99,6 +100,23 @@ def take(
         _describe(folder, named, plan, orders)
         say(f"round {number}: {' then '.join(order)}, {time.monotonic() - started:.1f} s")
     return taken
+
+
+def _taken(version: Version, plan: Plan, folder: Path) -> Run:
+    """Take one turn; between two turns the host may be another campaign's for a while.
+
+    Raises:
+        RunLockedError: It is for longer than a while.
+    """
+    asked = time.monotonic()
+    while True:
+        try:
+            return version.turn(plan, folder, _Quiet())
+        except RunLockedError as error:
+            if time.monotonic() - asked > _PATIENCE_S:
+                raise
+            say(f"waiting: {error}")
+            time.sleep(_LOOK_S)
 
 
 def _describe(

@@ -17,7 +17,7 @@ from benchmarks.stats.order_statistics import dependence
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_LEVEL = 0.20
+_LEVEL = 0.10
 
 
 def inflation(values: Sequence[float]) -> float:

@@ -42,6 +42,7 @@ def start(comparison: Comparison) -> Change:
 
 
 def test_a_slower_start_is_a_regression(synthetic: Synthetic) -> None:
+    synthetic.blocks = 12
     found = compared(synthetic, slowed(synthetic, 1.2))
     assert found.comparable
     assert found.regressed
@@ -51,6 +52,7 @@ def test_a_slower_start_is_a_regression(synthetic: Synthetic) -> None:
 
 
 def test_a_faster_start_is_an_improvement(synthetic: Synthetic) -> None:
+    synthetic.blocks = 12
     found = compared(synthetic, slowed(synthetic, 0.8))
     assert not found.regressed
     assert start(found).effect is Effect.BETTER
@@ -233,6 +235,7 @@ def test_false_alarms_stay_rare(synthetic: Synthetic) -> None:
 
 
 def test_text_and_json_say_the_same(synthetic: Synthetic) -> None:
+    synthetic.blocks = 12
     found = compared(synthetic, slowed(synthetic, 1.2))
     text = reports.render_comparison(found, "text")
     assert text.splitlines()[1].startswith("worse")
