@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 FOLDER = "temporary"
 """Where they lie in the state folder."""
 
+_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
 
 @contextmanager
 def temporary(state: Path) -> Iterator[Path]:
@@ -45,7 +47,7 @@ def _locked(where: Path) -> tuple[Path, int]:
     while True:
         where.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(dir=where))
-        lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        lock = os.open(folder, _FLAGS)
         fcntl.flock(lock, fcntl.LOCK_EX)
         if folder.exists():
             return folder, lock
@@ -57,7 +59,7 @@ def leftovers(state: Path, *, remove: bool = False) -> list[str]:
     found = []
     for folder in sorted((state / FOLDER).glob("*")):
         try:
-            lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            lock = os.open(folder, _FLAGS)
         except FileNotFoundError:
             continue  # its owner has ended meanwhile
         try:
