@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import functools
-import os
 import platform
 import shutil
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import metadata
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.errors import MeasurementError
@@ -135,7 +135,7 @@ def tool_versions() -> dict[str, str | None]:
     for program in _PROGRAMS:
         path = shutil.which(program)
         if path is not None:
-            versions[program] = _of_program(path, os.stat(path).st_mtime_ns)
+            versions[program] = _of_program(path, Path(path).stat().st_mtime_ns)
     return versions
 
 
