@@ -17,22 +17,23 @@ if TYPE_CHECKING:
 _MOST = 1_000
 
 
-def judge(run: Run, *, allow_missing: bool) -> ExitCode:
+def judge(run: Run, *, allow_missing: bool, kept: bool = True) -> ExitCode:
     """Say what is missing, and return how a command ends that asked for all of it.
 
     Args:
         run: The run.
         allow_missing: Whether part of it is enough.
+        kept: Whether there is a run folder for a report.
     """
     measured = {(one.sandbox, one.workload) for one in run.samples if one.status is Status.OK}
-    if not measured:
-        say("tare: nothing could be measured; the failures are in the report")
-        return ExitCode.ERROR
-    failed = list(_failed(run, measured))
-    for what in failed:
-        say(f"tare: {what}; see the report")
+    see = "; see the report" if kept else ""
+    for what in (failed := list(_failed(run, measured))):
+        say(f"tare: {what}{see}")
     for name, reason in run.info.absent.items():
         say(f"tare: {name} could not be had here: {cut(reason, _MOST)}")
+    if not measured:
+        say(f"tare: nothing could be measured{see}")
+        return ExitCode.ERROR
     if allow_missing or not (failed or run.info.absent):
         return ExitCode.OK
     say("tare: the run is incomplete; --allow-missing ends with 0 all the same")
@@ -40,13 +41,19 @@ def judge(run: Run, *, allow_missing: bool) -> ExitCode:
 
 
 def _failed(run: Run, measured: set[tuple[str, str]]) -> Iterator[str]:
-    """Yield each sandbox and each workload that was tried for and gave nothing."""
-    tried = {(one.sandbox, one.workload): one for one in run.samples if one.status.failure}
+    """Yield each sandbox and each workload that was tried for and gave nothing, with the reason."""
+    tried = {
+        (one.sandbox, one.workload): cut(one.detail or "no reason given", _MOST)
+        for one in reversed(run.samples)
+        if one.status.failure
+    }
     alive = {sandbox for sandbox, _ in measured}
     for box in run.info.sandboxes:
+        here = {workload: why for (name, workload), why in tried.items() if name == box.name}
         if box.name not in alive:
-            yield f"{box.name} could not be measured"
+            why = next(iter(here.values()), "it was not tried")
+            yield f"{box.name} could not be measured: {why}"
             continue
-        for sandbox, workload in tried:
-            if sandbox == box.name and (sandbox, workload) not in measured:
-                yield f"{workload} gave nothing in {sandbox}"
+        for workload, why in here.items():
+            if (box.name, workload) not in measured:
+                yield f"{workload} gave nothing in {box.name}: {why}"

@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from tare import __version__, images
 from tare.settings import state_folder
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from benchmarks.campaign.config import Campaign
     from benchmarks.results.runfolder import Run
     from benchmarks.session.observer import Observer
+
+
+@contextmanager
+def passing_run() -> Iterator[Path]:
+    """Yield a run folder that nobody keeps, also after a SIGKILL: the next start removes it.
+
+    Raises:
+        RunFolderError: It cannot be made.
+    """
+    from benchmarks.session.temporary import temporary
+
+    with temporary(state_folder()) as folder:
+        yield folder / "run"
 
 
 def measure_run(

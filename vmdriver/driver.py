@@ -74,6 +74,7 @@ class Driver:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 start_new_session=True,
+                pass_fds=(self._lock,),  # should we die, the directory is its until it has ended
             )
             with reaping_orphans("qemu") if uri is None else contextlib.nullcontext():
                 self.connection = Connection(uri, layout.root)

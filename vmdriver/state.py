@@ -16,6 +16,7 @@ from vmdriver.qemu import guardian
 
 _LONGEST_ROOT = 44  # what libvirt's and our longest socket path leaves of the 107 bytes
 _DEAD_S = 5.0
+_GUARDED_S = 30.0  # a dead driver's guardian watches for some seconds, on a busy host for more
 _OTHERS_WRITE = 0o022
 _SHORT_FOLDER = 15  # with the longest user id
 
@@ -119,6 +120,8 @@ class Layout:
     def lock(self) -> int:
         """Take the directory for this process; the open lock.
 
+        A driver that died has it until its guardian has ended: this waits for that.
+
         Raises:
             VmError: another process has it.
         """
@@ -127,18 +130,28 @@ class Layout:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise VmError(f"cannot write {path}: {error.strerror}") from error
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            owner = os.read(descriptor, 32).decode(errors="replace").strip() or "unknown"
-            os.close(descriptor)
-            raise VmError(
-                f"the process {owner} is using {self.state}; wait for its end or give another "
-                "state directory"
-            ) from None
+        until = time.monotonic() + _GUARDED_S
+        while not _taken(descriptor):
+            owner = os.pread(descriptor, 32, 0).decode(errors="replace").strip()
+            gone = owner.isdigit() and guardian.start_time(int(owner)) is None
+            if not gone or time.monotonic() > until:
+                os.close(descriptor)
+                raise VmError(
+                    f"the process {owner or 'unknown'} is using {self.state}; wait for its end or "
+                    "give another state directory"
+                )
+            time.sleep(0.02)
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         return descriptor
+
+
+def _taken(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def leftovers(state: Path) -> list[str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 from typing import TYPE_CHECKING, NamedTuple
 
+from benchmarks.session import temporary
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -39,7 +41,11 @@ def clean(state: Path) -> Removed:
 
 def _each(state: Path, *, remove: bool) -> Removed:
     done = Removed([], [], [])
-    folders = sorted(path for path in state.iterdir() if path.is_dir()) if state.is_dir() else []
+    try:
+        done.removed.extend(temporary.leftovers(state, remove=remove))
+    except OSError as error:
+        done.resisting.append(f"{state / temporary.FOLDER}: {error}")
+    folders = sorted(path for path in state.glob("*/") if path.name != temporary.FOLDER)
     if not folders:
         return done  # no sandbox was ever opened: nothing to load all this for
     import runtime

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 import time
 from contextlib import ExitStack, suppress
 from dataclasses import replace
@@ -19,6 +18,7 @@ import msgspec
 from benchmarks.errors import BenchmarkError, UnsuitableHostError
 from benchmarks.sandboxes import find, open_sandbox
 from benchmarks.session import measure
+from benchmarks.session.temporary import temporary
 from runtime.errors import ContainerError
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def attempt(campaign: Campaign, image: Image | None, state: Path) -> dict[str, T
     with ExitStack() as stack:
         holder = f"process {os.getpid()}, trying what can be started"
         stack.enter_context(measure.alone(state, holder))
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tare-trial-")))
+        folder = stack.enter_context(temporary(state))
         folder.chmod(0o755)  # a container's root must be able to search the way to its image
         try:
             setting = measure.setting_of(campaign, folder, state, image)

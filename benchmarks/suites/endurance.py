@@ -1,61 +1,96 @@
-"""Endurance: what the harness still holds after many starts and stops of VMs."""
+"""Endurance: what the harness still holds after many starts and stops."""
 
+import contextlib
 import gc
+import os
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
+from benchmarks.sandboxes.base import Sandbox
 from vmdriver import Driver, VmConfig
 
 Stamps = Mapping[str, int]
 
 
 _RSS = re.compile(r"^Rss: +(\d+) kB$", re.MULTILINE)
+_CGROUPS = Path("/sys/fs/cgroup")
 
 
-@dataclass(frozen=True)
-class Held:
-    """Resources that this process holds.
+class Held(NamedTuple):
+    """What a harness holds between two instances.
 
     Attributes:
-        descriptors: Open files.
-        threads: Threads of the interpreter.
-        rss_bytes: Resident memory, as ``smaps_rollup`` counts it (proc_pid_smaps_rollup(5)).
+        processes: Itself and its descendants: spawner, guardian.
+        threads: Threads of this process's interpreter.
+        descriptors: Open files of all of them.
+        rss_mib: Resident memory of all of them, as ``smaps_rollup`` counts it
+            (proc_pid_smaps_rollup(5)).
+        groups: Control groups of its engines.
+        mounts: In this process's mount namespace.
+        files: Files and directories below its state folder.
     """
 
-    descriptors: int
+    processes: int
     threads: int
-    rss_bytes: int
+    descriptors: int
+    rss_mib: float
+    groups: int
+    mounts: int
+    files: int
 
 
-def held() -> Held:
-    """Collect garbage, then return what this process holds."""
+def held(state: Path, pids: Sequence[int] = ()) -> Held:
+    """Collect garbage, then return what is held now.
+
+    Args:
+        state: The harness's state folder.
+        pids: The processes that count; this one and its descendants by default.
+    """
     gc.collect()
-    found = _RSS.search(Path("/proc/self/smaps_rollup").read_text(encoding="ascii"))
-    assert found is not None
+    counted = pids or _family(os.getpid())
+    engines = {path.name for path in state.glob("*/tare-*")}
+    each = [_descriptors_and_rss_kib(pid) for pid in counted]
     return Held(
-        descriptors=sum(1 for _ in Path("/proc/self/fd").iterdir()) - 1,  # less the listing's own
+        processes=len(counted),
         threads=threading.active_count(),
-        rss_bytes=int(found.group(1)) << 10,
+        descriptors=sum(descriptors for descriptors, _ in each),
+        rss_mib=sum(rss for _, rss in each) / 1024,
+        groups=sum(any(name in path for name in engines) for path, _, _ in os.walk(_CGROUPS)),
+        mounts=Path("/proc/self/mountinfo").read_bytes().count(b"\n"),
+        files=sum(1 for _ in state.rglob("*")),
     )
 
 
-def growth(first: Held, last: Held) -> dict[str, float]:
-    """Return the growth of each resource, as a fraction of its first value."""
-    return {
-        name: getattr(last, name) / getattr(first, name) - 1
-        for name in ("descriptors", "threads", "rss_bytes")
-    }
+def _descriptors_and_rss_kib(pid: int) -> tuple[int, int]:
+    """Return what one process holds; nothing of one that has ended and is not reaped yet."""
+    try:
+        descriptors = sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir())
+        found = _RSS.search(Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii"))
+    except OSError:
+        return 0, 0
+    own = pid == os.getpid()  # whose listing is open meanwhile
+    return descriptors - own, int(found.group(1)) if found else 0
 
 
-def start_and_stop(driver: Driver, config: VmConfig) -> Stamps:
-    """Start and stop a VM; return its stamps."""
-    with driver.start(config) as vm:
-        vm.stop(grace_s=0)
-    return dict(vm.stamps)
+def _family(pid: int) -> list[int]:
+    """Return the process and its descendants."""
+    below: list[int] = []
+    for path in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(OSError):
+            below += map(int, path.read_text().split())
+    return [pid, *(one for child in below for one in _family(child))]
+
+
+def start_and_stop(sandbox: Sandbox) -> Stamps:
+    """Start an instance and stop it; return its stamps."""
+    with sandbox.start() as instance:
+        pass
+    return instance.stamps
 
 
 def at_once(driver: Driver, config: VmConfig, count: int) -> list[Stamps]:

@@ -8,6 +8,10 @@ from typing import Any
 
 _AT = re.compile(r"(.*) \(at (?:line (\d+), column \d+|end of document)\)", re.DOTALL)
 _KEY = re.compile(r"\w+")
+_LONGEST = 1_000_000
+"""Bytes: a campaign's are a thousand."""
+# More names with dots between than any key has: tomllib takes the square of their number in time.
+_TOO_DEEP = re.compile(r"""(?<![\w-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){40}""")
 _QUOTED = re.compile(r"'([^']+)'")
 
 
@@ -20,7 +24,14 @@ def read(path: Path, kind: str, refuse: Callable[[str], Exception]) -> tuple[str
         refuse: Makes the error of a sentence that says why the file cannot be used.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        with path.open("rb") as file:
+            data = file.read(_LONGEST + 1)
+        if len(data) > _LONGEST:
+            raise refuse(f"{path}: it is longer than any {kind}: more than {_LONGEST:,} bytes")
+        text = data.decode("utf-8").replace("\r\n", "\n")
+        if found := _TOO_DEEP.search(text):
+            number = text.count("\n", 0, found.start()) + 1
+            raise refuse(f"{path}:{number}: it is nested too deeply for a {kind}")
         return text, tomllib.loads(text)
     except OSError as error:
         raise refuse(f"cannot read the {kind} {path}: {error.strerror}") from error

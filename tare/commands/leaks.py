@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import json
-import tempfile
 from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
@@ -15,10 +14,9 @@ import click
 from benchmarks.campaign import config as campaigns
 from benchmarks.results import metrics
 from benchmarks.results.printable import cut, visible
-from benchmarks.results.records import Status
 from tare import images
-from tare.errors import ExitCode
-from tare.measure import measure_run
+from tare.completeness import judge
+from tare.measure import measure_run, passing_run
 from tare.settings import folder_asked_for
 from tare.terminal import say
 
@@ -61,6 +59,11 @@ _MOST_SAID = 4_000
 )
 @images.option
 @click.option(
+    "--allow-missing",
+    is_flag=True,
+    help="End with 0 also where a sandbox could not be had or read.",
+)
+@click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
     callback=folder_asked_for,
@@ -79,9 +82,13 @@ def command(
     fail_on: str | None,
     baseline: Path | None,
     image: str | None,
+    allow_missing: bool,
     out: Path | None,
 ) -> int:
-    """Show what each sandbox lets a process see and do; a guest is booted to judge constants."""
+    """Show what each sandbox lets a process see and do; a guest is booted to judge constants.
+
+    Ends with 4 where a sandbox could not be had here, and with 1 where one could not be read.
+    """
     import reports
     from tare import leaks as baselines
 
@@ -103,10 +110,9 @@ def command(
         "quick", sandboxes=sandboxes or _DEFAULT, workloads=workloads, blocks_min=1, blocks_max=1
     )
     with ExitStack() as stack:
+        keep = out is not None
         if out is None:
-            out = (
-                Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tare-leaks-"))) / "run"
-            )
+            out = stack.enter_context(passing_run())
         run = _measured(chosen, out, image)
         readings = reports.readings(run, workloads)
         rows = [_row(one) for one in readings]
@@ -116,11 +122,8 @@ def command(
             _explain(explain, workloads, readings)
         else:
             _show(run, workloads, readings)
-    silent = _silent(run)
-    for name, why in silent.items():
-        say(f"tare: {name} could not be examined: {cut(why, _MOST_SAID)}")
-    code = ExitCode.OK if known is None else baselines.judge(rows, known)
-    return ExitCode.ERROR if silent and code is ExitCode.OK else code
+    complete = judge(run, allow_missing=allow_missing, kept=keep)
+    return complete if known is None else baselines.judge(rows, known) or complete
 
 
 def _check_explained(what: str, workloads: Sequence[str]) -> None:
@@ -192,14 +195,3 @@ def _explain(what: str, workloads: Sequence[str], readings: Sequence[Reading]) -
         traits = ", ".join(one.more.get("traits", ()))
         click.echo(f"{one.sandbox}: {one.word}{f' ({traits})' if traits else ''}")
         click.echo(wrapped(visible(cut(one.evidence or "", _MOST_SAID)), "  ", "  "))
-
-
-def _silent(run: Run) -> dict[str, str]:
-    """Return the sandboxes of which nothing at all was read, with the reason."""
-    read = {sample.sandbox for sample in run.samples if sample.status is Status.OK}
-    failed = {s.sandbox: s.detail or "no reason given" for s in reversed(run.samples)}
-    asked = [box.name for box in run.info.sandboxes]
-    return {
-        **run.info.absent,
-        **{name: failed.get(name, "it was not read") for name in asked if name not in read},
-    }

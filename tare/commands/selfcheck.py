@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -15,7 +13,7 @@ from benchmarks.errors import UnsuitableHostError
 from benchmarks.results import metrics
 from tare import images
 from tare.errors import ExitCode
-from tare.measure import measure_run
+from tare.measure import measure_run, passing_run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -116,8 +114,8 @@ class _Quiet:
 
 
 def _measured(campaign: Campaign, image: str | None) -> list[float]:
-    with tempfile.TemporaryDirectory(prefix="tare-selfcheck-") as folder:
-        samples = measure_run(campaign, Path(folder) / "run", _Quiet(), image=image).samples
+    with passing_run() as folder:
+        samples = measure_run(campaign, folder, _Quiet(), image=image).samples
     return [s.value for s in samples if s.metric == "startup_main_s" and s.value is not None]
 
 

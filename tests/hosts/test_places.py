@@ -11,7 +11,11 @@ from tests.hosts.framework.campaigns import OUT, TARE
 from tests.hosts.framework.machine import SOURCE, Machine
 
 _ADD = """
-cp -a /etc/passwd /etc/group /etc/shadow /etc/gshadow /etc/subuid /etc/subgid /root/
+mkdir /root/accounts
+for name in passwd group shadow gshadow subuid subgid; do
+    cp -a /etc/$name /root/accounts/
+    if [ -e /etc/$name- ]; then cp -a /etc/$name- /root/accounts/; fi
+done
 useradd --create-home --shell /bin/bash somebody
 echo 'somebody ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/somebody
 """
@@ -19,9 +23,10 @@ _REMOVE = """
 userdel --remove somebody
 rm /etc/sudoers.d/somebody
 for name in passwd group shadow gshadow subuid subgid; do
-    cp -a /root/$name /etc/
     rm -f /etc/$name-
 done
+cp -a /root/accounts/* /etc/
+rm -r /root/accounts
 """
 
 _ROOT = "/var/lib/containers/root-of-a-job"

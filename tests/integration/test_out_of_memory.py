@@ -80,7 +80,7 @@ def test_a_workload_without_memory_says_so_and_the_rest_is_kept(
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=280,
     )
     assert done.returncode == 1, done.stderr  # a workload gave nothing
     samples = runfolder.load(tmp_path / "run").samples
@@ -113,7 +113,7 @@ def test_a_campaign_that_the_oom_killer_ends_is_resumed(small_group: Path, tmp_p
         [sys.executable, "-c", GREEDY, str(out), str(state)], stdin=subprocess.PIPE, text=True
     )
     (small_group / "cgroup.procs").write_text(str(process.pid))
-    process.communicate("go\n", timeout=60)
+    process.communicate("go\n", timeout=240)
     assert process.returncode == -9
     kept = len(runfolder.load(out).visits)
     assert kept == 5
@@ -123,7 +123,7 @@ def test_a_campaign_that_the_oom_killer_ends_is_resumed(small_group: Path, tmp_p
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=240,
     )
     assert done.returncode == 0, done.stderr
     assert len(runfolder.load(out).visits) == 12

@@ -5,6 +5,9 @@ that it is gone: every QEMU that is provably the driver's is then killed, throug
 before that was proven, so that no other process can be hit. libvirt's AUTODESTROY does the same,
 but the embedded driver refuses it.
 
+We hold the lock of the driver's directory, too, and so keep the next driver out until we have
+ended: what that one starts there, and QEMU asked for its capabilities, must not be killed by us.
+
 Two things prove it, and no path in a command line does: the record that the driver wrote when QEMU
 connected, in the form that the runtime's engines have theirs (pid, start, boot, namespaces); and,
 of one that had not connected yet, the lock that it holds on libvirt's pid file, whose owner the
@@ -31,7 +34,7 @@ def identity(pid: int) -> dict[str, Any]:
     """What tells the process from every other: its pid here, start, boot and namespaces."""
     return {
         "pid": pid,
-        "started": _start_time(pid),
+        "started": start_time(pid),
         "boot_id": _boot_id(),
         "pid_namespace": _namespace("self", "pid"),
         "mount_namespace": _namespace(pid, "mnt"),
@@ -48,7 +51,7 @@ def fate(record: dict[str, Any]) -> str:
         return "ended"
     if record.get("pid_namespace") != _namespace("self", "pid"):
         return "elsewhere"
-    started = _start_time(record["pid"])
+    started = start_time(record["pid"])
     if started is None or started != record.get("started"):
         return "ended"
     known, mount = record.get("mount_namespace"), _namespace(record["pid"], "mnt")
@@ -136,7 +139,7 @@ def main(guests: str, root: str) -> None:
         time.sleep(0.2)
 
 
-def _start_time(pid: int) -> int | None:
+def start_time(pid: int) -> int | None:
     """Start in clock ticks since boot (proc_pid_stat(5)); None where it has ended."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:  # noqa: PTH123  # likewise

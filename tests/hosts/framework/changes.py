@@ -41,6 +41,8 @@ _BY_ITSELF: Mapping[str, tuple[str, ...]] = {
         # tare's own state: the lock of campaigns, a folder for each sandbox, and for VMs what
         # libvirt found out about QEMU and the last guests' logs; the next run takes them over
         r"/run/tare(?:/[^/]+|/vm/.*)?",
+        r"/var/cache/tare(?:/.*)?",  # what tare compiles when it is first needed
+        r"/run/tare-oci",  # where tare-oci keeps its containers, as runc has /run/runc
         r"/run/libvirt/(?:hostdevmgr|common(?:/system\.token)?)",  # libvirt's, in any process
     ),
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -13,6 +14,8 @@ from vmdriver.state import Layout
 
 if TYPE_CHECKING:
     from types import TracebackType
+
+_GONE_WITHIN_S = 10.0
 
 
 class Watch:
@@ -42,7 +45,14 @@ class Watch:
         self._thread.join()
 
     def left(self) -> list[str]:
-        """Processes, mounts, control groups and files that are still there."""
+        """What is there although all that made it has ended, and has had time to go."""
+        until = time.monotonic() + _GONE_WITHIN_S
+        while (found := self._there()) and time.monotonic() < until:
+            time.sleep(0.1)
+        return found
+
+    def _there(self) -> list[str]:
+        """Processes, mounts, control groups and files."""
         layout = Layout.of(self.state / "vm")
         needles = (*self.names, str(self.state), str(layout.root))
         return sorted(

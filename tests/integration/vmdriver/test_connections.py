@@ -25,6 +25,7 @@ from vmdriver import (
     RefusedError,
     VmConfig,
     clean,
+    left_alone,
     leftovers,
 )
 
@@ -135,15 +136,24 @@ with Driver(state, "qemu:///session") as driver:
 """
 
 
+CLEAN = """
+import sys
+from pathlib import Path
+from vmdriver import clean, leftovers
+print(bool(clean(Path(sys.argv[1]))), leftovers(Path(sys.argv[1])))
+"""
+
+
 def test_a_user_s_session_and_a_killed_harness(configure: Configure) -> None:
     with daemons.session() as daemon:
         state, config = daemon.folder / "state", daemon.within_reach(configure())
         # As the user, who may yet read where tare is installed.
         user = [f"--reuid={daemons.NOBODY}", f"--regid={daemons.NOBODY}", "--clear-groups"]
         reads = ["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
+        as_user = ["setpriv", *user, *reads, "--"]
         with subprocess.Popen(
             [
-                *("setpriv", *user, *reads, "--", sys.executable, "-c", USER),
+                *(*as_user, sys.executable, "-c", USER),
                 *(state, config.kernel, config.initrd, config.disk),
             ],
             stdout=subprocess.PIPE,
@@ -157,8 +167,13 @@ def test_a_user_s_session_and_a_killed_harness(configure: Configure) -> None:
             harness.kill()
             assert select.select([pidfd], [], [], 10)[0]
             os.close(pidfd)
-        assert clean(state)
-        assert leftovers(state) == []
+        # Root believes no record of the user's; the user removes what is left.
+        assert clean(state) == []
+        assert left_alone(state) != []
+        tidied = subprocess.run(
+            [*as_user, sys.executable, "-c", CLEAN, state], stdout=subprocess.PIPE, check=True
+        )
+        assert tidied.stdout.split() == [b"True", b"[]"]
 
 
 def test_at_last_a_daemon_that_dies(system: Daemon, through: Driver, config: VmConfig) -> None:

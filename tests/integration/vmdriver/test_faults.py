@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from tests.integration.vmdriver.conftest import Configure, when
 from vmdriver import MICRO, TUNED, Deadlines, Driver, clean, leftovers
 from vmdriver.guest import cpio
 from vmdriver.microguest import programs
+from vmdriver.state import Layout
 
 Cut = Callable[[Path, int], Path]
 
@@ -121,7 +123,7 @@ def test_an_agent_that_never_speaks(
     later = cpio.archive([cpio.file("agent.sh", b"exec sleep 600\n")])
     initrd.write_bytes(image.initramfs.read_bytes() + later)
     with told("agent missing"):
-        driver.start(configure(initrd=initrd, deadlines=Deadlines(main_s=3)))
+        driver.start(configure(initrd=initrd, deadlines=Deadlines(main_s=15)))
 
 
 def test_a_damaged_image(driver: Driver, configure: Configure, image: Image, cut: Cut) -> None:
@@ -148,7 +150,7 @@ def test_a_payload_that_is_not_there(driver: Driver, configure: Configure) -> No
 
 def test_a_payload_that_says_nothing(driver: Driver, configure: Configure) -> None:
     with told("payload silent"):
-        driver.start(configure(payload=("sleep", "600"), deadlines=Deadlines(main_s=3)))
+        driver.start(configure(payload=("sleep", "600"), deadlines=Deadlines(main_s=15)))
 
 
 def test_too_little_memory(driver: Driver, configure: Configure) -> None:
@@ -204,6 +206,28 @@ def test_a_killed_harness_takes_its_vm_along(configure: Configure, tmp_path: Pat
         os.close(pidfd)
     assert any("socket" in words for words in leftovers(tmp_path / "s"))
     assert clean(tmp_path / "s")
+    assert leftovers(tmp_path / "s") == []
+
+
+PROBE = """
+import sys
+from pathlib import Path
+from vmdriver import Driver
+with Driver(Path(sys.argv[1])) as driver:
+    print(driver.connection.version)
+"""
+
+
+def test_a_driver_follows_one_that_was_killed_while_libvirt_asked_qemu(tmp_path: Path) -> None:
+    """The guardian of the killed one took the next one's QEMU for a late one of its own."""
+    words = [sys.executable, "-c", PROBE, str(tmp_path / "s")]
+    asked = Layout.of(tmp_path / "s").root / "lib" / "qemu"
+    with subprocess.Popen(words, stdout=subprocess.DEVNULL) as harness:
+        while not list(asked.glob("qmp-*/qmp.pid")) and harness.poll() is None:
+            time.sleep(0.002)
+        harness.kill()
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
     assert leftovers(tmp_path / "s") == []
 
 

@@ -1,5 +1,6 @@
 """Many small guests: at once without collision, and again and again without a trace."""
 
+import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -23,7 +24,7 @@ def config(configure: Configure, tmp_path: Path) -> VmConfig:
 
 def test_twenty_at_once_do_not_meet(driver: Driver, config: VmConfig) -> None:
     start_small(driver, config).destroy()  # what the first start leaves open stays
-    before = held()
+    before = held(driver.state, [os.getpid()])
 
     def start(number: int) -> Vm:
         return start_small(driver, replace(config, name=f"many-{number}"))
@@ -43,16 +44,16 @@ def test_twenty_at_once_do_not_meet(driver: Driver, config: VmConfig) -> None:
     assert not any(vm.running() for vm in vms)
     assert leftovers(driver.state) == []
     assert driver.connection.names() == []
-    after = held()
+    after = held(driver.state, [os.getpid()])
     assert (after.descriptors, after.threads) == (before.descriptors, before.threads)
 
 
 def test_again_and_again_nothing_grows(driver: Driver, config: VmConfig) -> None:
     start_small(driver, config).destroy()
-    before = held()
+    before = held(driver.state, [os.getpid()])
     for _ in range(AGAIN):
         start_small(driver, config).destroy()
-    after = held()
+    after = held(driver.state, [os.getpid()])
     assert (after.descriptors, after.threads) == (before.descriptors, before.threads)
-    assert after.rss_bytes < 1.01 * before.rss_bytes
+    assert after.rss_mib < 1.01 * before.rss_mib
     assert leftovers(driver.state) == []

@@ -7,15 +7,20 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import click
+import msgspec
 import pytest
 
+from benchmarks.results.records import Status
 from tare import cli
 from tare import leaks as baseline
 from tare.errors import ExitCode
+from tare.measure import measure_run, passing_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from benchmarks.results.runfolder import Run
 
 type Tare = Callable[..., tuple[int, str, str]]
 
@@ -98,10 +103,41 @@ def test_a_sandbox_without_an_agent_is_an_error_and_never_safe(
     known = saved(tmp_path)
     code, out, err = tare("leaks", "fake", *option, "--fail-on", "new", "--baseline", known)
     assert code == 3
-    assert "fake could not be examined" in err
+    assert "fake could not be measured" in err
     assert "failed" in out
     rows = [line for line in out.splitlines() if re.search(r"\b(masked|held|denied)\b.*\d$", line)]
     assert rows == []
+
+
+def test_a_sandbox_that_cannot_be_had_ends_as_in_a_run(
+    tare: Tare, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tare.completeness._failed", lambda *_: [])  # the fake has no agent
+    monkeypatch.setattr("tare.commands.leaks.measure_run", with_one_reading)
+    code, _, err = tare("leaks", "fake", "oci:nothing", "--out", tmp_path / "run")
+    assert code == 4
+    assert "oci:nothing could not be had here" in err
+    code, _, err = tare("leaks", "fake", "oci:nothing", "--allow-missing")
+    assert code == 0
+    assert "oci:nothing could not be had here" in err
+
+
+def with_one_reading(*args: Any, **more: Any) -> Run:
+    run = measure_run(*args, **more)
+    first = msgspec.structs.replace(run.samples[0], status=Status.OK, text="masked")
+    return run._replace(samples=[first, *run.samples[1:]])
+
+
+def test_what_a_killed_one_wrote_is_removed_by_the_next_start(tare: Tare, tmp_path: Path) -> None:
+    left = tmp_path / "state" / "temporary" / "killed"
+    left.mkdir(parents=True)
+    (left / "run.json").touch()
+    with passing_run() as others:
+        others.mkdir()
+        _, _, err = tare("leaks", "fake", "--allow-missing")
+        assert f"removed what a killed tare had left: temporary folder {left}\n" in err
+        assert others.is_dir()
+    assert list(left.parent.iterdir()) == []
 
 
 def test_an_unknown_probe_is_one_sentence(tare: Tare) -> None:

@@ -125,6 +125,19 @@ def test_a_state_in_use_is_refused(tmp_path: Path) -> None:
     assert clean(tmp_path) == []
 
 
+def test_a_dead_driver_s_state_is_its_guardian_s_until_that_has_ended(tmp_path: Path) -> None:
+    layout = Layout.of(tmp_path)
+    layout.make()
+    lock = layout.lock()
+    dead = subprocess.run(["sh", "-c", "echo $$"], capture_output=True, check=True).stdout
+    guard = subprocess.Popen(["sleep", "0.3"], pass_fds=(lock,))
+    os.pwrite(lock, dead.ljust(16), 0)
+    os.close(lock)
+    assert clean(tmp_path) == []
+    assert guard.poll() is not None or guard.wait(1) == 0
+    os.close(layout.lock())
+
+
 def test_a_long_path_is_replaced_by_a_short_one_that_stays(tmp_path: Path) -> None:
     long = tmp_path / ("long" * 30)
     assert len(str(Layout.of(long).sockets)) < 60

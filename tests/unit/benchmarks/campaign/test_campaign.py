@@ -100,6 +100,24 @@ def test_a_missing_file_is_one_sentence(tmp_path: Path) -> None:
         config.load(str(tmp_path / "none.toml"))
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[settle]\n" + ".".join("a" * 100_000) + " = 1\n", r"toml:8: it is nested too deeply"),
+        ("x = { " + " . ".join(["'a'", '"b"'] * 50_000) + " = 1 }", r":7: it is nested too deeply"),
+        ("x = " + "[" * 100_000, "it is nested too deeply"),
+        ("#" * 1_000_000, "it is longer than any campaign: more than 1,000,000 bytes"),
+        ('x = """' + "a.b.c and so on. " * 1000 + '"""', "there is no key 'x'"),
+    ],
+)
+def test_what_would_take_hours_to_read_is_refused_in_a_sentence(
+    tmp_path: Path, text: str, message: str
+) -> None:
+    with pytest.raises(CampaignError, match=message) as error:
+        config.load(write(tmp_path, f"{GOOD}\n{text}"))
+    assert len(str(error.value).splitlines()) == 1
+
+
 def test_the_schema_describes_every_key() -> None:
     schema = config.schema()
     assert "budget_s" in str(schema)
