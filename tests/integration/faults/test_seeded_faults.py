@@ -11,7 +11,6 @@ import random
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from benchmarks.results import runfolder
+from tests.framework.own_state import tare
 from tests.integration.faults import ROW
 from tests.integration.faults.traces import Watch
 
@@ -34,18 +34,6 @@ VM_EVERY = int(os.environ.get("VM_EVERY", "5"))
 _LONGEST_S = 400.0
 FAULTS = ("SIGKILL", "SIGTERM", "SIGHUP", "a full disk")
 BLOCKS = 2
-
-#: The campaign's own state folder, and nobody's images: the host's may be in real use.
-TARE = """
-import sys
-from pathlib import Path
-from tare import cli, measure
-from tare.commands import clean
-state = Path(sys.argv[1])
-measure.state_folder = clean.state_folder = lambda: state
-clean._of_images = lambda **_: []
-cli.main(sys.argv[2:])
-"""
 
 #: In a mount namespace of its own: nobody else sees the small disk.
 FULL = """
@@ -68,10 +56,6 @@ def state() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="tf-", dir="/run"))
     yield folder
     shutil.rmtree(folder)
-
-
-def tare(state: Path) -> list[str]:
-    return [sys.executable, "-c", TARE, str(state)]
 
 
 def write_campaign(sandboxes: list[str]) -> None:
