@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import os
 import random
-import shutil
 import signal
 import subprocess
-import tempfile
 import time
 from collections import Counter
 from pathlib import Path
@@ -25,7 +23,7 @@ from tests.integration.faults import ROW
 from tests.integration.faults.traces import Watch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 pytestmark = [pytest.mark.campaigns, pytest.mark.timeout(900)]
 
@@ -49,13 +47,6 @@ if [ -e "$out/run/run.json" ]; then "$@" run --no-report --resume "$out/run"
 else "$@" run --no-report campaign.toml --out "$out/run"; fi
 cp -r "$out/run" "$kept"
 """
-
-
-@pytest.fixture
-def state() -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="tf-", dir="/run"))
-    yield folder
-    shutil.rmtree(folder)
 
 
 def write_campaign(sandboxes: list[str]) -> None:
@@ -136,7 +127,7 @@ def run(command: list[str]) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize("seed", range(SEEDS))
 def test_a_fault_loses_nothing_and_leaves_nothing(
     seed: int,
-    state: Path,
+    own_state: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     record_property: Callable[[str, object], None],
@@ -147,10 +138,10 @@ def test_a_fault_loses_nothing_and_leaves_nothing(
     fault = FAULTS[seed % len(FAULTS)]
     sandboxes = ["native", "container", *(["vm"] if seed % VM_EVERY == 0 else [])]
     write_campaign(sandboxes)
-    out, command, reached = tmp_path / "run", tare(state), "failed"
+    out, command, reached = tmp_path / "run", tare(own_state), "failed"
     differences = ["the test failed"]
     try:
-        with Watch(state) as watch:
+        with Watch(own_state) as watch:
             if fault == "a full disk":
                 reached = fill(command, out, tmp_path / "disk", dice)
                 differences = []
