@@ -7,14 +7,21 @@
 exec 9<&-
 fail() { echo "tare: fail: $*"; exec poweroff -f; }
 
+# The driver of the ports learns their names from the host, one by one, after it was loaded.
 port() {
-    for name in /sys/class/virtio-ports/*/name; do
-        read -r found < "$name"
-        if [ "$found" = "$1" ]; then
-            device=/dev/${name#/sys/class/virtio-ports/}
-            device=${device%/name}
-            return 0
-        fi
+    tick=0
+    while [ $tick -lt 3000 ]; do
+        for name in /sys/class/virtio-ports/*/name; do
+            found=
+            [ -e "$name" ] && read -r found < "$name"
+            if [ "$found" = "$1" ]; then
+                device=/dev/${name#/sys/class/virtio-ports/}
+                device=${device%/name}
+                return 0
+            fi
+        done
+        usleep 10000
+        tick=$((tick + 1))
     done
     fail "there is no virtio port named $1"
 }

@@ -123,7 +123,7 @@ def test_an_agent_that_never_speaks(
     later = cpio.archive([cpio.file("agent.sh", b"exec sleep 600\n")])
     initrd.write_bytes(image.initramfs.read_bytes() + later)
     with told("agent missing"):
-        driver.start(configure(initrd=initrd, deadlines=Deadlines(main_s=3)))
+        driver.start(configure(initrd=initrd, deadlines=Deadlines(main_s=15)))
 
 
 def test_a_damaged_image(driver: Driver, configure: Configure, image: Image, cut: Cut) -> None:
@@ -150,7 +150,7 @@ def test_a_payload_that_is_not_there(driver: Driver, configure: Configure) -> No
 
 def test_a_payload_that_says_nothing(driver: Driver, configure: Configure) -> None:
     with told("payload silent"):
-        driver.start(configure(payload=("sleep", "600"), deadlines=Deadlines(main_s=3)))
+        driver.start(configure(payload=("sleep", "600"), deadlines=Deadlines(main_s=15)))
 
 
 def test_too_little_memory(driver: Driver, configure: Configure) -> None:

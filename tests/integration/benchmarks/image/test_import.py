@@ -1,8 +1,10 @@
 """What others made is taken in as it is, and nothing of it reaches the host."""
 
+import bz2
 import gzip
 import hashlib
 import io
+import lzma
 import os
 import stat
 import subprocess
@@ -76,13 +78,17 @@ def take(cache: Path, tmp_path: Path) -> Callable[..., Image]:
     return take
 
 
-@pytest.mark.parametrize("form", ["tar", "gzip", "xz", "bzip2", "zstd"])
+PACKERS = {"tar": bytes, "gz": gzip.compress, "xz": lzma.compress, "bz2": bz2.compress}
+
+
+@pytest.mark.parametrize("form", [*PACKERS, "zst"])
 def test_an_archive_of_any_form_is_taken_in(cache: Path, tmp_path: Path, form: str) -> None:
-    path = tmp_path / "made.tar"
-    path.write_bytes(archive(BASE))
-    if form != "tar":
-        subprocess.run([form, "-q", path], check=True)
-        path = next(found for found in tmp_path.iterdir() if found.name.startswith("made.tar."))
+    path = tmp_path / ("made.tar" if form == "tar" else f"made.tar.{form}")
+    if form == "zst":  # of which Python knows nothing before 3.14
+        path.with_suffix("").write_bytes(archive(BASE))
+        subprocess.run(["zstd", "-q", path.with_suffix("")], check=True)
+    else:
+        path.write_bytes(PACKERS[form](archive(BASE)))
     image = import_image(str(path), cache=cache)
     assert (image.root / "usr/bin/tool").read_bytes() == b"tool"
     assert image.manifest.distribution == "example"

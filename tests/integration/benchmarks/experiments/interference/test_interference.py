@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
+import pytest
 
 import runtime
 from benchmarks.experiments import covert_channels, interference
@@ -41,6 +42,8 @@ def test_two_containers_on_one_cpu_slow_each_other_down_and_are_charged(image: I
     slowed = estimators.ratio(found.pairs)
     assert slowed.estimate is not None
     assert slowed.estimate > 1
+    if account.error and "cannot be seen from here" in account.error:
+        pytest.skip(f"not here: {account.error}")  # in a pid namespace of its own
     assert account.error is None
     assert all(charged is not None and charged > 0 for charged in account.charged_s)
 
