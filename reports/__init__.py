@@ -18,7 +18,7 @@ from reports.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Container
+    from collections.abc import Container, Sequence
     from pathlib import Path
 
     from rich.table import Table
@@ -37,6 +37,7 @@ __all__ = [
     "UnknownFormatError",
     "UnusableRunError",
     "compare",
+    "compare_rounds",
     "document",
     "explanations",
     "readings",
@@ -188,12 +189,30 @@ def explanations(workloads: Container[str]) -> dict[str, str]:
     }
 
 
-def compare(base: Run, new: Run, threshold: float = DEFAULT_THRESHOLD) -> Comparison:
+def compare(
+    base: Run,
+    new: Run,
+    threshold: float = DEFAULT_THRESHOLD,
+    *,
+    images_equivalent: bool = False,
+) -> Comparison:
     """Judge whether ``new`` is worse or better than ``base``; see ``comparison.compare``."""
     from reports.comparison.compare import compare as judge
     from reports.model.presentable import presentable
 
-    return judge(presentable(base), presentable(new), threshold)
+    both = presentable(base), presentable(new)
+    return judge(*both, threshold, images_equivalent=images_equivalent)
+
+
+def compare_rounds(
+    base: Sequence[Run], new: Sequence[Run], names: tuple[str, str], threshold: float
+) -> Comparison:
+    """Judge two versions measured in turns; see ``comparison.interleaved.compare``."""
+    from reports.comparison.interleaved import compare as judge
+    from reports.model.presentable import presentable
+
+    sides = [[presentable(run) for run in runs] for runs in (base, new)]
+    return judge(sides[0], sides[1], names, threshold)
 
 
 def render_comparison(comparison: Comparison, fmt: str) -> str:

@@ -48,6 +48,8 @@ class Engine:
         folder: its own directory below `state`.
         cgroup_paths: controller ("unified" on cgroup v2) to the engine's group; empty without one.
         has_init: whether an init program was found on this host.
+        first_id: the host's id that root has in containers with the profiles' own mappings, where
+            these ids exist (`rootless` is None).
         notes: sentences, one for each thing that this host lacks and its containers hence do
             without; what concerns an image comes with its `prepare`. Belongs into every report.
 
@@ -65,7 +67,7 @@ class Engine:
     ) -> None:
         self.name = f"tare-{secrets.token_hex(6)}"
         self.folder = Path(state).resolve() / self.name
-        self._prepared: set[tuple[str, bool, str]] = set()
+        self._prepared: set[tuple[str, bool, tuple[str, str]]] = set()
         self._containers: dict[str, Container] = {}
         self._count = 0
         self._scope = ""
@@ -102,7 +104,8 @@ class Engine:
         self.cgroup_paths: dict[str, Path] = {k: Path(v) for k, v in answer["cgroups"].items()}
         self._scope = str(answer["scope"])
         self.has_init: bool = answer["has_init"]
-        self.programs = Programs(self.rootless, has_init=self.has_init)
+        self.first_id = mappings.own_range(self.name)
+        self.programs = Programs(self.rootless, has_init=self.has_init, first_id=self.first_id)
         #: The groups of every instance without one of its own: the spawner's, if it is in any.
         self.inherited_groups = self.cgroup_paths if memory_limit_bytes is not None else {}
         self.notes: list[str] = rootless.losses(self.rootless, answer["no_groups"])
@@ -204,7 +207,8 @@ class Engine:
         validate(spec)
         shared = spec.linux.namespace("mount") is None
         image = _image(spec)
-        key = (image, shared, repr(spec.linux.uid_mappings))
+        mapping = self.programs.shift(spec)
+        key = (image, shared, mapping)
         if key in self._prepared:
             return
         answer, _ = self.link.ask(
@@ -212,7 +216,7 @@ class Engine:
                 "verb": "prepare",
                 "what": f"prepare the image {image}",
                 "image": image,
-                "mapping": self.programs.shift(spec),
+                "mapping": mapping,
                 "shared_root": shared,
             }
         )

@@ -32,6 +32,7 @@ _COMMANDS = {
     "run": "measure a campaign",
     "report": "make a report of a run",
     "compare": "tell whether a run is worse than another",
+    "ab": "measure two versions in turns, and tell whether the new one is worse",
     "leaks": "try the isolation probes alone",
     "selfcheck": "see how often this host makes equal things look different",
     "list": "show what a campaign may name",

@@ -32,6 +32,7 @@ _TITLES = {
     "page_tables_bytes": "page tables that the host's kernel keeps for the VMM",
     "helper_pss_bytes": "proportional set of what serves an instance beside it or its VMM",
     "guest_used_bytes": "memory the guest itself has in use (MemTotal - MemAvailable)",
+    "guest_held_bytes": "memory the guest holds: neither free, nor cache, nor its kernel's reserve",
 }
 
 

@@ -1,8 +1,8 @@
-"""The host's fingerprint: what a number depends on, split in what must match and what may drift.
+"""The host's fingerprint: what a number depends on.
 
-``identity`` holds what two runs must share before one may be called slower than the other: the
-machine, its kernel and the settings that change its speed. ``state`` holds what changes from day
-to day and is kept so that a surprising number can be explained. Everything is plain JSON data.
+``identity`` holds the machine, its kernel and the settings that change its speed; which of it two
+runs must share is in ``benchmarks.host.host_class``. ``state`` holds what changes from day to day
+and is kept so that a surprising number can be explained. Everything is plain JSON data.
 
 Paths are read below a ``root`` so that tests can pose a directory as a host.
 """
@@ -36,13 +36,9 @@ __all__ = [
     "fingerprint",
     "flags",
     "meanwhile",
-    "same_host",
 ]
 
 ROOT = Path("/")
-MEMORY_TOLERANCE = 0.01
-"""MemTotal shifts a little between boots of one machine (firmware and kernel reservations)."""
-
 _CPU = "sys/devices/system/cpu"
 
 
@@ -102,33 +98,6 @@ def fingerprint(root: Path = ROOT) -> dict[str, Any]:
         "python": platform.python_version(),
     }
     return {"identity": identity, "state": state}
-
-
-def same_host(a: dict[str, Any], b: dict[str, Any]) -> list[str]:
-    """Name the differences that forbid comparing the numbers of two runs.
-
-    Args:
-        a: Fingerprint of one run.
-        b: Fingerprint of the other.
-
-    Returns:
-        One sentence a difference, sorted by key; empty where the runs may be compared. What one of
-        them was not asked, by an older version, is no difference.
-    """
-    one, two = a.get("identity", {}), b.get("identity", {})
-    if not one or not two:
-        return ["a run does not say which host it was made on"]
-    found = []
-    for key in sorted(one.keys() & two.keys()):
-        left, right = one.get(key), two.get(key)
-        if left == right or (key == "memory_bytes" and _near(left, right)):
-            continue
-        if key == "mitigations" and isinstance(left, dict) and isinstance(right, dict):
-            changed = sorted(k for k in left.keys() | right.keys() if left.get(k) != right.get(k))
-            found.append(f"mitigations differ: {', '.join(changed)}")
-            continue
-        found.append(f"{key.replace('_', ' ')} differs: {left!s} against {right!s}")
-    return found
 
 
 def meminfo(root: Path = ROOT) -> dict[str, int]:
@@ -232,12 +201,6 @@ def _chosen(text: str | None) -> str | None:
     """Pick the bracketed word of the kernel's ``always [madvise] never``."""
     found = re.search(r"\[(\w+)\]", text or "")
     return found[1] if found else None
-
-
-def _near(left: object, right: object) -> bool:
-    if not isinstance(left, int) or not isinstance(right, int):
-        return False
-    return abs(left - right) <= MEMORY_TOLERANCE * max(left, right)
 
 
 def _flag(text: str | None) -> bool | None:

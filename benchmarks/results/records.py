@@ -177,6 +177,7 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
         metrics: Every metric the run may contain.
         harness: What the harness itself adds: clock resolution, null command and so on.
         tools: Versions of the programs used; None where one could not be read.
+        definitions: Workload to the digest of what its file says.
     """
 
     schema: int
@@ -193,6 +194,7 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
     metrics: tuple[MetricInfo, ...] = ()
     harness: dict[str, float] = {}
     tools: dict[str, str | None] = {}
+    definitions: dict[str, str] = {}
 
 
 def same_image(one: dict[str, Any] | None, two: dict[str, Any] | None) -> bool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from benchmarks import workloads
 from benchmarks.campaign import config
 from benchmarks.errors import RunFolderError
 from benchmarks.results.records import SCHEMA_VERSION, RunInfo, SandboxInfo, same_image
@@ -79,6 +80,7 @@ def describe(
         metrics=tuple(info for one in experiments for info in one.metrics()),
         harness=overhead.perturbation(opened, setting.resources.cpuset),
         tools=overhead.tool_versions(),
+        definitions=workloads.digests(campaign.workloads),
     )
 
 

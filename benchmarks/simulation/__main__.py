@@ -15,8 +15,12 @@ from benchmarks.simulation.decisions import SIZES, alarms, power
 from benchmarks.simulation.noise import assumed, shapes, steady
 from benchmarks.simulation.observed import Observed, observe
 from benchmarks.simulation.stopping import stopping
+from benchmarks.simulation.turns import SIZES as ROUNDS
+from benchmarks.simulation.turns import turns
 
-_TABLES = ("coverage", "alarms", "power", "stopping")
+_TABLES = ("coverage", "alarms", "power", "stopping", "turns")
+_COMPARED = 3
+"""Metrics that a comparison by turns judges at once."""
 _SEED = 20140721
 _ASSUMED = Observed([assumed()], blocks=25, judged=8)
 """Noise, blocks and judged metrics where no run is given: `tare run quick` with a fast VM."""
@@ -67,6 +71,13 @@ def _run(table: str, host: Observed, campaigns: int, seed: int) -> str:
         few = max(campaigns // 4, 1)  # a grid of sizes: a quarter each
         rows = [power(noise, n, host.judged, few, seed) for noise in host.noises for n in sizes]
         return tables.power(rows, host.blocks, host.judged)
+    if table == "turns":
+        rounds = [
+            turns(noise, n, _COMPARED, campaigns, seed)
+            for noise in {one.name: one for one in (host.noises[0], assumed())}.values()
+            for n in ROUNDS
+        ]
+        return tables.turns(rounds, _COMPARED)
     few = max(campaigns // 4, 1)  # each is judged after every block
     noises = list({noise.name: noise for noise in (host.noises[0], assumed(), steady())}.values())
     return tables.stopping(

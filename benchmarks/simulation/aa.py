@@ -7,12 +7,26 @@ the first sandbox. So the decision rules are tried on the host's own noise, drif
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from itertools import batched
 
 from benchmarks.simulation import rules
 from benchmarks.stats import estimators
 from benchmarks.stats.dependence import dependence
 from benchmarks.stats.warmup import warm_up
+
+_SLACK = 2
+"""A promise is kept where the rate is shown to be below so many times it: no number of campaigns
+shows that a rate is not above a bound that it lies on."""
+_MOST_CAMPAIGNS = 100_000
+
+
+class Answer(StrEnum):
+    """What campaigns say of a promise."""
+
+    KEPT = "kept"
+    BROKEN = "broken"
+    OPEN = "cannot tell"
 
 
 @dataclass(frozen=True)
@@ -35,9 +49,23 @@ class Rate:
     expected: float
 
     @property
-    def broken(self) -> bool:
-        """Whether the rate is above what was promised, beyond chance."""
-        return self.low > self.expected
+    def answer(self) -> Answer:
+        """Whether the promise is broken beyond chance, shown to be kept, or neither."""
+        if self.low > self.expected:
+            return Answer.BROKEN
+        return Answer.KEPT if self.high <= _SLACK * self.expected else Answer.OPEN
+
+    @property
+    def needed(self) -> int | None:
+        """How many campaigns would tell if things went on like this; None where none would."""
+        share = self.count / self.of if self.of else 0.0
+        campaigns = max(self.of, 1)
+        while campaigns <= _MOST_CAMPAIGNS:
+            low, high = _bounds(round(share * campaigns), campaigns)
+            if low > self.expected or high <= _SLACK * self.expected:
+                return campaigns
+            campaigns += max(1, campaigns // 10)
+        return None
 
 
 @dataclass(frozen=True)
@@ -84,17 +112,23 @@ def judge(starts: Sequence[float], blocks: int, seed: int) -> Verdict:
         median=estimators.interval(starts),
         inflation=dependence(starts),
         warm_up=warm_up(starts),
-        interval=_rate([rules.excludes_one(one) for one in campaigns], 0.05),
-        claim=_rate([rules.differs(one, rules.MARGINS[0]) for one in campaigns], 0.01),
-        compare=_rate([any(rules.changed([one])) for one in compared], 0.01),
+        interval=rate([rules.excludes_one(one) for one in campaigns], 0.05),
+        claim=rate([rules.differs(one, rules.MARGINS[0]) for one in campaigns], 0.01),
+        compare=rate([any(rules.changed([one])) for one in compared], 0.01),
     )
 
 
-def _rate(happened: Sequence[bool], expected: float) -> Rate:
+def rate(happened: Sequence[bool], expected: float) -> Rate:
+    """Return how often something happened, with its exact interval."""
+    count = sum(happened)
+    return Rate(count, len(happened), *_bounds(count, len(happened)), expected)
+
+
+def _bounds(count: int, of: int) -> tuple[float, float]:
+    """Return the exact 95 % interval of a rate."""
     from scipy.stats import binomtest
 
-    if not happened:
-        return Rate(0, 0, 0.0, 1.0, expected)
-    count = sum(happened)
-    low, high = binomtest(count, len(happened)).proportion_ci(0.95)
-    return Rate(count, len(happened), float(low), float(high), expected)
+    if not of:
+        return 0.0, 1.0
+    low, high = binomtest(count, of).proportion_ci(0.95)
+    return float(low), float(high)

@@ -50,7 +50,7 @@ def changed(
     Returns:
         For every metric 1 where the new run has more, -1 where it has less, else 0.
     """
-    adjusted = estimators.holm([estimators.shift(base, new, seed=0) for base, new in runs])
+    adjusted = estimators.holm([estimators.shift(base, new) for base, new in runs])
     return [  # the bootstrap costs far more than the test, so it comes last
         _side(base, new, threshold) if p <= alpha else 0
         for (base, new), p in zip(runs, adjusted, strict=True)

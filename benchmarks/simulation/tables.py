@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from benchmarks.simulation.coverage import Coverage
 from benchmarks.simulation.decisions import Alarms, Power
 from benchmarks.simulation.stopping import Stopping
+from benchmarks.simulation.turns import Turns
 
 _LOWEST, _HIGHEST = 0.93, 0.97
 _ALARMS = 0.01
@@ -38,7 +39,7 @@ def coverage(rows: Sequence[Coverage]) -> str:
         ]
         for row in rows
     ]
-    return _table(head, body)
+    return table(head, body)
 
 
 def alarms(rows: Sequence[Alarms], judged: int) -> str:
@@ -63,7 +64,7 @@ def alarms(rows: Sequence[Alarms], judged: int) -> str:
         ]
         for row in rows
     ]
-    return _table(head, body)
+    return table(head, body)
 
 
 def power(rows: Sequence[Power], blocks: int, judged: int) -> str:
@@ -88,7 +89,7 @@ def power(rows: Sequence[Power], blocks: int, judged: int) -> str:
         ]
         for row in rows
     ]
-    return _table(head, body)
+    return table(head, body)
 
 
 def stopping(rows: Sequence[Stopping]) -> str:
@@ -116,7 +117,31 @@ def stopping(rows: Sequence[Stopping]) -> str:
         ]
         for row in rows
     ]
-    return _table(head, body)
+    return table(head, body)
+
+
+def turns(rows: Sequence[Turns], judged: int) -> str:
+    """Render versions measured in turns; alarms above 1 % and power below 95 % are bold."""
+    head = [
+        "noise",
+        "rounds",
+        "5 % slower: found",
+        f"A/A: alarms, {judged} metrics",
+        "A/A: equal within 5 %",
+        "A/A: two single runs 5 % apart",
+    ]
+    body = [
+        [
+            row.noise,
+            str(row.rounds),
+            _marked(row.found, good=row.found >= _POWER),
+            _marked(row.alarms, good=row.alarms <= _ALARMS),
+            _percent(row.equal),
+            _percent(row.one_run),
+        ]
+        for row in rows
+    ]
+    return table(head, body)
 
 
 def _promised(covered: float) -> bool:
@@ -132,6 +157,7 @@ def _percent(share: float) -> str:
     return f"{100 * share:.1f} %"
 
 
-def _table(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
+def table(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
+    """Render any table."""
     lines = [head, ["---"] * len(head), *body]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -24,9 +24,9 @@ Scand. J. Stat. 6 (1979) 65.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from benchmarks.stats import signed_rank
+from benchmarks.stats import rank_sum, signed_rank
 from benchmarks.stats.dependence import Dependence, assess, dependence, pooled
 from benchmarks.stats.order_statistics import order_interval, widening
 
@@ -247,32 +247,28 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def shift(base: Sequence[float], new: Sequence[float], *, seed: int) -> float:
+def shift(base: Sequence[float], new: Sequence[float]) -> float:
     """Return the two-sided p-value that two unpaired sets of samples differ in location.
 
-    The Mann-Whitney statistic: exact up to 50 values a side (under seeded permutation where a value
-    occurs twice), the normal approximation beyond. Where the values are autocorrelated its
-    deviate is divided by the square root of the inflation of the variance, as if there were that
-    many fewer values (Bayley and Hammersley, Suppl. J. R. Stat. Soc. 8 (1946) 184). 1.0 where a
-    side is empty.
+    The Mann-Whitney statistic: exact up to 50 values a side, ties included
+    (``benchmarks.stats.rank_sum``), the normal approximation, corrected for ties, beyond. Where the
+    values are autocorrelated its deviate is divided by the square root of the inflation of the
+    variance, as if there were that many fewer values (Bayley and Hammersley, Suppl. J. R. Stat.
+    Soc. 8 (1946) 184). 1.0 where a side is empty.
 
     Args:
         base: Values of one set, in the order they were taken.
         new: Values of the other.
-        seed: Seed of the permutations.
     """
     if not base or not new:
         return 1.0
-    import numpy as np
     from scipy.special import ndtr, ndtri
-    from scipy.stats import PermutationMethod, mannwhitneyu
+    from scipy.stats import mannwhitneyu
 
-    method: Literal["asymptotic", "exact"] | PermutationMethod = "exact"
-    if min(len(base), len(new)) > _EXACT_UP_TO:
-        method = "asymptotic"
-    elif len({*base, *new}) < len(base) + len(new):
-        method = PermutationMethod(n_resamples=_MOST_RESAMPLES, rng=np.random.default_rng(seed))
-    p = float(mannwhitneyu(base, new, method=method).pvalue)
+    if max(len(base), len(new)) <= _EXACT_UP_TO:
+        p = rank_sum.exact(base, new)
+    else:
+        p = float(mannwhitneyu(base, new, method="asymptotic").pvalue)
     inflation = pooled(base, new)
     if inflation == 1.0:
         return p

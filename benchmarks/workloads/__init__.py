@@ -1,9 +1,10 @@
 """Workloads as data: a TOML file for each, with its command and how its output is read."""
 
 import difflib
+import hashlib
 import inspect
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from benchmarks.workloads import toml_places
 from benchmarks.workloads.definition import Definition, Neighbour, Reading, Server
 from benchmarks.workloads.model import Workload
 
-__all__ = ["Neighbour", "Reading", "Server", "Workload", "load", "names", "schema"]
+__all__ = ["Neighbour", "Reading", "Server", "Workload", "digests", "load", "names", "schema"]
 
 _FOLDER = Path(__file__).parent
 _KEYS = tuple(field.encode_name for field in msgspec.structs.fields(Workload))
@@ -58,6 +59,15 @@ def load(name_or_path: str, taken: Collection[str] = ()) -> Workload:
             f"{place}: name: {workload.name!r} is measured by tare itself; choose another"
         )
     return workload
+
+
+def digests(asked: Iterable[str]) -> dict[str, str]:
+    """Return what tells definitions apart, by name; nothing for what is no workload's file."""
+    files = [load(one) for one in asked if one.endswith(".toml") or one in names()]
+    return {
+        one.name: hashlib.sha256(msgspec.json.encode(one, order="sorted")).hexdigest()
+        for one in files
+    }
 
 
 def _parse(path: Path, text: str, data: dict[str, Any]) -> Workload:

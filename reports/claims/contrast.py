@@ -1,6 +1,6 @@
 """Compare one metric of two sandboxes over paired blocks against a margin."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import NamedTuple
 
@@ -8,9 +8,10 @@ import pandas as pd
 
 from benchmarks.results.records import SandboxInfo, Status, Unit
 from benchmarks.stats import estimators
+from reports.claims import worst
 from reports.claims.drift import moved
 from reports.model.declaration import admissible, declared
-from reports.model.frame import beside, every, measured, paired, select
+from reports.model.frame import by_block, every, measured, select
 from reports.model.records import Estimate, Evidence
 from reports.model.rundata import RunData
 from reports.renderers import units
@@ -40,13 +41,24 @@ class Side(NamedTuple):
         return select(data.table, self.sandbox.name, self.workload, self.metric)
 
     def values(self, data: RunData) -> list[float]:
-        """Return its numbers."""
-        found: list[float] = measured(self.rows(data))["value"].tolist()
-        return found
+        """Return its numbers, one a block."""
+        return by_block(self.rows(data)).tolist()
+
+    def ranked(self, data: RunData) -> list[float]:
+        """Return its numbers, one a block, failures as worse than all others."""
+        return by_block(worst.ranked(self.rows(data), self.unit)).tolist()
 
     def median(self, data: RunData) -> Estimate:
-        """Return its median over all its blocks."""
+        """Return the median of what was measured, over its blocks."""
         return Estimate.of(estimators.interval(self.values(data)))
+
+    def failures(self, data: RunData) -> str:
+        """Say how many measurements failed, and how they count; nothing where none did."""
+        rows = self.rows(data)
+        bad = len(worst.failed(rows))
+        if not bad:
+            return ""
+        return f"; {bad} of {bad + len(every(rows))} of {self.name} failed and rank worst"
 
     def trouble(self, data: RunData) -> str | None:
         """Say why nothing may rest on it; None where something may."""
@@ -74,6 +86,7 @@ class Contrast:
         sentence: The two medians, by name, and the ratio of the blocks, or why there is none.
         effect: The ratio; None where there is none.
         p: Exact one-sided p-value of the outcome; None where it decides nothing.
+        pairs: The values it was computed from, failures ranked worst.
     """
 
     above: Side
@@ -82,6 +95,7 @@ class Contrast:
     sentence: str
     effect: Estimate | None = None
     p: float | None = None
+    pairs: estimators.Pairs = field(default=(), repr=False)
 
     def evidence(self, *, decides: bool = True) -> Evidence:
         """Show it as evidence."""
@@ -100,7 +114,8 @@ def contrast(data: RunData, above: Side, below: Side, factor: float) -> Contrast
     for side in (above, below):
         if trouble := side.trouble(data):
             return Contrast(above, below, Outcome.UNUSABLE, trouble)
-    pairs = paired(above.rows(data), below.rows(data))
+    both = worst.side_by_side(above.rows(data), below.rows(data), above.unit)
+    pairs = list(zip(both["above"].tolist(), both["below"].tolist(), strict=True))
     if len(pairs) < estimators.fewest():
         few = f"{above.name} and {below.name}: only {_blocks(len(pairs))} with both"
         needs = f"an interval needs {estimators.fewest()}"
@@ -115,12 +130,12 @@ def contrast(data: RunData, above: Side, below: Side, factor: float) -> Contrast
         for side in (above, below)
     )
     sentence = f"{sides}; block by block {units.ratio(effect)}, {effect.n} blocks"
-    both = beside(above.rows(data), below.rows(data))
+    sentence += above.failures(data) + below.failures(data)
     if change := moved(both["above"] / both["below"], data.info.seed):
         block, *levels = change
         was, became = (f"{units.digits(level)}{units.TIMES}" for level in levels)
         sentence += f"; but the halves differ: {was} before block {block}, {became} from it on"
-    return Contrast(above, below, outcome, sentence, effect, p)
+    return Contrast(above, below, outcome, sentence, effect, p, pairs)
 
 
 def _blocks(count: int) -> str:

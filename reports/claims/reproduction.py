@@ -94,9 +94,10 @@ ALIKE = 0.05
 RULE = (
     f"Reproduced: the whole 95 % interval of the ratio here lies within a factor of {FACTOR:g} "
     f"of the published ratio, and on the same side of 1 (between 1/{1 + ALIKE:g} and "
-    f"{1 + ALIKE:g} counts as alike). Not reproduced: the whole interval lies outside that "
-    "factor, or on another side of 1. Else inconclusive. Rows of absolute figures have no side "
-    "and a factor of their own. Nothing rests on an emulated CPU."
+    f"{1 + ALIKE:g} counts as alike) or as near to it as what counts as alike. Not reproduced: the "
+    "whole interval lies outside that factor, or on another side of 1 and not that near. Else "
+    "inconclusive. Rows of absolute figures have no side and a factor of their own. Nothing rests "
+    "on an emulated CPU."
 )
 
 
@@ -219,17 +220,29 @@ def _compare(row: Row, theirs: float, ours: Estimate) -> tuple[Reproduced, str]:
     span = f"the factor of {factor:g}"
     if ours.high < low or ours.low > high:
         return Reproduced.NO, f"outside {span} around the published value"
-    if row.basis != "absolute":
-        side, own = _direction(theirs, theirs), _direction(ours.low, ours.high)
-        if own is None:
-            return Reproduced.INCONCLUSIVE, "the interval here has no one side of 1"
-        if own != side:
-            return Reproduced.NO, f"published {_WORDS[side]}, here {_WORDS[own]}"
+    near = theirs / (1 + ALIKE) <= ours.low and ours.high <= theirs * (1 + ALIKE)
+    if near and low <= ours.low and ours.high <= high:
+        # 0.94 and 0.96 are alike, whatever side of a bound each of them is on.
+        return Reproduced.YES, f"within {100 * ALIKE:g} % of the published value"
+    if row.basis != "absolute" and (contrary := _contrary(theirs, ours.low, ours.high)):
+        return contrary
     if low <= ours.low and ours.high <= high:
         return Reproduced.YES, f"within {span}" + (
             "" if row.basis == "absolute" else " and on the same side of 1"
         )
     return Reproduced.INCONCLUSIVE, f"the interval reaches beyond {span}"
+
+
+def _contrary(theirs: float, low: float, high: float) -> tuple[Reproduced, str] | None:
+    """Say where a ratio here is not on the published one's side of 1; None where it is."""
+    side, own = _direction(theirs, theirs), _direction(low, high)
+    if own is None:
+        return Reproduced.INCONCLUSIVE, "the interval here has no one side of 1"
+    if own == side:
+        return None
+    apart = high < theirs / (1 + ALIKE) or low > theirs * (1 + ALIKE)
+    said = f"published {_WORDS[side]}, here {_WORDS[own]}"
+    return (Reproduced.NO if apart else Reproduced.INCONCLUSIVE), said
 
 
 _WORDS = {-1: "lower", 0: "alike", 1: "higher", None: "undecided"}

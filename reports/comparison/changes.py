@@ -33,7 +33,12 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
         base: Median in the base run.
         new: Median in the new run.
         effect: What became of it.
-        ratio: New over base, with its interval; None where one side has no value.
+        ratio: New over base, with its interval; None where one side has no value. Where
+            ``by_native``, of the values over native's in the same block.
+        raw: New over base of the values themselves, with its interval.
+        by_native: Whether ``ratio`` is of values over native's.
+        detectable: Smallest ratio above 1 that would have been called a change; None where nothing
+            was tested.
         p: Two-sided p-value after Holm's correction; None where nothing was tested.
         reason: Why the effect is what it is.
     """
@@ -49,6 +54,9 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     new: Estimate
     effect: Effect
     ratio: Estimate | None = None
+    raw: Estimate | None = None
+    by_native: bool = False
+    detectable: float | None = None
     p: float | None = None
     reason: str = ""
 
@@ -92,6 +100,8 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
         words: Probes and controls whose word changed.
         lost: What the base run measured and the new run tried in vain, as sandbox and workload.
         notes: What else differs between the runs.
+        blind: What could not have been found, in a sentence; empty where nothing.
+        entirely_blind: Whether that is so of every headline.
     """
 
     base: str
@@ -103,6 +113,8 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     words: tuple[WordChange, ...] = ()
     lost: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
+    blind: str = ""
+    entirely_blind: bool = False
 
     @classmethod
     def refused(cls, base: str, new: str, threshold: float, reason: str) -> Self:
@@ -128,9 +140,8 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def undecided(self) -> bool:
-        """Whether nothing is worse only because nothing at all could be told."""
-        judged = [change for change in self.changes if change.effect is not Effect.CONTEXT]
-        return not self.regressed and bool(judged) and len(judged) == len(self.inconclusive)
+        """Whether a headline was judged without a result, and nothing is worse."""
+        return not self.regressed and bool(self.inconclusive)
 
     def _with(self, effect: Effect) -> tuple[Change, ...]:
         return tuple(change for change in self.changes if change.effect is effect)

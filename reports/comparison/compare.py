@@ -1,10 +1,12 @@
-"""Compare two runs of the same host: is the new one worse?
+"""Compare two runs of one class of host: is the new one worse?
 
-Four things must agree before a metric is called worse or better: the permutation test's p-value
-after Holm's correction over all judged metrics, an effect above the threshold, an interval wholly
-on the same side, and the same direction for every parameter. Only one headline metric of each
-sandbox and workload is judged: with a handful of blocks, correcting for every number there is would
-leave no power to find anything. The others are shown as context.
+Durations and rates are compared as their ratio to native in the same block, where native was
+measured: what the host does to both is then in neither run (the raw ratio stands beside). Four
+things must agree before a metric is called worse or better: the exact test's p-value after Holm's
+correction over all judged metrics, an effect above the threshold, an interval wholly on the same
+side, and the same direction for every parameter. Only one headline metric of each sandbox and
+workload is judged: with a handful of blocks, correcting for every number there is would leave no
+power to find anything. The others are shown as context.
 
 Two single runs differ by more than chance within them (memory layout, cache state, the hour of the
 day); the threshold stands for that, and an A/A comparison on the host shows whether it is enough.
@@ -15,16 +17,18 @@ from typing import NamedTuple
 import msgspec
 import pandas as pd
 
-from benchmarks.host import fingerprint
 from benchmarks.results import metrics
-from benchmarks.results.records import Direction, MetricInfo, RunInfo, Status, Unit, same_image
+from benchmarks.results.records import Direction, MetricInfo, SandboxInfo, Unit
 from benchmarks.results.runfolder import Run
 from benchmarks.stats import estimators
+from reports.claims import worst
+from reports.comparison import grounds, sensitivity
 from reports.comparison.changes import Change, Comparison, Effect
 from reports.comparison.word_changes import word_changes
 from reports.model import counted
+from reports.model.counted import NATIVE
 from reports.model.declaration import declared
-from reports.model.frame import grouped, measured, parameters_key, tidy
+from reports.model.frame import by_block, grouped, parameters_key, tidy
 from reports.model.records import Estimate, NumberRow
 from reports.renderers import units
 
@@ -33,6 +37,10 @@ _HEADLINES = {
     metrics.MEMORY: "pss_bytes",
     metrics.COLD: "cold_main_s",
 }
+_WHEN_EMULATED = {metrics.STARTUP: "startup_ready_s", metrics.COLD: "cold_ready_s"}
+"""What is judged of a guest whose CPU is emulated: the part in which that has no hand."""
+_OF_THE_HOST = frozenset({Unit.SECONDS, Unit.PER_SECOND, Unit.SECONDS_PER_EVENT})
+"""Units of what a host's state moves in all sandboxes alike."""
 
 
 class _Key(NamedTuple):
@@ -42,17 +50,47 @@ class _Key(NamedTuple):
     parameters: str
 
 
-def compare(base: Run, new: Run, threshold: float) -> Comparison:
+class _Side(NamedTuple):
+    """One metric of one sandbox in one run.
+
+    Attributes:
+        row: Its count.
+        samples: The samples of its run, by key.
+        key: Its key.
+    """
+
+    row: NumberRow
+    samples: dict[_Key, pd.DataFrame]
+    key: _Key
+
+    def raw(self) -> list[float]:
+        """Return its values, one a block, failures as worse than all others."""
+        return by_block(worst.ranked(self.samples[self.key], self.row.unit)).tolist()
+
+    def over_native(self) -> list[float]:
+        """Return its values over native's in the same block; none where native has none."""
+        native = self.samples.get(self.key._replace(sandbox=NATIVE))
+        if native is None:
+            return []
+        both = worst.side_by_side(self.samples[self.key], native, self.row.unit)
+        both = both[both["below"] > 0]
+        return (both["above"] / both["below"]).tolist()
+
+
+def compare(
+    base: Run, new: Run, threshold: float, *, images_equivalent: bool = False
+) -> Comparison:
     """Judge ``new`` against ``base``.
 
     Args:
         base: The run to measure against.
         new: The run to judge.
         threshold: Smallest relative change that counts, as a fraction, for example 0.05.
+        images_equivalent: Whether different images are stated to stand for each other.
 
     Returns:
-        The comparison; ``comparable`` is False where the hosts or the resources differ, and then
-        nothing is judged.
+        The comparison; ``comparable`` is False where the hosts' classes or what was measured
+        differ, and then nothing is judged.
 
     Raises:
         EmptyRunError: One of the runs holds no finished measurement.
@@ -61,7 +99,7 @@ def compare(base: Run, new: Run, threshold: float) -> Comparison:
     if threshold <= 0:
         raise ValueError("the threshold must be a fraction above 0, for example 0.05")
     tables = [tidy(run) for run in (base, new)]
-    refusal = _refusal(base.info, new.info)
+    refusal = grounds.refusal(base.info, new.info, images_equivalent=images_equivalent)
     if refusal:
         return Comparison.refused(base.info.run, new.info.run, threshold, refusal)
     samples = [
@@ -72,19 +110,20 @@ def compare(base: Run, new: Run, threshold: float) -> Comparison:
     known = [
         {_key(row): row for row in counted.numbers(*one, against_native=False)} for one in runs
     ]
-    changes = [
-        _change(
-            key, (known[0][key], known[1][key]), (samples[0][key], samples[1][key]), base, threshold
-        )
-        for key in known[0]
-        if key in known[1] and known[0][key].direction is not Direction.NEITHER
-    ]
+    by_native = _by_native(base)
+    changes = []
+    for key in known[0]:
+        if key not in known[1] or known[0][key].direction is Direction.NEITHER:
+            continue
+        sides = [_Side(known[place][key], samples[place], key) for place in (0, 1)]
+        changes.append(_change(key, sides, base, threshold, by_native=by_native))
     words = word_changes(*(counted.words(*one) for one in runs))
-    lost = _lost(base, new)
+    lost = grounds.lost(base, new)
     if not changes and not words and not lost:
         reason = "the runs have no sandbox and metric in common"
         return Comparison.refused(base.info.run, new.info.run, threshold, reason)
     judged = _corrected(changes, threshold)
+    blind, entirely = sensitivity.blindness(judged, threshold)
     return Comparison(
         base=base.info.run,
         new=new.info.run,
@@ -94,74 +133,26 @@ def compare(base: Run, new: Run, threshold: float) -> Comparison:
         changes=tuple(judged),
         words=words,
         lost=lost,
-        notes=tuple(_notes(base.info, new.info)),
+        notes=(*_host_moved(judged, threshold), *grounds.notes(base.info, new.info)),
+        blind=blind,
+        entirely_blind=entirely,
     )
 
 
-def _refusal(base: RunInfo, new: RunInfo) -> str | None:
-    differences = fingerprint.same_host(base.host, new.host)
-    if differences:
-        return f"the runs come from different hosts or settings: {'; '.join(differences)}"
-    left, right = base.resources, new.resources
-    if (left.cpus, left.memory_bytes) != (right.cpus, right.memory_bytes):
-        return (
-            f"the sandboxes had different resources: {left.cpus} CPUs and "
-            f"{units.quantity(left.memory_bytes, Unit.BYTES)} against {right.cpus} CPUs and "
-            f"{units.quantity(right.memory_bytes, Unit.BYTES)}"
-        )
-    boxes = {box.name: box.accelerator for box in base.sandboxes}
-    changed = [
-        box.name for box in new.sandboxes if boxes.get(box.name, box.accelerator) != box.accelerator
-    ]
-    if changed:
-        return f"{', '.join(changed)} ran with another accelerator"
-    return None
-
-
-def _lost(base: Run, new: Run) -> tuple[tuple[str, str], ...]:
-    """Return what was measured before and was asked for in vain this time."""
-    before, after = (
-        {(one.sandbox, one.workload) for one in run.samples if one.status is Status.OK}
-        for run in (base, new)
-    )
-    sandboxes = {box.name for box in new.info.sandboxes} | set(new.info.absent)
-    workloads = {info.workload for info in new.info.metrics}
-    return tuple(
-        sorted(
-            (sandbox, workload)
-            for sandbox, workload in before - after
-            if sandbox in sandboxes and workload in workloads
-        )
-    )
-
-
-def _notes(base: RunInfo, new: RunInfo) -> list[str]:
-    found = []
-    present = {box.name for box in new.sandboxes}
-    gone = [box.name for box in base.sandboxes if box.name not in present]
-    found += [f"{name} is in the base run only, so nothing of it was judged." for name in gone]
-    if not same_image(base.image, new.image):
-        found.append("The runs used different images; a change may come from the image.")
-    if base.tare_version != new.tare_version:
-        found.append(f"Measured by tare {base.tare_version} and by tare {new.tare_version}.")
-    tools = base.tools.keys() & new.tools.keys()
-    found += [
-        f"{tool}: {base.tools[tool]} against {new.tools[tool]}."
-        for tool in sorted(tools)
-        if None not in {base.tools[tool], new.tools[tool]} and base.tools[tool] != new.tools[tool]
-    ]
-    return found
+def _by_native(base: Run) -> bool:
+    """Whether there is a native to compare others by, and others beside it."""
+    names = {box.name for box in base.info.sandboxes}
+    return NATIVE in names and len(names) > 1
 
 
 def _change(
-    key: _Key,
-    rows: tuple[NumberRow, NumberRow],
-    samples: tuple[pd.DataFrame, pd.DataFrame],
-    base: Run,
-    threshold: float,
+    key: _Key, sides: list[_Side], base: Run, threshold: float, *, by_native: bool
 ) -> Change:
-    old, new = rows
-    judged = key.metric == _headline(base.info.metrics, key.workload)
+    old, new = (side.row for side in sides)
+    box = next((one for one in base.info.sandboxes if one.name == key.sandbox), None)
+    judged = key.metric == headline(base.info.metrics, key.workload, box)
+    if by_native and key.sandbox == NATIVE and old.unit in _OF_THE_HOST:
+        judged = False  # the yardstick of the others: what moves it is the host
     change = Change(
         sandbox=key.sandbox,
         workload=key.workload,
@@ -178,11 +169,21 @@ def _change(
         reason = f"all {new.failed} attempts failed; the base had {old.ok} values"
         effect = Effect.WORSE if judged else Effect.CONTEXT
         return msgspec.structs.replace(change, effect=effect, reason=reason)
-    before, after = (measured(side)["value"].tolist() for side in samples)
     if not judged:
         return msgspec.structs.replace(change, ratio=_plain_ratio(old.median, new.median))
-    ratio = estimators.unpaired_ratio(before, after, seed=base.info.seed)
-    change = msgspec.structs.replace(change, ratio=Estimate.of(ratio))
+    before, after = (side.raw() for side in sides)
+    ratio = raw = estimators.unpaired_ratio(before, after, seed=base.info.seed)
+    if by_native and old.unit in _OF_THE_HOST:
+        one, two = (side.over_native() for side in sides)
+        normalised = estimators.unpaired_ratio(one, two, seed=base.info.seed)
+        if normalised.known:
+            before, after, ratio = one, two, normalised
+    change = msgspec.structs.replace(
+        change,
+        ratio=Estimate.of(ratio),
+        raw=Estimate.of(raw),
+        by_native=ratio is not raw,
+    )
     most = declared().rules.most_failed
     for name, row in (("base", old), ("new run", new)):
         if row.failed > most * (row.ok + row.failed):
@@ -199,9 +200,25 @@ def _change(
     equal = narrow.low > 1 / (1 + threshold) and narrow.high < 1 + threshold
     return msgspec.structs.replace(
         change,
-        p=estimators.shift(before, after, seed=base.info.seed),
+        p=estimators.shift(before, after),
         effect=Effect.EQUAL if equal else Effect.INCONCLUSIVE,
     )
+
+
+def _host_moved(changes: list[Change], threshold: float) -> list[str]:
+    """Say where native itself is another: the host or its kernel, which others are measured by."""
+    return [
+        f"Native {one.workload} itself is {units.digits(one.ratio.estimate)}{units.TIMES} of the "
+        "base: that is the host, and what is compared by native is free of it."
+        for one in changes
+        if one.sandbox == NATIVE
+        and one.metric in {*_HEADLINES.values(), "throughput_per_s"}
+        and one.unit in _OF_THE_HOST
+        and one.effect is Effect.CONTEXT
+        and one.ratio is not None
+        and one.ratio.estimate
+        and not 1 / (1 + threshold) <= one.ratio.estimate <= 1 + threshold
+    ]
 
 
 def _plain_ratio(base: Estimate, new: Estimate) -> Estimate | None:
@@ -223,7 +240,10 @@ def _corrected(changes: list[Change], threshold: float) -> list[Change]:
     adjusted = estimators.holm([changes[place].p or 0.0 for place in tested])
     decided = list(changes)
     for place, p in zip(tested, adjusted, strict=True):
-        change = msgspec.structs.replace(changes[place], p=p)
+        change = changes[place]
+        assert change.ratio is not None  # it was tested
+        least = sensitivity.detectable(change.ratio, len(tested))
+        change = msgspec.structs.replace(change, p=p, detectable=least)
         side = change.side(threshold)
         if change.effect is Effect.EQUAL:
             reason = f"within {units.percent(threshold)}"
@@ -261,8 +281,16 @@ def _summary(changes: list[Change], words: int) -> str:
     )
 
 
-def _headline(told: tuple[MetricInfo, ...], workload: str) -> str | None:
-    """Return the metric that is judged: the first of a workload that has a better direction."""
+def headline(told: tuple[MetricInfo, ...], workload: str, box: SandboxInfo | None) -> str | None:
+    """Return the metric that is judged: the first of a workload that has a better direction.
+
+    Nothing of a workload inside a guest whose CPU is emulated.
+    """
+    if box is not None and not box.admissible_cpu:
+        if workload in _WHEN_EMULATED:
+            return _WHEN_EMULATED[workload]
+        if workload not in _HEADLINES:
+            return None
     if workload in _HEADLINES:
         return _HEADLINES[workload]
     known = (one for one in told if one.workload == workload)

@@ -22,11 +22,13 @@ def text(comparison: Comparison) -> str:
     if not comparison.comparable:
         return f"not comparable: {comparison.reason}\n"
     out = io.StringIO()
+    if comparison.blind:
+        out.write(f"{comparison.blind}\n\n")
     console = Console(file=out, width=WIDTH, color_system=None, highlight=False, markup=False)
     judged = [change for change in comparison.changes if change.effect is not Effect.CONTEXT]
     judged.sort(key=lambda change: _ORDER.index(change.effect))
     table = Table(box=None, pad_edge=False)
-    for name in ("", "sandbox", "metric", "base", "new", "new / base", "because"):
+    for name in ("", "sandbox", "metric", "base", "new", "new / base", "raw", "because"):
         table.add_column(name, justify="right" if name in {"base", "new"} else "left")
     for change in judged:
         table.add_row(*(Text(cell) for cell in _cells(change)))
@@ -39,7 +41,11 @@ def text(comparison: Comparison) -> str:
         console.print(f"worse: {workload}, in {sandbox}: measured before, and now in vain")
     for note in comparison.notes:
         console.print(note)
-    verdict = "regressed" if comparison.regressed else "no regression found"
+    if any(change.by_native for change in judged):
+        console.print(
+            "new / base is of each value over native's in the same block; raw is without."
+        )
+    verdict = _verdict(comparison)
     console.print(
         f"{verdict}: {comparison.reason} (threshold {units.percent(comparison.threshold)})"
     )
@@ -57,6 +63,19 @@ def json(comparison: Comparison) -> str:
     )
 
 
+def _verdict(comparison: Comparison) -> str:
+    if comparison.regressed:
+        return "regressed"
+    return "undecided" if comparison.undecided else "no regression found"
+
+
+def _raw(change: Change) -> str:
+    """Return the ratio that is not normalised, where there is another."""
+    if not change.by_native or change.raw is None or change.raw.estimate is None:
+        return ""
+    return f"{units.digits(change.raw.estimate)}{units.TIMES}"
+
+
 def _cells(change: Change) -> tuple[str, ...]:
     parameters = "".join(f", {key} {value}" for key, value in change.parameters.items())
     return (
@@ -66,5 +85,6 @@ def _cells(change: Change) -> tuple[str, ...]:
         units.quantity(change.base.estimate, change.unit),
         units.quantity(change.new.estimate, change.unit),
         units.ratio(change.ratio) if change.ratio else MISSING,
+        _raw(change),
         change.reason,
     )

@@ -23,6 +23,10 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         limit_s: Limit of an absolute time, in seconds, or None.
         probes: Probes that decide.
         features: Technologies that decide.
+        families: Name to the workloads that ask the same question, for multiplicity.
+        confirmed_by: Kinds of probe of which one reading confirms a leak.
+        confirmed_readings: Blocks in which any other has to be read as a leak.
+        unconfirmed: Probes of those kinds whose single reading confirms nothing all the same.
         judge: Name of the rule that decides; the claim's own identifier by default.
     """
 
@@ -34,6 +38,10 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     limit_s: float | None = None
     probes: tuple[str, ...] = ()
     features: tuple[str, ...] = ()
+    families: dict[str, tuple[str, ...]] = {}
+    confirmed_by: frozenset[str] = frozenset()
+    confirmed_readings: int = 2
+    unconfirmed: frozenset[str] = frozenset()
     judge: str = ""
 
 
@@ -42,7 +50,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     Attributes:
         admissible_when_emulated: Metrics in which an emulated CPU has no part.
-        most_failed: Share of failed samples above which the rest decides nothing.
+        most_failed: Share of failed samples above which nothing is decided.
         leak_words: Verdict words of a probe that count as a leak.
     """
 

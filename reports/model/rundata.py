@@ -38,6 +38,17 @@ class RunData:
         return tidy(self.run)
 
     @cached_property
+    def flagged(self) -> int:
+        """Number of samples that were taken while something disturbed the host."""
+        return int((self.table["flags"] != "").sum())
+
+    def without_flagged(self) -> "RunData":
+        """Return the run as if what was flagged had not been measured."""
+        other = RunData(self.run)
+        other.table = self.table[self.table["flags"] == ""]
+        return other
+
+    @cached_property
     def numbers(self) -> tuple[NumberRow, ...]:
         """Every metric of every sandbox."""
         return counted.numbers(self.info, self.table)

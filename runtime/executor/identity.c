@@ -116,27 +116,52 @@ STEP(unshare_late) {
   return unshare(take_int(&step->fields));
 }
 
-/* Opens a file of our own process below the container's /proc, which has to be that: what the image
- * has there or mounts on it would take the write elsewhere (CVE-2025-52881). */
-int open_own(const char *name) {
-  char self[32], path[96];
+/* /proc, which has to be that: what the image has there or mounts on it would take a write elsewhere
+ * (CVE-2025-52881). */
+static int open_proc(void) {
   struct statfs status;
-  struct open_how how = {.flags = O_WRONLY | O_CLOEXEC,
-                         .resolve = RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS};
-  int proc = open("/proc", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), fd = -1;
+  int proc = open("/proc", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
   if (proc < 0 || fstatfs(proc, &status) < 0) return failed("/proc of the container");
   if (status.f_type != PROC_MAGIC)
     return close(proc), errno = EXDEV, failed("/proc of the container is something else");
+  return proc;
+}
+
+static int open_below(int proc, const char *path) {
+  struct open_how how = {.flags = O_WRONLY | O_CLOEXEC,
+                         .resolve = RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS};
+  return syscall(SYS_openat2, proc, path, &how, sizeof how);
+}
+
+int open_own(const char *name) {
+  char self[32], path[96];
+  int proc = open_proc(), fd = -1;
+  if (proc < 0) return -1;
   ssize_t length = readlinkat(proc, "self", self, sizeof self - 1);
   if (length > 0) {
     self[length] = 0;
     snprintf(path, sizeof path, "%s/%s", self, name);
-    fd = syscall(SYS_openat2, proc, path, &how, sizeof how);
+    fd = open_below(proc, path);
   }
   int number = errno;
   close(proc);
   errno = number;
   return fd < 0 ? failed("/proc/self/%s", name) : fd;
+}
+
+/* Fields: the parameter's path below /proc, and its value. By the host's /proc, on which a mount at
+ * the parameter's own place would take the write elsewhere as well. */
+STEP(write_sysctl) {
+  (void)job;
+  const char *path = take_text(&step->fields), *text = take_text(&step->fields);
+  int proc = open_proc();
+  if (proc < 0) return -1;
+  int fd = open_below(proc, path);
+  int done = fd < 0 || write(fd, text, strlen(text)) < 0 ? -1 : 0, number = errno;
+  if (fd >= 0) close(fd);
+  close(proc);
+  errno = number;
+  return done < 0 ? failed("/proc/%s", path) : 0;
 }
 
 STEP(offset_clock) {

@@ -2,11 +2,9 @@
 #include <linux/mount.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include <sys/vfs.h>
 
 #include "executor.h"
 
-#define PROC_MAGIC 0x9fa0
 
 /* Something else than /dev/null there would be shown instead of it (CVE-2025-31133). */
 static int open_null(int root) {
@@ -92,22 +90,6 @@ STEP(readonly_mount) {
   if (target >= 0) close(target);
   errno = number;
   return done;
-}
-
-/* A file below /proc/sys that is really one (CVE-2019-16884): fields are its path and the text. */
-STEP(write_sysctl) {
-  (void)job;
-  struct statfs status;
-  const char *path = take_text(&step->fields), *text = take_text(&step->fields);
-  int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
-  if (fd < 0) return failed("%s", path);
-  int done = fstatfs(fd, &status);
-  if (done == 0 && status.f_type != PROC_MAGIC) errno = EXDEV, done = -1;
-  if (done == 0 && write(fd, text, strlen(text)) < 0) done = -1;
-  int number = errno;
-  close(fd);
-  errno = number;
-  return done < 0 ? failed("%s", path) : 0;
 }
 
 /* Fields: where the link stands, in a directory of ours, and what it says. */

@@ -34,7 +34,7 @@ int64_t take_int(struct cursor *c) {
 const char *take_bytes(struct cursor *c, size_t *length) {
   int64_t size = take_int(c);
   const char *start = c->at;
-  if (size < 0 || size >= c->end - c->at) torn();
+  if (size < 0 || size >= c->end - c->at || start[size]) torn();
   c->at += (size + 1 + 7) / 8 * 8;
   if (c->at > c->end) torn();
   *length = size;

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from runtime.errors import EngineError
 from runtime.plan import builder, entering
 from runtime.plan.steps.encoding import encode
+from runtime.spec import DEFAULT_HOST_ID
 from runtime.users import rootless
 
 if TYPE_CHECKING:
@@ -33,10 +34,14 @@ class Programs:
     Args:
         available: what may be mapped where the profiles' own ids do not exist; None where they do.
         has_init: whether an init program was found on this host.
+        first_id: of the engine's own range, where the profiles' own exist.
     """
 
-    def __init__(self, available: Rootless | None, *, has_init: bool) -> None:
+    def __init__(
+        self, available: Rootless | None, *, has_init: bool, first_id: int = DEFAULT_HOST_ID
+    ) -> None:
         self._available = available
+        self._first_id = first_id
         self._has_init = has_init
         self._kept: dict[tuple[int, bool], tuple[Spec, Planned]] = {}
 
@@ -53,7 +58,7 @@ class Programs:
             EngineError: it wants an init program, and there is none.
             UnsupportedError: this host lacks what it asks for.
         """
-        fitted = rootless.fit(spec, self._available) if self._available else spec
+        fitted = self._fitted(spec)
         if spec.process.init and not spec.native and not self._has_init:
             raise EngineError(
                 "no init program on this host: install catatonit or tini, or set process.init off"
@@ -84,7 +89,12 @@ class Programs:
     def shift(self, spec: Spec) -> tuple[str, str]:
         """By what the owners of the image's files are shifted; as they are where ids are few."""
         as_is = self._available and not rootless.chooses(spec)
-        return ("", "") if as_is else builder.mapping(spec)
+        return ("", "") if as_is else builder.mapping(rootless.moved(spec, self._first_id))
+
+    def _fitted(self, spec: Spec) -> Spec:
+        if self._available:
+            return rootless.fit(spec, self._available)
+        return rootless.moved(spec, self._first_id)
 
     def _permitted(self, operations: list[Operation]) -> list[Operation]:
         """The steps as whoever runs the engine may take them."""

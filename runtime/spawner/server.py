@@ -98,25 +98,33 @@ class Spawner:
             return
         except wire.LostError:
             return  # whoever asked sees the way of the answer closed
-        reply = socket.socket(fileno=fds.pop(0))
+        reply = _way_back(fds)
+        if reply is None:
+            return
+        answer = self._answer_to(request, fds, reply)
+        if answer is not None:
+            self._reply(reply, answer)
+
+    def _answer_to(
+        self, request: dict[str, Any], fds: list[int], reply: socket.socket
+    ) -> dict[str, Any] | None:
+        """What there is to say at once: an answer, or why there is none."""
         try:
-            answer = self._serve(request, fds, reply)
+            return self._serve(request, fds, reply)
         except StepError as error:
-            answer = {"failure": (error.step, error.strerror, error.errno)}
+            return {"failure": (error.step, error.strerror, error.errno)}
         except OSError as error:
             reason = error.strerror or str(error)
             if error.filename:
                 reason += f" ({error.filename})"
-            answer = {"error": (type(error).__name__, reason, error.errno or 0)}
+            return {"error": (type(error).__name__, reason, error.errno or 0)}
         except KeyError as error:
-            answer = {"error": ("KeyError", f"there is no container {error}", 2)}
+            return {"error": ("KeyError", f"there is no container {error}", 2)}
         except Exception as error:  # noqa: BLE001  # one bad request must not end all containers
-            answer = {"error": ("Bug", f"{type(error).__name__}: {error}", 0)}
+            return {"error": ("Bug", f"{type(error).__name__}: {error}", 0)}
         finally:
             for fd in fds:
                 os.close(fd)
-        if answer is not None:
-            self._reply(reply, answer)
 
     def _serve(
         self, request: dict[str, Any], fds: list[int], reply: socket.socket
@@ -285,6 +293,16 @@ class Spawner:
             except (BrokenPipeError, ConnectionResetError):
                 return False
         return True
+
+
+def _way_back(fds: list[int]) -> socket.socket | None:
+    """The socket for the answer, the first of the descriptors; None where there is none."""
+    try:
+        return socket.socket(fileno=fds.pop(0))
+    except (IndexError, OSError):
+        for fd in fds:
+            os.close(fd)
+        return None
 
 
 def _change(verb: str, request: dict[str, Any], instance: Instance) -> dict[str, Any]:

@@ -19,7 +19,7 @@ _MAX_DESCRIPTORS = 253
 
 
 class LostError(OSError):
-    """A message came without all of its descriptors: this process can open no more."""
+    """A message came torn, or without all of its descriptors: this process can open no more."""
 
 
 def send(channel: socket.socket, message: Any, descriptors: tuple[int, ...] = ()) -> None:
@@ -47,7 +47,7 @@ def receive(channel: socket.socket) -> tuple[Any, list[int]]:
 
     Raises:
         EOFError: the other end is closed.
-        LostError: there is no room for the descriptors; the message is gone.
+        LostError: there is no room for the descriptors, or it is no message; it is gone.
         OSError: the socket failed.
     """
     space = socket.CMSG_SPACE(_MAX_DESCRIPTORS * 4)
@@ -63,12 +63,23 @@ def receive(channel: socket.socket) -> tuple[Any, list[int]]:
         for fd in fds:
             os.close(fd)
         raise LostError(errno.EMFILE, os.strerror(errno.EMFILE))
-    if data[:1] == b"i":
+    try:
+        if data[:1] != b"i":
+            data = data[:1] + _spilled(fds)
         return marshal.loads(data[1:]), fds  # noqa: S302  # our own process wrote it
+    except (EOFError, ValueError, TypeError, OSError) as error:
+        for fd in fds:
+            os.close(fd)
+        raise LostError(errno.EBADMSG, f"a message cannot be read: {error}") from error
+
+
+def _spilled(fds: list[int]) -> bytes:
+    """What travelled as a memory file, the first of the descriptors."""
+    if not fds:
+        raise ValueError("it has no file")
     spill = fds.pop(0)
     try:
-        size = os.fstat(spill).st_size
-        return marshal.loads(os.pread(spill, size, 0)), fds  # noqa: S302  # likewise
+        return os.pread(spill, os.fstat(spill).st_size, 0)
     finally:
         os.close(spill)
 

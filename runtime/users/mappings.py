@@ -142,6 +142,22 @@ def for_namespace() -> Rootless | None:
     return Rootless(uids, gids, (note,))
 
 
+def own_range(engine: str) -> int:
+    """First of the host's ids for the containers of one engine.
+
+    Pages of pipes, descriptors in flight and the like are counted for each id: what one engine's
+    containers use up is not missing in another's. One engine's own share them.
+
+    Args:
+        engine: its name, which ends in random hexadecimal digits.
+    """
+    first = DEFAULT_HOST_ID + int(engine[-2:], 16) * DEFAULT_ID_COUNT
+    last = first + DEFAULT_ID_COUNT - 1
+    sides = [held(f"/proc/self/{name}_map") for name in ("uid", "gid")]
+    there = all(_holds(side, first) and _holds(side, last) for side in sides)
+    return first if there else DEFAULT_HOST_ID
+
+
 def _holds(side: Iterable[IdMapping], number: int) -> bool:
     return to_host(side, number) is not None
 

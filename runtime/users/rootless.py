@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runtime.errors import UnsupportedError
-from runtime.spec import DEFAULT_HOST_ID, IdMapping, id_mappings
+from runtime.spec import DEFAULT_HOST_ID, DEFAULT_ID_COUNT, IdMapping, id_mappings
 from runtime.users import mappings
 
 if TYPE_CHECKING:
@@ -88,6 +88,28 @@ def fit(spec: Spec, available: Rootless) -> Spec:
 def chooses(spec: Spec) -> bool:
     """Whether a specification names ids of its own choice."""
     return any(entry.host_id != DEFAULT_HOST_ID for entry in spec.linux.uid_mappings)
+
+
+def moved(spec: Spec, first: int) -> Spec:
+    """The specification with an engine's own ids in place of the profiles'.
+
+    A layer that stays keeps the profiles' own: another engine has to find its owners again.
+
+    Args:
+        spec: what to run.
+        first: of the engine's range.
+    """
+    own = spec.linux.uid_mappings, spec.linux.gid_mappings
+    usual = all(
+        (entry.host_id, entry.size) == (DEFAULT_HOST_ID, DEFAULT_ID_COUNT)
+        for side in own
+        for entry in side
+    )
+    if first == DEFAULT_HOST_ID or not usual or isinstance(spec.root.upper, Path):
+        return spec
+    uids, gids = (tuple(replace(entry, host_id=first) for entry in side) for side in own)
+    linux = replace(spec.linux, uid_mappings=uids, gid_mappings=gids)
+    return replace(spec, linux=linux)
 
 
 def _same(available: Sequence[IdMapping]) -> tuple[IdMapping, ...]:

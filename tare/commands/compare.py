@@ -13,6 +13,8 @@ from tare.errors import ExitCode
 if TYPE_CHECKING:
     from click import Context, Parameter
 
+    from reports.comparison.changes import Comparison
+
 
 def _finite(context: Context, option: Parameter, value: float) -> float:
     del context, option
@@ -32,18 +34,45 @@ def _finite(context: Context, option: Parameter, value: float) -> float:
     callback=_finite,
     help="Smallest relative change that counts.",
 )
+@click.option(
+    "--allow-inconclusive",
+    is_flag=True,
+    help="End with 0 also where some headline is undecided.",
+)
+@click.option(
+    "--images-equivalent",
+    is_flag=True,
+    help="State that the runs' different images stand for each other.",
+)
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
-def command(base: Path, new: Path, *, threshold: float, form: str) -> int:
+def command(  # one parameter an option
+    base: Path,
+    new: Path,
+    *,
+    threshold: float,
+    allow_inconclusive: bool,
+    images_equivalent: bool,
+    form: str,
+) -> int:
     """Compare NEW with BASE.
 
     Ends with 3 when NEW is worse beyond interval and threshold, and with 5 when the runs cannot be
-    compared or are too noisy to tell anything.
+    compared, could not have shown the threshold in any headline, or left one undecided.
     """
     import reports
     from benchmarks.results import runfolder
 
-    result = reports.compare(runfolder.load(base), runfolder.load(new), threshold)
+    runs = runfolder.load(base), runfolder.load(new)
+    result = reports.compare(*runs, threshold, images_equivalent=images_equivalent)
     click.echo(reports.render_comparison(result, form).rstrip("\n"))
-    if not result.comparable or result.undecided:
+    return ended(result, allow_inconclusive=allow_inconclusive)
+
+
+def ended(result: Comparison, *, allow_inconclusive: bool) -> ExitCode:
+    """Return how a command ends that was asked for a comparison."""
+    if result.regressed:
+        return ExitCode.REGRESSION
+    if not result.comparable or result.entirely_blind:
         return ExitCode.INCONCLUSIVE
-    return ExitCode.REGRESSION if result.regressed else ExitCode.OK
+    undecided = result.undecided and not allow_inconclusive
+    return ExitCode.INCONCLUSIVE if undecided else ExitCode.OK

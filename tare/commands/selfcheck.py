@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _MOST_STARTS = 100_000
 _NEVER = 1e-9
+_WORDS = {"kept": "kept", "broken": "BROKEN", "cannot tell": "cannot tell"}
 _SAID = {
     "interval": "95 % interval of the ratio leaves 1 out",
     "claim": "a claim with a margin of 5 % is decided",
@@ -64,8 +65,10 @@ def command(
     """Compare a sandbox with itself and count how often a difference is seen.
 
     The sandbox is started over and over, its starts are cut into small A/A campaigns, and the
-    rules of `tare report` and `tare compare` judge each of them. Ends with 4 where they are wrong
-    more often than they promise: then this host is too unsteady to be believed.
+    rules of `tare report` and `tare compare` judge each of them. Each promise is kept, broken, or
+    the starts cannot tell. Ends with 4 where one is broken, that is, wrong more often than promised
+    beyond chance: then this host is too unsteady to be believed. Ends with 5 where none is broken
+    and one cannot be told.
     """
     from benchmarks.simulation import aa
     from benchmarks.simulation.replay import replay
@@ -89,8 +92,10 @@ def command(
         )
     show = _as_json if as_json else _as_text
     click.echo(show(sandbox, blocks, found, stopped))
-    broken = any(getattr(found, name).broken for name in _SAID)
-    return ExitCode.UNSUITABLE if broken else ExitCode.OK
+    answers = {getattr(found, name).answer for name in _SAID}
+    if aa.Answer.BROKEN in answers:
+        return ExitCode.UNSUITABLE
+    return ExitCode.INCONCLUSIVE if aa.Answer.OPEN in answers else ExitCode.OK
 
 
 class _Quiet:
@@ -131,7 +136,7 @@ def _as_json(sandbox: str, blocks: int, found: Verdict, stopped: Replay | None) 
             "variance_inflation": found.inflation,
             "warm_up_starts": found.warm_up,
             "false_positives": {
-                name: asdict(getattr(found, name)) | {"broken": getattr(found, name).broken}
+                name: asdict(getattr(found, name)) | {"answer": getattr(found, name).answer}
                 for name in _SAID
             },
             "stopping": None if stopped is None else asdict(stopped),
@@ -150,6 +155,7 @@ def _as_text(sandbox: str, blocks: int, found: Verdict, stopped: Replay | None) 
         "",
         f"of A/A campaigns with {blocks} blocks, in which nothing differs:",
         *(f"  {_line(said, getattr(found, name))}" for name, said in _SAID.items()),
+        *_would_tell(found, blocks),
         "",
         *_side_by_side(stopped),
     ]
@@ -173,5 +179,16 @@ def _side_by_side(stopped: Replay | None) -> list[str]:
 
 def _line(said: str, rate: Rate) -> str:
     share = f"{rate.count} of {rate.of} ({rate.low:.1%} to {rate.high:.1%})"
-    judged = "TOO OFTEN" if rate.broken else "as promised"
-    return f"{said:42} {share:26} {judged}: at most {rate.expected:.0%}"
+    return f"{said:42} {share:26} {_WORDS[rate.answer]}: at most {rate.expected:.0%}"
+
+
+def _would_tell(found: Verdict, blocks: int) -> list[str]:
+    """Say how many starts would tell what these cannot."""
+    still = [getattr(found, name) for name in _SAID]
+    needs = [rate.needed for rate in still if rate.answer == "cannot tell"]
+    known = [need for need in needs if need is not None]
+    if not needs:
+        return []
+    if len(known) < len(needs):
+        return ["no number of starts would tell all of it: a rate is just about what was promised"]
+    return [f"{2 * blocks * max(known)} starts would tell all of it (--starts)"]

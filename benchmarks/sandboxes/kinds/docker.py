@@ -63,7 +63,10 @@ found=$("$@" ps --all --quiet --filter "$label") || exit
 The helper runs it at its end, also when the harness was killed.
 """
 
-_INFO = "{{.DefaultRuntime}}\n{{.Driver}}\n{{.InitBinary}}"
+_INFO = "{{.DefaultRuntime}}\n{{.Driver}}\n{{.InitBinary}}\n{{.SecurityOptions}}"
+_REMAPPING = ("name=userns", "name=rootless")
+"""Security options of daemons that map a container's root to another user than root."""
+
 _CPUS_OF_DAEMON = (
     "the daemon makes the container, on whatever CPUs it runs itself; only the container and the "
     "command are held to the campaign's"
@@ -134,7 +137,8 @@ class DockerSandbox(ManagerSandbox):
             raise MeasurementError(
                 f"docker's daemon does not answer ({error}); start it, or leave the sandbox out",
             ) from error
-        chosen, driver, init = (*default.split("\n"), "", "")[:3]
+        chosen, driver, init, options = (*default.split("\n"), "", "", "")[:4]
+        self._remaps = any(word in options for word in _REMAPPING)
         self._init = bool(init and shutil.which(init, path=SEARCH_PATH))
         self._owner = f"{OWNER}={self._helper.name}"
         state = f"{LABEL}={self._state.resolve()}"
@@ -246,9 +250,8 @@ class DockerSandbox(ManagerSandbox):
         try:
             try:
                 os.mkfifo(fifo, 0o600)
-                fifo.chmod(
-                    0o622
-                )  # only the daemon knows to which user it maps the container's root
+                if self._remaps:  # only the daemon knows to which user
+                    fifo.chmod(0o622)
             except OSError as error:
                 raise MeasurementError(
                     f"cannot make the named pipe {fifo}: {error.strerror}"

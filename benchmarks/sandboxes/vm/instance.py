@@ -14,6 +14,10 @@ from benchmarks.sandboxes.base import ENVIRONMENT, Completed
 from benchmarks.sandboxes.vm import groups
 from runtime.harness import Group
 
+_GIVEN_BACK = ("MemFree", "Buffers", "Cached", "SReclaimable")
+"""What a guest could give back; MemAvailable is less by its kernel's low watermarks, a reserve that
+is free (proc_meminfo(5))."""
+
 
 class VmInstance:
     """A guest whose payload has reported its first instruction."""
@@ -93,6 +97,7 @@ class VmInstance:
             "translation_bytes": parts.translation_bytes,
             "page_tables_bytes": parts.page_tables_bytes,
             "guest_used_bytes": guest["MemTotal"] - guest["MemAvailable"],
+            "guest_held_bytes": guest["MemTotal"] - sum(guest.get(key, 0) for key in _GIVEN_BACK),
         }
 
     def stop(self) -> None:

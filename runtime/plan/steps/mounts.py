@@ -300,4 +300,4 @@ class WriteSysctl(NamedTuple):
         return f"set the kernel parameter {self.name} to {self.value!r}"
 
     def wire(self) -> tuple[str, str]:
-        return ("/proc/sys/" + "/".join(sysctl.parts(self.name) or ()), self.value)
+        return ("sys/" + "/".join(sysctl.parts(self.name) or ()), self.value)

@@ -312,3 +312,33 @@ def test_capabilities_of_the_caller_are_not_inherited(tmp_path: Path, image: Ima
     own, *inside = done.stdout.splitlines()
     assert int(own, 16)
     assert sorted(inside) == [f"Cap{kind}:\t{0:016x}" for kind in ("Amb", "Amb", "Inh", "Inh")]
+
+
+BOUND_SYSCTL = """
+import sys
+from dataclasses import replace
+from pathlib import Path
+from runtime import Engine, SetupError
+from runtime.spec import profiles
+spec = profiles.docker_like(rootfs=Path(sys.argv[1]), args=["true"])
+spec = replace(spec, linux=replace(spec.linux, sysctl={"kernel.msgmax": "42"}))
+with Engine(Path(sys.argv[2])) as engine:
+    try:
+        engine.run(spec).delete()
+    except SetupError as error:
+        print(error)
+"""
+
+
+def test_a_kernel_parameter_is_written_by_no_mount(tmp_path: Path, image: Image) -> None:
+    """What is mounted on the way leads elsewhere, and is of procfs, too."""
+    parameters = "/proc/sys/kernel /proc/sys/kernel"
+    told = subprocess.run(
+        ["unshare", "--mount", "--uts", "sh", "-c",
+         f'mount --bind {parameters} && exec "$@"', "sh",
+         sys.executable, "-c", BOUND_SYSCTL, str(image.root), str(tmp_path)],
+        capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert (told.returncode, told.stderr) == (0, "")
+    assert "kernel.msgmax to '42': /proc/sys/kernel/msgmax: " in told.stdout
+    assert "cross-device" in told.stdout.lower()

@@ -43,6 +43,7 @@ MEMORY = {
         "vmm_bytes": 71,
         "guest_ram_bytes": 128,
         "guest_used_bytes": 49,
+        "guest_held_bytes": 45,
     },
 }
 PROCESSES = {"native": 1, "container": 2, "vm": 1}

@@ -76,7 +76,7 @@ def test_runs_of_two_hosts_are_not_compared(tare: Tare, fake_run: Path, tmp_path
     file.write_text(json.dumps(run))
     code, out, _ = tare("compare", fake_run, tmp_path / "other")
     assert code == 5
-    assert "different hosts" in out
+    assert "hosts of different classes" in out
 
 
 def test_what_can_no_longer_be_measured_is_a_regression(

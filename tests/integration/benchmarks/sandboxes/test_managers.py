@@ -230,6 +230,18 @@ def test_docker_is_called_as_its_users_call_it(docker: Path, small: Setting) -> 
     assert list((small.state / "docker.runsc").iterdir()) == []
 
 
+@pytest.mark.parametrize(("remapped", "mode"), [(False, "600"), (True, "622")])
+def test_nobody_else_writes_a_first_byte_to_docker_s_pipe(
+    docker: Path, small: Setting, mode: str, *, remapped: bool
+) -> None:
+    """But where the container's root is a user whom only the daemon knows."""
+    if remapped:
+        docker.with_name("remapped").touch()
+    with opened("docker", small) as box:
+        box.start().stop()
+    assert docker.with_name("mode").read_text() == mode
+
+
 def test_docker_removes_nothing_that_it_did_not_make(docker: Path, small: Setting) -> None:
     docker.with_name("taken").touch()
     with pytest.raises(UnsuitableHostError, match="already in use"), opened("docker", small):

@@ -16,7 +16,8 @@ from vmdriver.guest import Modules
 
 _LADDER = (
     "vss_bytes", "rss_bytes", "pss_bytes", "uss_bytes", "guest_ram_bytes", "vmm_bytes",
-    "translation_bytes", "page_tables_bytes", "guest_used_bytes", "cgroup_kernel_bytes",
+    "translation_bytes", "page_tables_bytes", "guest_used_bytes", "guest_held_bytes",
+    "cgroup_kernel_bytes",
 )  # fmt: skip
 """Of an emulated guest; under KVM nothing is translated."""
 

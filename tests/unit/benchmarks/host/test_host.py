@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from benchmarks.host import fingerprint
+from benchmarks.host.host_class import differences
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -88,29 +89,40 @@ def test_fingerprint_is_json_and_keeps_the_boot_id_to_itself(laptop: Path) -> No
     assert '"boot":"' in text
 
 
-def test_the_same_host_compares(laptop: Path) -> None:
+def test_another_boot_of_one_host_is_of_its_class(laptop: Path) -> None:
     one = fingerprint.fingerprint(laptop)
     write(laptop, {"proc/meminfo": "MemTotal: 8000100 kB\n", "proc/loadavg": "9 9 9 9/9 9\n"})
-    assert fingerprint.same_host(one, fingerprint.fingerprint(laptop)) == []
+    assert differences(one, fingerprint.fingerprint(laptop)) == ([], [])
 
 
-def test_a_changed_setting_forbids_comparison_by_name(laptop: Path) -> None:
+def test_an_ephemeral_runner_of_the_same_kind_is_of_its_class(laptop: Path) -> None:
     one = fingerprint.fingerprint(laptop)
     write(
         laptop,
         {
-            f"{CPU}/cpu0/cpufreq/scaling_governor": "performance\n",
+            "proc/sys/kernel/hostname": "runner-2\n",
+            "proc/sys/kernel/version": "#2 SMP of another day\n",
             f"{CPU}/vulnerabilities/meltdown": "Vulnerable\n",
         },
     )
-    assert fingerprint.same_host(one, fingerprint.fingerprint(laptop)) == [
-        "governor differs: powersave against performance",
-        "mitigations differ: meltdown",
+    found = differences(one, fingerprint.fingerprint(laptop))
+    assert not found.forbidding
+    assert [said.partition(" differ")[0] for said in found.drifted] == [
+        "hostname",
+        "kernel version",
+        "mitigations",
     ]
 
 
+def test_a_setting_of_speed_is_of_the_class(laptop: Path) -> None:
+    one = fingerprint.fingerprint(laptop)
+    write(laptop, {f"{CPU}/cpu0/cpufreq/scaling_governor": "performance\n"})
+    found = differences(one, fingerprint.fingerprint(laptop))
+    assert found == (["governor differs: powersave against performance"], [])
+
+
 def test_a_run_without_a_host_is_not_comparable(laptop: Path) -> None:
-    assert fingerprint.same_host({}, fingerprint.fingerprint(laptop)) != []
+    assert differences({}, fingerprint.fingerprint(laptop)).forbidding
 
 
 QUIET = fingerprint.Conditions(

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.host import conditions, fingerprint, processors
+from benchmarks.host.host_class import differences
 from runtime.cgroups import layout
 from tests.framework.posed_hosts import NAMES, pose, write
 
@@ -215,7 +216,7 @@ def test_a_laptop_plugged_in_is_on_mains(host: Callable[[str], Path]) -> None:
     found = fingerprint.fingerprint(root)
     assert found["identity"]["power"] == "mains"
     write(root, "sys/class/power_supply/AC/online", "0\n")
-    assert fingerprint.same_host(found, fingerprint.fingerprint(root)) == [
+    assert differences(found, fingerprint.fingerprint(root)).forbidding == [
         "power differs: mains against battery"
     ]
 
@@ -223,7 +224,7 @@ def test_a_laptop_plugged_in_is_on_mains(host: Callable[[str], Path]) -> None:
 def test_what_an_older_version_did_not_ask_is_no_difference(host: Callable[[str], Path]) -> None:
     found = fingerprint.fingerprint(host("laptop"))
     older = {"identity": {k: v for k, v in found["identity"].items() if k != "epp"}, "state": {}}
-    assert fingerprint.same_host(older, found) == []
+    assert differences(older, found) == ([], [])
 
 
 OWN = {

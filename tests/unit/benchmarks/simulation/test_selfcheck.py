@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_a_fake_compared_with_itself_keeps_its_promises(
+def test_a_few_starts_of_a_fake_cannot_tell_whether_it_keeps_its_promises(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr("tare.measure.state_folder", lambda: tmp_path / "state")
     with pytest.raises(SystemExit) as end:
         cli.main(["selfcheck", "-s", "fake", "--starts", "240", "--blocks", "6", "--json"])
-    assert end.value.code == 0
+    assert end.value.code == 5
     found = json.loads(capsys.readouterr().out)
     assert found["starts"] == 240
     assert found["false_positives"]["interval"]["of"] == 20
@@ -31,7 +31,8 @@ def test_a_fake_compared_with_itself_keeps_its_promises(
     assert found["false_positives"]["claim"]["count"] == 0
     assert found["stopping"]["series"] == 1
     assert 10 <= found["stopping"]["starts"] <= 200
-    assert not any(rate["broken"] for rate in found["false_positives"].values())
+    answers = {rate["answer"] for rate in found["false_positives"].values()}
+    assert answers == {"cannot tell"}
 
 
 def test_too_few_starts_are_refused(
@@ -48,8 +49,20 @@ def test_a_host_that_changes_its_pace_breaks_the_promise_of_a_comparison() -> No
     rng = np.random.default_rng(1)
     pace = np.where(np.arange(1200) // 10 % 2, 1.0, 1.3)
     found = aa.judge((pace * rng.lognormal(0, 0.02, 1200)).tolist(), 10, 1)
-    assert found.compare.broken
-    assert not found.claim.broken  # pairs stay within one pace
+    assert found.compare.answer is aa.Answer.BROKEN
+    assert found.claim.answer is not aa.Answer.BROKEN  # pairs stay within one pace
+
+
+@pytest.mark.parametrize(
+    ("count", "of", "answer"),
+    [(0, 90, "cannot tell"), (0, 200, "kept"), (2, 200, "cannot tell"), (12, 200, "broken")],
+)
+def test_a_promise_is_kept_broken_or_cannot_be_told(count: int, of: int, answer: str) -> None:
+    rate = aa.rate([place < count for place in range(of)], 0.01)
+    assert rate.answer == answer
+    if answer == "cannot tell":
+        assert rate.needed is not None
+        assert rate.needed > of
 
 
 def test_stopping_early_takes_half_of_a_hundred_and_noise_takes_all() -> None:

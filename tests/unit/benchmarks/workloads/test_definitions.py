@@ -260,3 +260,13 @@ def test_the_published_schema_is_the_one_in_force() -> None:
 def test_every_workload_is_described_for_readers() -> None:
     page = (Path(__file__).parents[4] / "docs" / "workloads.md").read_text()
     assert [name for name in workloads.names() if f"`{name}`" not in page] == []
+
+
+def test_a_digest_tells_definitions_apart(tmp_path: Path) -> None:
+    source = (Path(workloads.__file__).parent / "syscall.toml").read_text()
+    for name, text in (("same", source), ("other", source.replace("seconds = ", "seconds = 1"))):
+        (tmp_path / f"{name}.toml").write_text(text)
+    same, other = (workloads.digests([str(tmp_path / f"{n}.toml")]) for n in ("same", "other"))
+    assert workloads.digests(["startup", "syscall"]) == same
+    assert same.keys() == other.keys() == {"syscall"}
+    assert same != other

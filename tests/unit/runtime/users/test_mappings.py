@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime import SetupError, UnsupportedError
-from runtime.spec import IdMapping, id_mappings
+from runtime.plan.programs import Programs
+from runtime.spawner.namespace_owners import FIRST as FIRST_OWNER
+from runtime.spec import DEFAULT_HOST_ID, DEFAULT_ID_COUNT, IdMapping, id_mappings, profiles
 from runtime.users import mappings
 
 if TYPE_CHECKING:
@@ -114,3 +117,24 @@ def test_both_helpers_are_run(programs: Path) -> None:
     mappings.write(42, [IdMapping(0, 5, 1)], [IdMapping(0, 6, 2)])
     assert (programs / "newuidmap.said").read_text() == "42 0 5 1\n"
     assert (programs / "newgidmap.said").read_text() == "42 0 6 2\n"
+
+
+def test_engines_have_ranges_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All containers of the host had one: what one engine's used up was missing in another's."""
+    monkeypatch.setattr(mappings, "held", lambda _: (IdMapping(0, 0, 2**32 - 1),))
+    first, second = (mappings.own_range(f"tare-0123456789{end}") for end in ("00", "ff"))
+    assert first == DEFAULT_HOST_ID
+    assert second + DEFAULT_ID_COUNT <= FIRST_OWNER
+    spec = profiles.default(rootfs=tmp_path, args=["true"])
+    programs = Programs(None, has_init=True, first_id=second)
+    assert programs.shift(spec)[0].split() == ["0", str(second), str(DEFAULT_ID_COUNT)]
+    kept = replace(spec, root=replace(spec.root, upper=tmp_path))
+    assert programs.shift(kept)[0].split()[1] == str(DEFAULT_HOST_ID)
+
+
+def test_where_the_range_does_not_exist_the_profiles_own_is_used(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    few = (IdMapping(DEFAULT_HOST_ID, 0, DEFAULT_ID_COUNT),)
+    monkeypatch.setattr(mappings, "held", lambda _: few)
+    assert mappings.own_range("tare-0123456789ff") == DEFAULT_HOST_ID
