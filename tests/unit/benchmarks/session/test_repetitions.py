@@ -30,7 +30,7 @@ def start(run: Run, sandbox: str, metric: str = "startup_main_s") -> NumberRow:
 
 
 def test_a_block_of_many_starts_is_one_value(tmp_path: Path, measure: Measure) -> None:
-    measure(tmp_path / "run", fake_campaign(start_repetitions=12))
+    measure(tmp_path / "run", fake_campaign(start_repetitions=10))
     run = runfolder.load(tmp_path / "run")
     assert {v.part for v in run.visits} == {START, REPEATED}
     blocks: dict[int, list[float]] = {}
@@ -40,10 +40,10 @@ def test_a_block_of_many_starts_is_one_value(tmp_path: Path, measure: Measure) -
             if sample.dimensions.get(REPETITION, WARM_UP) != WARM_UP:
                 assert sample.value is not None
                 taken.append(sample.value)
-    assert {len(taken) for taken in blocks.values()} == {12}
+    assert {len(taken) for taken in blocks.values()} == {10}
     row = start(run, "fake")
     assert len(blocks) == 11  # six of visits, and those of starts alone between them
-    assert (row.median.n, row.ok, row.repetitions) == (11, 11 * 13 + 6, 12)
+    assert (row.median.n, row.ok, row.repetitions) == (11, 11 * 11 + 6, 10)
     assert row.median.estimate == pytest.approx(median(map(median, blocks.values())))
     against = start(run, "fake:slow").to_native
     assert against is None  # there is no native in it
@@ -53,14 +53,14 @@ def test_a_block_of_many_starts_is_one_value(tmp_path: Path, measure: Measure) -
     assert "How starts vary" in reports.render(run, "md")
     spread = json.loads(reports.render(run, "json"))["start_spreads"][0]
     told = spread["quantiles"]
-    assert (spread["sandbox"], spread["starts"], told["p99"]) == ("fake", 11 * 12, None)
+    assert (spread["sandbox"], spread["starts"], told["p99"]) == ("fake", 11 * 10, None)
     assert told["p50"]["low"] < told["p50"]["estimate"] < told["p50"]["high"]
     assert told["p50"]["high"] < told["p95"]["estimate"]
     assert spread["modes"] is None
 
 
 def test_what_the_start_before_does_is_told(tmp_path: Path, measure: Measure) -> None:
-    measure(tmp_path / "run", fake_campaign(start_repetitions=12, workloads=("startup",)))
+    measure(tmp_path / "run", fake_campaign(start_repetitions=10, workloads=("startup",)))
     run = runfolder.load(tmp_path / "run")
     found = json.loads(reports.render(run, "json"))["predecessors"]
     assert [(one["sandbox"], one["after"]) for one in found] == [
@@ -72,7 +72,7 @@ def test_what_the_start_before_does_is_told(tmp_path: Path, measure: Measure) ->
     starts = sum(s.metric == "startup_main_s" for s in run.samples)
     assert sum(one["starts"] for one in found) == starts - 1  # nothing is before the first
     for one in found:
-        assert one["effect"]["low"] < 1 < one["effect"]["high"]  # fakes do nothing to each other
+        assert 0.97 < one["effect"]["estimate"] < 1.03  # fakes do nothing to each other
     assert "What the start before does" in reports.render(run, "md")
 
 
