@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 from benchmarks.image import Image, build
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 FOLDER = Path(__file__).parent
 ROOT = FOLDER.parents[1]
@@ -48,6 +54,14 @@ def _runs_campaigns(file: Path) -> bool:
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> WholeFiles | None:
     """Share the tests out by whole files where that is asked for."""
     return WholeFiles(config, log) if config.getvalue("dist") == "loadscope" else None
+
+
+@pytest.fixture
+def own_state() -> Iterator[Path]:
+    """A state folder in which nobody else works, with a path short enough for libvirt's sockets."""
+    folder = Path(tempfile.mkdtemp(prefix="ts-", dir="/run"))
+    yield folder
+    shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="session")

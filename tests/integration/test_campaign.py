@@ -16,8 +16,8 @@ import pytest
 
 from benchmarks.results import runfolder
 from benchmarks.results.records import Status
-from tare.settings import state_folder
 from tests.framework.campaign_turn import await_turn
+from tests.framework.own_state import tare as own_command
 
 if TYPE_CHECKING:
     from benchmarks.image import Image
@@ -28,14 +28,18 @@ pytestmark = pytest.mark.campaigns
 TARE = [sys.executable, "-m", "tare"]
 
 
-def tare(*args: object, timeout: float = 280) -> subprocess.CompletedProcess[str]:
+def tare(*args: object) -> subprocess.CompletedProcess[str]:
     await_turn()
+    return ended(*TARE, *args)
+
+
+def ended(*words: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [*TARE, *map(str, args)],
+        [*map(str, words)],
         capture_output=True,
         text=True,
         check=False,
-        timeout=timeout,
+        timeout=280,
         stdin=subprocess.DEVNULL,
     )
 
@@ -119,13 +123,14 @@ def test_probes_were_judged_in_every_sandbox(run: Run) -> None:
 
 
 @pytest.mark.timeout(600)
-def test_a_killed_campaign_leaves_no_process_and_resumes(image: Image, tmp_path: Path) -> None:
+def test_a_killed_campaign_leaves_no_process_and_resumes(
+    image: Image, tmp_path: Path, own_state: Path
+) -> None:
     del image
-    out = tmp_path / "run"
+    out, command = tmp_path / "run", own_command(own_state)
     args = ["run", "startup", "-s", "container", "-s", "vm", "--blocks", "3", "--out", str(out)]
-    await_turn()
     process = subprocess.Popen(
-        [*TARE, *args],
+        [*command, *args],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
@@ -136,16 +141,26 @@ def test_a_killed_campaign_leaves_no_process_and_resumes(image: Image, tmp_path:
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     assert wait_until(lambda: not ours(family, process.pid), 60), ours(family, process.pid)
-    cleaned = tare("clean")
+    cleaned = ended(*command, "clean")
     assert cleaned.returncode == 0, cleaned.stderr
-    assert not any(state_folder().glob("*/tare-*"))
+    assert not any(own_state.glob("*/tare-*"))
     kept = {(v.block, v.sandbox) for v in runfolder.load(out).visits}
     assert len(kept) < 6
-    resumed = tare("run", "--resume", out)
+    resumed = ended(*command, "run", "--resume", str(out))
     assert resumed.returncode == 0, resumed.stderr
     run = runfolder.load(out)
     assert len(run.visits) == 6
-    assert not any(state_folder().glob("*/*.json"))
+    assert not any(own_state.glob("*/*.json"))
+
+
+LONG = """\
+name = "long"
+title = "sysbench cpu, for longer"
+command = ["/usr/bin/sysbench", "cpu", "--threads={cpus}", "--time={seconds}", "run"]
+seconds = 5
+timeout_s = 120
+pattern = 'events per second:\\s+(?P<rate>[0-9.]+)\\n(?s:.*)of events:\\s+(?P<events>\\d+)\\n'
+"""
 
 
 @pytest.mark.timeout(600)
@@ -153,30 +168,32 @@ def test_a_killed_campaign_leaves_no_process_and_resumes(image: Image, tmp_path:
 def test_a_campaign_that_is_asked_to_stop_does_so_in_the_middle_of_a_workload(
     image: Image,
     tmp_path: Path,
+    own_state: Path,
     number: signal.Signals,
 ) -> None:
     del image
-    out = tmp_path / "run"
-    args = ["run", "smoke", "-s", "native", "-s", "container", "-w", "sysbench-cpu"]
-    await_turn()
+    out, command = tmp_path / "run", own_command(own_state)
+    (tmp_path / "long.toml").write_text(LONG)
+    args = ["run", "smoke", "-s", "container", "-w", str(tmp_path / "long.toml"), "--blocks", "2"]
     process = subprocess.Popen(
-        [*TARE, *args, "--out", str(out)],
+        [*command, *args, "--out", str(out)],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
     )
-    assert wait_until(lambda: working(process.pid), 300)
+    assert wait_until(lambda: process.poll() is not None or working(process.pid), 300)
     family = psutil.Process(process.pid).children(recursive=True)
     process.send_signal(number)
     _, said = process.communicate(timeout=120)
-    assert process.returncode == 130
+    assert process.returncode == 130, said
     assert f"tare run --resume {out}" in said
     assert "Traceback" not in said
     assert wait_until(lambda: not ours(family, process.pid), 60), ours(family, process.pid)
-    left = [line for line in tare("clean").stdout.splitlines() if not line.startswith("half an im")]
-    assert left == []  # but for what somebody's build of an image may have left meanwhile
-    assert tare("run", "--resume", out).returncode == 0
-    assert len(runfolder.load(out).visits) == 6
+    cleaned = ended(*command, "clean")
+    assert (cleaned.stdout, cleaned.stderr) == ("", "nothing was left behind\n")
+    resumed = ended(*command, "run", "--resume", str(out))
+    assert resumed.returncode == 0, resumed.stderr
+    assert len(runfolder.load(out).visits) == 2
 
 
 def working(pid: int) -> bool:

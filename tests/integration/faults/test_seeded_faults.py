@@ -8,11 +8,8 @@ from __future__ import annotations
 
 import os
 import random
-import shutil
 import signal
 import subprocess
-import sys
-import tempfile
 import time
 from collections import Counter
 from pathlib import Path
@@ -21,11 +18,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from benchmarks.results import runfolder
+from tests.framework.own_state import tare
 from tests.integration.faults import ROW
 from tests.integration.faults.traces import Watch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 pytestmark = [pytest.mark.campaigns, pytest.mark.timeout(900)]
 
@@ -34,18 +32,6 @@ VM_EVERY = int(os.environ.get("VM_EVERY", "5"))
 _LONGEST_S = 400.0
 FAULTS = ("SIGKILL", "SIGTERM", "SIGHUP", "a full disk")
 BLOCKS = 2
-
-#: The campaign's own state folder, and nobody's images: the host's may be in real use.
-TARE = """
-import sys
-from pathlib import Path
-from tare import cli, measure
-from tare.commands import clean
-state = Path(sys.argv[1])
-measure.state_folder = clean.state_folder = lambda: state
-clean._of_images = lambda **_: []
-cli.main(sys.argv[2:])
-"""
 
 #: In a mount namespace of its own: nobody else sees the small disk.
 FULL = """
@@ -61,17 +47,6 @@ if [ -e "$out/run/run.json" ]; then "$@" run --no-report --resume "$out/run"
 else "$@" run --no-report campaign.toml --out "$out/run"; fi
 cp -r "$out/run" "$kept"
 """
-
-
-@pytest.fixture
-def state() -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="tf-", dir="/run"))
-    yield folder
-    shutil.rmtree(folder)
-
-
-def tare(state: Path) -> list[str]:
-    return [sys.executable, "-c", TARE, str(state)]
 
 
 def write_campaign(sandboxes: list[str]) -> None:
@@ -152,7 +127,7 @@ def run(command: list[str]) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize("seed", range(SEEDS))
 def test_a_fault_loses_nothing_and_leaves_nothing(
     seed: int,
-    state: Path,
+    own_state: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     record_property: Callable[[str, object], None],
@@ -163,10 +138,10 @@ def test_a_fault_loses_nothing_and_leaves_nothing(
     fault = FAULTS[seed % len(FAULTS)]
     sandboxes = ["native", "container", *(["vm"] if seed % VM_EVERY == 0 else [])]
     write_campaign(sandboxes)
-    out, command, reached = tmp_path / "run", tare(state), "failed"
+    out, command, reached = tmp_path / "run", tare(own_state), "failed"
     differences = ["the test failed"]
     try:
-        with Watch(state) as watch:
+        with Watch(own_state) as watch:
             if fault == "a full disk":
                 reached = fill(command, out, tmp_path / "disk", dice)
                 differences = []
