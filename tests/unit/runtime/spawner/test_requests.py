@@ -73,7 +73,7 @@ REQUESTS = st.dictionaries(WORDS, VALUES, max_size=8) | VALUES
 
 
 @settings(
-    max_examples=examples(40),
+    max_examples=examples(20),
     derandomize=DERANDOMIZED,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
