@@ -88,8 +88,12 @@ class Driver:
             self.close()
             raise
 
-    def start(self, config: VmConfig) -> Vm:
+    def start(self, config: VmConfig, *, until_ready: bool = False) -> Vm:
         """Start a VM; return when its payload has written its first byte.
+
+        Args:
+            config: the VM.
+            until_ready: return once QEMU is ready to boot; the guest may not have begun to.
 
         Raises:
             ConfigError: the configuration cannot work, or a VM of that name runs.
@@ -97,7 +101,7 @@ class Driver:
             StartError: it did not reach its payload; see `vmdriver.errors` for the kinds. Its
                 console, which the message names, is there until the driver is closed.
         """
-        return self._start(config, None)
+        return self._start(config, None, until_ready=until_ready)
 
     def restore(self, config: VmConfig, saved: Path) -> Vm:
         """Resume a VM that `Vm.save` wrote and start the payload in it: the warm start.
@@ -124,7 +128,7 @@ class Driver:
         """A directory for saved VMs that go with this driver, or with who cleans up after it."""
         return self._layout.saved
 
-    def _start(self, config: VmConfig, saved: Path | None) -> Vm:
+    def _start(self, config: VmConfig, saved: Path | None, *, until_ready: bool = False) -> Vm:
         requested = time.monotonic_ns()
         config.check()
         if self._learned(config.architecture):
@@ -136,7 +140,8 @@ class Driver:
             vm.stamps["requested"] = requested
             if saved is None:
                 vm.launch(self._domain_xml(vm))
-                await_payload(vm)
+                if not until_ready:
+                    await_payload(vm)
             else:
                 vm.relaunch(saved)
                 await_payload(vm, ("main",))

@@ -8,6 +8,7 @@ import inspect
 import itertools
 import math
 import re
+import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 _PRESETS = Path(__file__).parent / "presets"
 
+_SEEDS = 10**9
+"""Seeds that are drawn from: short enough to be typed again."""
 DEFAULT_MEMORY_MIB = 512
 _LEAST_MEMORY_MIB = 64
 """No guest boots with less."""
@@ -44,7 +47,7 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         cpuset: Host CPUs to use, isolated ones (``isolcpus=``) too; empty for the last ``cpus``
             distinct cores of the fastest kind that has enough, or threads where cores are too few.
         memory_mib: Memory of every sandbox, in MiB.
-        seed: Seed of the order and of every resampling.
+        seed: Seed of the order and of every resampling; drawn anew for each run by default.
         reproduces: Publication that the report lays the figures beside; empty for none.
         libvirt_uri: libvirt's URI for the VMs, such as ``qemu:///system``, of a daemon on this
             host; empty for libvirt's own driver in this process.
@@ -144,6 +147,7 @@ def load(preset_or_path: str, **overrides: Any) -> Campaign:
     text, data = toml_places.read(path, "campaign", CampaignError)
     _refuse_unknown_keys(path, text, data)
     given = {key: value for key, value in overrides.items() if value is not None}
+    data.setdefault("seed", secrets.randbelow(_SEEDS))  # every run has an order of its own
     try:
         campaign = convert(data | given)
     except (msgspec.ValidationError, UnknownSandboxError, WorkloadError, CampaignError) as error:

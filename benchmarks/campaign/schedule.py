@@ -1,6 +1,6 @@
 """In which order to visit the sandboxes, and when enough has been seen.
 
-A block visits every sandbox once, in an order drawn from the seed and the block's number alone, so
+A block visits every sandbox once, in an order drawn from the seed and the block's place alone, so
 that a resumed run continues with the same order. Sampling stops at the precision asked for or at
 the budget, never because a difference has become significant (which would bias it).
 """
@@ -35,19 +35,32 @@ class Stop:
     reached: Mapping[str, float | None]
 
 
-def order(seed: int, block: int, names: Sequence[str], turn: int = 0) -> list[str]:
-    """Return the order of one block; the same arguments always give the same order.
+def order(seed: int | str, place: int, names: Sequence[str]) -> list[str]:
+    """Return an order of a series; the same arguments always give the same order.
+
+    The orders are the rows of Williams squares, drawn anew each time all rows were used: in a
+    square every name stands at every place, and behind every other name, equally often (Williams,
+    Aust. J. Sci. Res. A 2 (1949) 149), so that neither place nor predecessor favours one.
 
     Args:
-        seed: Seed of the run.
-        block: Number of the block.
+        seed: Seed of the series.
+        place: Place of the order in the series, from 0.
         names: What is put in order.
-        turn: Number of a repetition within the block, from 1; 0 for the visits.
     """
+    rows = _williams(len(names))
+    square, row = divmod(place, len(rows))
+    drawn = random.Random(f"{seed}/{square}")  # noqa: S311  # not cryptography
     shuffled = list(names)
-    drawn = f"{seed}/{block}/{turn}" if turn else f"{seed}/{block}"
-    random.Random(drawn).shuffle(shuffled)  # noqa: S311  # not cryptography
-    return shuffled
+    drawn.shuffle(shuffled)
+    drawn.shuffle(rows)
+    return [shuffled[number] for number in rows[row]]
+
+
+def _williams(count: int) -> list[list[int]]:
+    """Return a square that is balanced for place and predecessor; of odd numbers two squares."""
+    first = [(place + 1) // 2 if place % 2 else -(place // 2) for place in range(count)]
+    rows = [[(number + row) % count for number in first] for row in range(count)]
+    return rows + [row[::-1] for row in rows] if count % 2 and count > 1 else rows
 
 
 def enough(

@@ -144,6 +144,9 @@ class Experiment:
         programs: Paths of what it calls inside an instance.
         leaves_cold: Whether it empties the host's caches: then it comes last in a block, and every
             sandbox is started once more, unmeasured, before anything else is measured.
+        partial: Whether it can be done on an instance that is only ready to boot.
+        emulated: Whether it counts in a guest whose CPU is emulated; where it does not it is done
+            in the first visit alone.
         drawn: Whether its place in a visit is drawn anew each time, behind those that have one.
     """
 
@@ -154,6 +157,8 @@ class Experiment:
     place: ClassVar[int] = 100
     programs: ClassVar[tuple[str, ...]] = ()
     leaves_cold: ClassVar[bool] = False
+    partial: ClassVar[bool] = False
+    emulated: bool = True
     drawn: ClassVar[bool] = False
 
     class Options(msgspec.Struct, frozen=True):

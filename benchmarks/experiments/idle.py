@@ -65,6 +65,7 @@ class IdleCost(Experiment):
     name = metrics.IDLE
     title = "CPU time and wake-ups of an idle instance"
     cadence = Cadence.VISIT
+    emulated = False
     place = 20
 
     class Options(Settling, frozen=True):

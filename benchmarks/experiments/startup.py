@@ -25,6 +25,7 @@ class Startup(Experiment):
     title = "start and stop"
     cadence = Cadence.VISIT
     place = 0
+    partial = True
 
     class Options(Experiment.Options, frozen=True):
         """Keys of starts.

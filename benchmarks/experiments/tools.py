@@ -35,6 +35,7 @@ class OfWorkload(Experiment):
         super().__init__(request)
         self.asked = (asked,)
         self.workload = request.loaded[asked]
+        self.emulated = all(info.unit is Unit.WORD for info in self.workload.metrics()[:1])
 
     @classmethod
     def chosen(cls, request: Request) -> Iterator[Experiment]:

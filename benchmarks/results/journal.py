@@ -32,9 +32,10 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True, tag="visit"):
         sandbox: Name of the sandbox.
         samples: How many sample lines directly before this one belong to the visit.
         seconds: Wall time of the whole visit, for planning the rest of the budget.
-        part: ``start`` for a start and what was run on it; ``repeated`` for further starts in the
-            same block; ``density``, ``parallel``, ``cold``
-            and ``network`` for what starts instances of its own in every block; else the name of
+        part: ``start`` for a start and what was run on it; ``ready`` for a start that
+            ended there; ``repeated`` for further starts in the same block; ``density``,
+            ``parallel``, ``cold`` and ``network`` for what starts instances of its own in every
+            block; else the name of
             an experiment that is done once in a run, such as ``probes``.
         meanwhile: What the host did during it: steal, pressure, load (``host.meanwhile``).
         wall_s: Wall time since the visit before was closed, or since the sandboxes were open; None

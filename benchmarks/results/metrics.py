@@ -29,6 +29,9 @@ PATH = "path"
 REPETITION = "repetition"
 """Dimension of a further start of a sandbox within a block, counted from 1."""
 
+WARM_UP = "0"
+"""The repetition that warms up for the others, and counts only where there are none."""
+
 BOUNDARIES = ("spawned", "ready", "kernel", "init", "main")
 """Start boundaries after ``requested``, in the order in which an instance passes them."""
 
@@ -52,9 +55,10 @@ def infos(workload: str, *rows: Row) -> tuple[MetricInfo, ...]:
     )
 
 
-MAIN, STOP = infos(
+MAIN, READY, STOP = infos(
     STARTUP,
     ("startup_main_s", Unit.SECONDS, Direction.LOWER, BOUNDARY_TITLES["main"]),
+    ("startup_ready_s", Unit.SECONDS, Direction.LOWER, BOUNDARY_TITLES["ready"]),
     (
         "stop_s",
         Unit.SECONDS,
@@ -62,4 +66,5 @@ MAIN, STOP = infos(
         "stop asked → nothing of the instance left running",
     ),
 )
-"""What every visit has, whatever else it measures: a start that may fail, and a stop that may."""
+"""What every visit has, whatever else it measures: a start that may fail, whole or until it is
+ready, and a stop that may."""

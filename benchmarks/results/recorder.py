@@ -33,7 +33,8 @@ class Recorder:
             block: Number of the block.
             sandbox: Name of the sandbox that the samples belong to.
             position: Place in the block, from 0; None for what is done once in a run.
-            repetition: Number of a further start within the block, from 1; None for a visit.
+            repetition: Number of a further start within the block, 0 for the one that warms up;
+                None for a visit.
         """
         self._run = run
         self._block = block

@@ -154,6 +154,20 @@ class Sandbox(Protocol):
     ) -> None: ...
 
 
+@runtime_checkable
+class Partial(Protocol):
+    """A sandbox whose start can end where its instance is ready to boot."""
+
+    def start_until_ready(self) -> Instance:
+        """Start an instance that passes no boundary behind ``ready``, and runs no command.
+
+        Its stop is by force and has no stamps.
+
+        Raises:
+            MeasurementError: It did not start; nothing of it is left.
+        """
+
+
 @dataclass(frozen=True)
 class Endpoint:
     """An instance that others reach over a network.

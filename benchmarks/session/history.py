@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 START = "start"
 """Name of the journal's part that holds a start and what was run on it."""
+READY = "ready"
+"""Name of the part that holds a start that ended where the instance was ready to boot."""
 REPEATED = "repeated"
 """Name of the part that holds further starts of a sandbox within a block."""
 
@@ -40,7 +42,7 @@ class History:
             previous: What was read of it; None for a new one.
             apart: Parts that every block has beside the visits; others are done once.
         """
-        self._repeated = {START, REPEATED, *apart}
+        self._repeated = {START, READY, REPEATED, *apart}
         self.done: set[tuple[int, str, str]] = set()
         self.elapsed_s = 0.0
         self.seconds: dict[tuple[str, str], deque[float]] = {}
@@ -63,21 +65,37 @@ class History:
         if entry.part in self._repeated:
             place = (entry.sandbox, entry.part)
             self.seconds.setdefault(place, deque(maxlen=_REMEMBERED)).append(entry.seconds)
-        if entry.part not in {START, REPEATED}:
+        if entry.part not in {START, READY, REPEATED}:
             return
-        main = (metrics.MAIN.workload, metrics.MAIN.metric)
-        headline = [s for s in samples if (s.workload, s.metric) == main]
+        passed = metrics.READY if entry.part == READY else metrics.MAIN
+        headline = [
+            s for s in samples if (s.workload, s.metric) == (passed.workload, passed.metric)
+        ]
         taken = [s.value for s in headline if s.value is not None]
         if entry.part == REPEATED:
-            if taken:
-                self.repeated[entry.sandbox][entry.block] = taken
-                self._starts[entry.sandbox][entry.block] = median(taken)
+            again = [
+                s.value
+                for s in headline
+                if s.value is not None and s.dimensions[metrics.REPETITION] != metrics.WARM_UP
+            ]
+            if again:
+                self.repeated[entry.sandbox][entry.block] = again
+                self._starts[entry.sandbox][entry.block] = median(again)
         elif any(sample.status is not Status.OK for sample in headline):
             self.failures[entry.sandbox] += 1
         else:
             self.failures[entry.sandbox] = 0
-            if taken:
+            if taken and entry.part == START:
                 self._starts[entry.sandbox].setdefault(entry.block, taken[-1])
+
+    def parts(self, block: int) -> set[str]:
+        """Return the parts of starts that a block has."""
+        return {
+            part
+            for part in (START, READY, REPEATED)
+            for name in self._starts
+            if (block, name, part) in self.done
+        }
 
     def starts(self, sandbox: str) -> list[float]:
         """Return a sandbox's starts, one value a block, in seconds."""
@@ -93,14 +111,21 @@ class History:
         """Tell whether a sandbox has failed so often that it is left alone."""
         return self.failures[sandbox] >= _GIVE_UP_AFTER
 
-    def block_seconds(self, *, without: str = "") -> float:
+    def block_seconds(
+        self,
+        parts: Collection[str] | None = None,
+        left_out: Collection[tuple[str, str]] = (),
+    ) -> float:
         """Estimate the wall time of one block from the median of each sandbox's parts.
 
         Args:
-            without: A part that is left out.
+            parts: The parts that it has; None for all.
+            left_out: Sandboxes and parts of them that it does not have.
         """
         return sum(
             sorted(seconds)[len(seconds) // 2]
             for (name, part), seconds in self.seconds.items()
-            if not self.given_up(name) and part != without
+            if not self.given_up(name)
+            and (parts is None or part in parts)
+            and (name, part) not in left_out
         )

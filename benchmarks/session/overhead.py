@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import platform
 import shutil
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import metadata
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.errors import MeasurementError
@@ -133,8 +135,15 @@ def tool_versions() -> dict[str, str | None]:
     for program in _PROGRAMS:
         path = shutil.which(program)
         if path is not None:
-            versions[program] = programs.version(path)
+            versions[program] = _of_program(path, Path(path).stat().st_mtime_ns)
     return versions
+
+
+@functools.cache
+def _of_program(path: str, changed_ns: int) -> str | None:
+    """Ask a program once for as long as it is the same: `tare ab` describes dozens of runs."""
+    del changed_ns
+    return programs.version(path)
 
 
 def _of_library(name: str) -> str | None:

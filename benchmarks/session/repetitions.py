@@ -1,7 +1,7 @@
 """Further starts of sandboxes whose start is cheap, within a block and turn by turn.
 
-Turn by turn, so that what the host does meanwhile meets all of them alike. The first start of a
-sandbox in a block is the visit's own: it warms up for these (``benchmarks.stats.levels``).
+Turn by turn, so that what the host does meanwhile meets all of them alike. The first turn warms up
+for the others (``benchmarks.stats.levels``).
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def turns(
     """Start sandboxes turn by turn; one that fails is not started again in this block.
 
     Args:
-        times: How often each is started.
+        times: How often each is started after the first turn.
         repeated: What is done on each start.
         order: Returns the order of a turn, of all sandboxes.
         begin: Waits until the host has come to rest, and returns where the start of a sandbox at
@@ -72,14 +72,14 @@ def turns(
     """
     taken = {name: Taken() for name in times}
     left = dict(times)
-    for turn in range(max(times.values())):
-        names = [name for name in order(turn) if left.get(name, 0) > turn]
+    for turn in range(max(times.values()) + 1):
+        names = [name for name in order(turn) if left.get(name, -1) >= turn]
         for position, name in enumerate(names):
             began = time.monotonic()
-            context = begin(name, position, turn + 1)
+            context = begin(name, position, turn)
             visit(context, tuple(repeated[name]), ())
             taken[name].samples += context.record.samples
             taken[name].seconds += time.monotonic() - began
             if any(sample.status is not Status.OK for sample in context.record.samples):
-                left[name] = 0
+                left[name] = -1
     return taken

@@ -21,7 +21,8 @@ from benchmarks.results.recorder import Recorder
 from benchmarks.results.records import Status
 from benchmarks.sandboxes import find
 from benchmarks.session import overhead, repetitions
-from benchmarks.session.history import REPEATED, START, History
+from benchmarks.session.allocation import Allocation
+from benchmarks.session.history import READY, REPEATED, START, History
 from benchmarks.session.visit import visit
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ class Runner:
         self._observer = observer
         apart = [one.name for one in self._of(Cadence.BLOCK)]
         self._history = History(info, previous, apart)
+        self._allocation = Allocation(opened, experiments, self._history)
         self._logs = logs
         self._closed_at = time.monotonic()
         self._worked_s = 0.0
@@ -78,25 +80,55 @@ class Runner:
         cold = [one for one in apart if one.leaves_cold]
         if cold:
             self._warm()  # a run that was killed may have left the caches cold
-        block = 0
+        block = blocks = 0
+        alone = False
         while True:
-            places = list(enumerate(self._order(block)))
-            for position, name in places:
-                self._visit(block, position, name)
-                for one in warm:
-                    self._measure_apart(one, block, position, name)
-            self._repeat(block)
-            measured = [self._measure_apart(one, block, *place) for one in cold for place in places]
-            if any(measured):
-                self._warm()
-            if block == 0:
-                self._judge()
-                self._measure_together()
+            if alone:
+                self._repeat(block)
+            else:
+                self._whole(block, blocks, warm, cold)
+                blocks += 1
             block += 1
-            stop = self._enough(block)
+            alone, stop = self._next(block, blocks)
             if stop is not None:
                 self._observer.stopped(stop)
                 return stop
+
+    def _whole(
+        self, block: int, place: int, warm: Sequence[Experiment], cold: Sequence[Experiment]
+    ) -> None:
+        """Visit every sandbox, and start the cheap ones again in the midst of that."""
+        names = schedule.order(self._info.seed, place, list(self._opened))
+        places = list(enumerate(names))
+        for position, name in places:
+            self._visit(block, position, name)
+            for one in warm:
+                self._measure_apart(one, block, position, name)
+            if position == (len(places) - 1) // 2:
+                self._repeat(block)
+        measured = [self._measure_apart(one, block, *place) for one in cold for place in places]
+        if any(measured):
+            self._warm()
+        if block == 0:
+            self._judge()
+            self._measure_together()
+
+    def _next(self, block: int, blocks: int) -> tuple[bool, Stop | None]:
+        """Decide whether the next block is one of starts alone, or why there is none.
+
+        Every other block is, where starts are repeated and time is left for it; so are those at the
+        end for which the time still suffices.
+        """
+        if begun := self._history.parts(block):  # of a run that is resumed
+            return begun == {REPEATED}, None
+        stop = self._enough(blocks, self._allocation.seconds())
+        if not self._allocation.repeats or (stop and stop.reason != "budget"):
+            return False, stop
+        alone_s = self._allocation.seconds(alone=True)
+        fits = self._history.elapsed_s + alone_s <= self._campaign.budget_s
+        if fits and (stop or block % 2):
+            return True, self._enough(blocks, alone_s)
+        return False, stop
 
     def _of(self, cadence: Cadence) -> list[Experiment]:
         return [one for one in self._experiments if one.cadence is cadence]
@@ -108,19 +140,16 @@ class Runner:
         yield
         self._worked_s += time.monotonic() - began
 
-    def _order(self, block: int) -> list[str]:
-        return schedule.order(self._info.seed, block, list(self._opened))
-
-    def _enough(self, blocks: int) -> Stop | None:
-        alive = [name for name in self._opened if not self._history.given_up(name)]
-        if not alive:
+    def _enough(self, blocks: int, next_block_s: float) -> Stop | None:
+        ranked = self._allocation.ranked()
+        if not ranked:
             return schedule.Stop("failures", dict.fromkeys(self._opened))
         return schedule.enough(
             self._campaign,
             blocks=blocks,
             elapsed_s=self._history.elapsed_s,
-            next_block_s=self._history.block_seconds(),
-            starts={name: self._history.starts(name) for name in alive},
+            next_block_s=next_block_s,
+            starts={name: self._history.starts(name) for name in ranked},
         )
 
     def _wants(self, block: int, name: str, part: str) -> bool:
@@ -150,22 +179,22 @@ class Runner:
         )
 
     def _visit(self, block: int, position: int, name: str) -> None:
-        if not self._wants(block, name, START):
+        part = self._allocation.part(name)
+        if not self._wants(block, name, START) or not self._wants(block, name, part):
             return
         self._tell(block, name)
         context = self._context(block, name, position=position)
-        repeated = self._of(Cadence.VISIT)
+        repeated = self._allocation.experiments(name)
         once = self._of(Cadence.ONCE) if block == 0 else []
-        self._watched(lambda: visit(context, repeated, once), context, START)
+        until_ready = part == READY
+        self._watched(
+            lambda: visit(context, repeated, once, until_ready=until_ready), context, part
+        )
 
     def _repeat(self, block: int) -> None:
         """Start those again whose start is cheap, as often as that is worth its time."""
-        repeated = {name: self._repeated(name) for name in self._opened}
-        times = {
-            name: self._times(name, most)
-            for name, found in repeated.items()
-            if (most := max(found.values(), default=0)) and self._wants(block, name, REPEATED)
-        }
+        wanted = [name for name in self._opened if self._wants(block, name, REPEATED)]
+        times = {name: most for name in wanted if (most := self._allocation.times(name))}
         if not times:
             return
         self._tell(block, f"{', '.join(times)}, start alone")
@@ -175,6 +204,7 @@ class Runner:
             return self._context(block, name, position=position, repetition=number)
 
         with overhead.watch(self._info.resources.cpuset) as watched, self._at_work():
+            repeated = {name: self._allocation.repeated(name) for name in times}
             taken = repetitions.turns(times, repeated, partial(self._turn, block), begin)
         for name, found in taken.items():
             context = self._context(block, name)
@@ -184,21 +214,7 @@ class Runner:
             self._close(context, found.seconds, REPEATED, watched.meanwhile)
 
     def _turn(self, block: int, turn: int) -> list[str]:
-        return schedule.order(self._info.seed, block, list(self._opened), turn + 1)
-
-    def _repeated(self, name: str) -> dict[Experiment, int]:
-        """Return what is done on further starts of a sandbox, and how often at most."""
-        start_s = find(name).estimate_s(name)
-        found = {one: one.repetitions(start_s) for one in self._of(Cadence.VISIT)}
-        return {one: most for one, most in found.items() if most}
-
-    def _times(self, name: str, most: int) -> int:
-        return repetitions.number(
-            most,
-            list(self._history.repeated[name].values()),
-            one_s=self._history.repetition_seconds(name),
-            block_s=self._history.block_seconds(without=REPEATED),
-        )
+        return schedule.order(f"{self._info.seed}/{block}", turn, list(self._opened))
 
     def _record_lacking(self, context: Context) -> None:
         """Say of what the image has no program for why it is not measured, in the first block."""

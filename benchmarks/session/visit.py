@@ -11,14 +11,22 @@ from typing import TYPE_CHECKING
 
 from benchmarks.errors import MeasurementError
 from benchmarks.results import metrics
+from benchmarks.sandboxes.base import Partial
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from benchmarks.experiments.base import Context, Experiment
+    from benchmarks.sandboxes.base import Instance, Sandbox
 
 
-def visit(context: Context, repeated: Sequence[Experiment], once: Sequence[Experiment]) -> None:
+def visit(
+    context: Context,
+    repeated: Sequence[Experiment],
+    once: Sequence[Experiment],
+    *,
+    until_ready: bool = False,
+) -> None:
     """Carry one visit out and record it, failures included.
 
     A start that failed is always recorded, also where starts were not asked for. Whatever is left
@@ -28,15 +36,16 @@ def visit(context: Context, repeated: Sequence[Experiment], once: Sequence[Exper
         context: Where; its instance is started here.
         repeated: What every visit does.
         once: What is done last, in the run's first block.
+        until_ready: End the start where the instance is ready to boot.
     """
     record = context.record
     for one in repeated:
         one.prepare()
     try:
-        instance = context.sandbox.start()
+        instance = _started(context.sandbox, until_ready=until_ready)
     except MeasurementError as error:
         missed = (info for one in repeated for info in one.headlines())
-        record.failed([metrics.MAIN, *missed], error)
+        record.failed([metrics.READY if until_ready else metrics.MAIN, *missed], error)
         return
     context = replace(context, started=instance)
     failure: MeasurementError | None = None
@@ -55,6 +64,13 @@ def visit(context: Context, repeated: Sequence[Experiment], once: Sequence[Exper
         return
     for one in repeated:
         one.finish(context)
+
+
+def _started(sandbox: Sandbox, *, until_ready: bool) -> Instance:
+    if not until_ready:
+        return sandbox.start()
+    assert isinstance(sandbox, Partial)  # whoever asks has looked
+    return sandbox.start_until_ready()
 
 
 def _in_order(context: Context, repeated: Sequence[Experiment]) -> list[Experiment]:

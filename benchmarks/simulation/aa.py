@@ -12,7 +12,7 @@ from itertools import batched
 
 from benchmarks.simulation import rules
 from benchmarks.stats import estimators
-from benchmarks.stats.order_statistics import dependence
+from benchmarks.stats.dependence import dependence
 from benchmarks.stats.warmup import warm_up
 
 _SLACK = 2

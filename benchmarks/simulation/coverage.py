@@ -11,17 +11,24 @@ from benchmarks.simulation.noise import Noise
 from benchmarks.stats import estimators
 
 SIZES = (6, 10, 20, 50)
+LONG = 400
+"""Blocks of the longest campaigns, for noise that drifts slowly."""
 _RESAMPLES = 999
 
 
 class Coverage(NamedTuple):
-    """Shares of campaigns whose interval covered the truth, for one noise and one n.
+    """Shares of campaigns whose interval did not miss the truth, for one noise and one n.
+
+    An interval that says of itself that it is unsure, since the values depend on each other too
+    much, misses nothing.
 
     Attributes:
         noise: Name of the noise.
         n: Blocks of a campaign.
         median: The interval of a median.
+        median_sure: Share of campaigns whose interval is sure.
         ratio: The interval of a paired ratio.
+        ratio_sure: Share of campaigns whose interval is sure.
         exact_median: For comparison, the interval between whole order statistics.
         bootstrap_ratio: For comparison, the ratio of the two medians, percentile bootstrap.
         narrower: Mean width of the ratio's interval over that of the bootstrap's.
@@ -30,7 +37,9 @@ class Coverage(NamedTuple):
     noise: str
     n: int
     median: float
+    median_sure: float
     ratio: float
+    ratio_sure: float
     exact_median: float
     bootstrap_ratio: float
     narrower: float
@@ -41,7 +50,7 @@ def coverage(noises: Sequence[Noise], campaigns: int, seed: int) -> list[Coverag
     return [
         _cover(noise, n, campaigns, np.random.default_rng([seed, place, n]))
         for place, noise in enumerate(noises)
-        for n in SIZES
+        for n in (*SIZES, *((LONG,) if noise.slow else ()))
     ]
 
 
@@ -55,8 +64,10 @@ def _cover(noise: Noise, n: int, campaigns: int, rng: np.random.Generator) -> Co
     return Coverage(
         noise=noise.name,
         n=n,
-        median=_share(medians[:, 0], medians[:, 2]),
-        ratio=_share(ratios[:, 0], ratios[:, 2]),
+        median=_share(medians[:, 0], medians[:, 2], medians[:, 5]),
+        median_sure=1 - float(np.mean(medians[:, 5])),
+        ratio=_share(ratios[:, 0], ratios[:, 2], ratios[:, 5]),
+        ratio_sure=1 - float(np.mean(ratios[:, 5])),
         exact_median=_share(*_exact(drawn[:, :, 0])),
         bootstrap_ratio=_share(*resampled),
         narrower=float(
@@ -66,8 +77,10 @@ def _cover(noise: Noise, n: int, campaigns: int, rng: np.random.Generator) -> Co
     )
 
 
-def _share(low: NDArray[np.float64], high: NDArray[np.float64]) -> float:
-    return float(np.mean((low <= 1) & (high >= 1)))
+def _share(
+    low: NDArray[np.float64], high: NDArray[np.float64], unsure: NDArray[np.float64] | float = 0.0
+) -> float:
+    return float(np.mean((low <= 1) & (high >= 1) | (np.asarray(unsure) > 0)))
 
 
 def _exact(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -28,10 +28,12 @@ class Noise:
     Attributes:
         name: Its name in the tables.
         draw: Draws campaigns from it.
+        slow: Whether it drifts so slowly that only long campaigns can tell.
     """
 
     name: str
     draw: Draw
+    slow: bool = False
 
 
 def shapes() -> list[Noise]:
@@ -44,6 +46,8 @@ def shapes() -> list[Noise]:
         Noise("AR(1), phi 0.3", partial(_autoregressive, phi=0.3)),
         Noise("AR(1), phi 0.6", partial(_autoregressive, phi=0.6)),
         Noise("AR(1) host, phi 0.6, shared", partial(_drifting_host, phi=0.6)),
+        Noise("AR(1), phi 0.5, plus white", partial(_under_white, phi=0.5), slow=True),
+        Noise("AR(1), phi 0.8, plus white", partial(_under_white, phi=0.8), slow=True),
     ]
 
 
@@ -115,6 +119,17 @@ def _autoregressive(
 ) -> NDArray[np.float64]:
     """Draw values that are autocorrelated in each sandbox by itself: pairing cannot help."""
     return np.asarray(np.exp(0.1 * _process(rng, (campaigns, n, 2), phi)))
+
+
+def _under_white(
+    rng: np.random.Generator, campaigns: int, n: int, *, phi: float
+) -> NDArray[np.float64]:
+    """Draw values of each sandbox's own drift under as much white noise.
+
+    The first lag shows half of the correlation, and those that follow fall as slowly as ever.
+    """
+    drift = _process(rng, (campaigns, n, 2), phi)
+    return np.asarray(np.exp(0.07 * (drift + rng.standard_normal(drift.shape))))
 
 
 def _drifting_host(

@@ -8,6 +8,8 @@ import numpy as np
 
 from benchmarks.errors import RunFolderError
 from benchmarks.results import metrics, runfolder
+from benchmarks.results.records import Sample
+from benchmarks.session.history import START
 from benchmarks.simulation.noise import Noise, from_blocks
 
 _METRICS = ("startup_main_s", "throughput_per_s", "host_cpu_s_per_event", "pss_bytes")
@@ -39,7 +41,7 @@ def observe(path: Path) -> Observed:
     taken: dict[tuple[str, str], dict[tuple[str, int, bool], list[float]]] = {}
     for sample in run.samples:
         if sample.metric in _METRICS and sample.value is not None and sample.value > 0:
-            place = (sample.sandbox, sample.block, metrics.REPETITION in sample.dimensions)
+            place = (sample.sandbox, sample.block, _repeats(sample))
             of_metric = taken.setdefault((sample.workload, sample.metric), {})
             of_metric.setdefault(place, []).append(sample.value)
     table = {key: _one_a_block(values) for key, values in taken.items()}
@@ -58,6 +60,10 @@ def observe(path: Path) -> Observed:
             f"{path} tells no noise: it needs {_FEWEST_BLOCKS} blocks with {' and '.join(_PAIR)}",
         )
     return Observed(noises, _affordable(run), _judged(run))
+
+
+def _repeats(sample: Sample) -> bool:
+    return sample.dimensions.get(metrics.REPETITION, metrics.WARM_UP) != metrics.WARM_UP
 
 
 def _one_a_block(
@@ -79,10 +85,11 @@ def _starts_first(item: tuple[tuple[str, str], object]) -> tuple[bool, str, str]
 
 
 def _affordable(run: runfolder.Run) -> int:
-    """Return how many blocks the budget allows at the median wall time of a block."""
-    seconds: dict[int, float] = {}
+    """Return how many blocks of visits the budget allows at their median wall time."""
+    seconds: dict[int, float] = {visit.block: 0.0 for visit in run.visits if visit.part == START}
     for visit in run.visits:
-        seconds[visit.block] = seconds.get(visit.block, 0.0) + visit.seconds
+        if visit.block in seconds:
+            seconds[visit.block] += visit.seconds
     campaign = run.info.campaign
     affordable = int(campaign["budget_s"] / float(np.median(list(seconds.values()))))
     return int(min(max(affordable, campaign["blocks_min"]), campaign["blocks_max"]))

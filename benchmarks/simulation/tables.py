@@ -14,13 +14,25 @@ _POWER = 0.95
 
 def coverage(rows: Sequence[Coverage]) -> str:
     """Render coverage; what is outside 93-97 % is bold."""
-    head = ["noise", "n", "median", "paired ratio", "exact median", "bootstrap ratio", "width"]
+    head = [
+        "noise",
+        "n",
+        "median",
+        "sure",
+        "paired ratio",
+        "sure",
+        "exact median",
+        "bootstrap ratio",
+        "width",
+    ]
     body = [
         [
             row.noise,
             str(row.n),
             _marked(row.median, good=_promised(row.median)),
+            _percent(row.median_sure),
             _marked(row.ratio, good=_promised(row.ratio)),
+            _percent(row.ratio_sure),
             _percent(row.exact_median),
             _percent(row.bootstrap_ratio),
             f"{row.narrower:.2f}",

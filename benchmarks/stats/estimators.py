@@ -6,17 +6,18 @@ choices run through the module:
 * The **median** stands for a set of samples, because start times have long right tails.
 * Its interval interpolates between **order statistics**, so that it has its nominal coverage for
   every distribution, and it does *not exist* when n is too small (below 6 for 95 %). Then the ends
-  are None; no method could honestly give them. Where the values are autocorrelated it is widened:
-  a host that drifts gives fewer independent values than it seems.
-* The effect between two sandboxes is the **median of the ratios of paired blocks**, with the same
-  interval. A disturbance of a block affects both of its values and not their ratio; a ratio
-  of the two medians keeps it (docs/statistics.md shows both). Its p-values
-  come from the exact sign test on the same ratios: n blocks can never argue for less than 2**-n.
+  are None; no method could honestly give them. Where a test finds that successive values depend on
+  each other it is widened, and says so where that may not suffice
+  (``benchmarks.stats.dependence``).
+* The effect between two sandboxes is the **middle of the ratios of paired blocks** (Hodges and
+  Lehmann), with the exact signed-rank interval and test. A disturbance of a block affects both of
+  its values and not their ratio; a ratio of the two medians keeps it (docs/statistics.md shows
+  both). n blocks can never argue for less than 2**-n.
 
 ``python -m benchmarks.simulation`` simulates how well each keeps its promise.
 
-Sources: ``benchmarks.stats.order_statistics`` for the interval; Conover, Practical Nonparametric
-Statistics, 3rd ed., 3.4 (sign test); Efron and Tibshirani, An Introduction to the Bootstrap,
+Sources: ``benchmarks.stats.order_statistics`` and ``benchmarks.stats.signed_rank`` for the
+intervals; Efron and Tibshirani, An Introduction to the Bootstrap,
 chapter 13; Schuirmann, J. Pharmacokinet. Biopharm. 15 (1987) 657 (two one-sided tests); Holm,
 Scand. J. Stat. 6 (1979) 65.
 """
@@ -25,7 +26,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from benchmarks.stats import rank_sum, serial
+from benchmarks.stats import rank_sum, signed_rank
+from benchmarks.stats.dependence import Dependence, assess, dependence
 from benchmarks.stats.order_statistics import order_interval, widening
 
 if TYPE_CHECKING:
@@ -64,6 +66,8 @@ class Interval(NamedTuple):
         high: Upper end.
         n: Number of values, or pairs, it is computed from.
         confidence: The confidence asked for, for example 0.95.
+        unsure: Whether successive values depend on each other so much that it may be too narrow,
+            however much it was widened.
     """
 
     low: float | None
@@ -71,6 +75,7 @@ class Interval(NamedTuple):
     high: float | None
     n: int
     confidence: float = CONFIDENCE
+    unsure: bool = False
 
     @property
     def known(self) -> bool:
@@ -117,10 +122,12 @@ def interval(values: Values, confidence: float = CONFIDENCE) -> Interval:
         values: The values in the order they were taken.
         confidence: The confidence asked for.
     """
-    low, estimate, high = order_interval(values, confidence, fewest(confidence))
+    found = assess(values)
+    low, estimate, high = order_interval(values, confidence, fewest(confidence), found)
     if low is not None and low < 0 <= min(values):
         low = 0.0  # what is never negative has no negative median
-    return Interval(low, estimate, high, len(values), confidence)
+    unsure = low is not None and found.hopeless
+    return Interval(low, estimate, high, len(values), confidence, unsure=unsure)
 
 
 def relative_half_width(values: Values, confidence: float = CONFIDENCE) -> float | None:
@@ -128,18 +135,20 @@ def relative_half_width(values: Values, confidence: float = CONFIDENCE) -> float
 
     None where n is too small for an interval or the median is 0: precision is then unknown.
     """
-    low, estimate, high, _, _ = interval(values, confidence)
+    low, estimate, high, *_ = interval(values, confidence)
     if low is None or high is None or not estimate:
         return None
     return (high - low) / 2 / abs(estimate)
 
 
 def ratio(pairs: Pairs, confidence: float = CONFIDENCE) -> Interval:
-    """Return the median of the blocks' ratios, numerator / denominator, with its interval.
+    """Return the middle of the blocks' ratios, numerator / denominator, with its interval.
 
-    Ratios are averaged in their logarithm, so that it does not matter which of the two is the
-    numerator. A numerator of 0 or below makes a block's ratio 0. The estimate is None where the
-    denominators' median is not positive; the interval also where an end would be infinite.
+    Hodges and Lehmann's estimate with the exact signed-rank interval, of the ratios' logarithms:
+    two sandboxes that vary alike make those symmetric, and it does not matter which of the two is
+    the numerator. Beyond 150 blocks, and where a ratio is 0 or infinite, their median. A numerator
+    of 0 or below makes a block's ratio 0. The estimate is None where the denominators' median is
+    not positive; the interval also where an end would be infinite.
 
     Args:
         pairs: Numerator and denominator of each block, in the order of the blocks.
@@ -157,29 +166,58 @@ def ratio(pairs: Pairs, confidence: float = CONFIDENCE) -> Interval:
         logs = np.log(np.maximum(above, 0)) - np.log(np.maximum(below, 0))
         # A denominator that is not positive bounds nothing: such a block's ratio is above all.
         logs = np.where(below > 0, logs, np.inf)
-        found = order_interval(logs, confidence, fewest(confidence))
-    low, estimate, high = (None if end is None else float(np.exp(end)) for end in found)
+        found = assess(logs)
+        ends = _middle_of_logs(logs, confidence, found)
+    low, estimate, high = (None if end is None else float(np.exp(end)) for end in ends)
     if estimate is None or not np.isfinite(estimate):
         return Interval(None, None, None, n, confidence)
     if low is None or high is None or not np.isfinite([low, high]).all():
         return Interval(None, estimate, None, n, confidence)
-    return Interval(low, estimate, high, n, confidence)
+    return Interval(low, estimate, high, n, confidence, unsure=found.hopeless)
+
+
+def _middle_of_logs(
+    logs: NDArray[np.float64], confidence: float, found: Dependence
+) -> tuple[float | None, float | None, float | None]:
+    import numpy as np
+
+    n, least = len(logs), fewest(confidence)
+    if n > signed_rank.MOST or not np.isfinite(logs).all():
+        return order_interval(logs, confidence, least, found)
+    low, estimate, high = signed_rank.interval(logs, confidence, found)
+    return (low, estimate, high) if n >= least else (None, estimate, None)
 
 
 def p_above(pairs: Pairs, bound: float) -> float:
-    """Return the one-sided exact p-value for "the ratio typical of a block is above ``bound``".
+    """Return the one-sided p-value for "the ratio typical of a block is above ``bound``".
 
-    A sign test: under the null hypothesis each block's ratio exceeds the bound with probability
-    at most 1/2. Ties count against the claim. 1.0 for no pairs.
+    The exact signed-rank test on the ratios' logarithms; where they are found to depend on each
+    other, on logarithms that lie as much further from their middle as the interval is wider. Ties
+    count against the claim. 1.0 for no pairs.
     """
-    wins = sum(1 for above, below in pairs if above > bound * below)
-    return _at_least(wins, len(pairs))
+    return _p_beyond(pairs, bound, 1)
 
 
 def p_below(pairs: Pairs, bound: float) -> float:
-    """Return the one-sided exact p-value for "the ratio typical of a block is below ``bound``"."""
-    wins = sum(1 for above, below in pairs if above < bound * below)
-    return _at_least(wins, len(pairs))
+    """Return the one-sided p-value for "the ratio typical of a block is below ``bound``"."""
+    return _p_beyond(pairs, bound, -1)
+
+
+def _p_beyond(pairs: Pairs, bound: float, side: int) -> float:
+    if not len(pairs):
+        return 1.0
+    import numpy as np
+
+    above, below = np.asarray(pairs, dtype=float).T
+    with np.errstate(divide="ignore", invalid="ignore"):
+        beyond = np.log(np.maximum(above, 0)) - np.log(np.maximum(bound * below, 0))
+    beyond = side * np.where(above == bound * below, 0.0, beyond)
+    beyond = np.where(np.isnan(beyond), -np.inf, beyond)  # of nothing over nothing: against it
+    inflation = dependence(beyond)
+    if inflation > 1.0 and np.isfinite(beyond).all():
+        middle = float(np.median(beyond))
+        beyond = middle + (beyond - middle) * widening(len(beyond), inflation, CONFIDENCE)
+    return signed_rank.p_positive(beyond)
 
 
 def equivalence(pairs: Pairs, margin: float, *, alpha: float = ALPHA) -> Equivalence:
@@ -270,17 +308,8 @@ def unpaired_ratio(
 
 def _pooled_dependence(base: Sequence[float], new: Sequence[float]) -> float:
     sizes = len(base), len(new)
-    inflations = serial.inflation(base), serial.inflation(new)
+    inflations = dependence(base), dependence(new)
     return sum(n * by for n, by in zip(sizes, inflations, strict=True)) / sum(sizes)
-
-
-def _at_least(wins: int, n: int) -> float:
-    """Return P(Binomial(n, 1/2) >= wins)."""
-    if wins == 0:
-        return 1.0
-    from scipy.special import bdtrc
-
-    return float(bdtrc(float(wins - 1), n, 0.5))
 
 
 def _resamples(n: int) -> int:

@@ -19,7 +19,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from benchmarks.stats.dependence import NONE
 from benchmarks.stats.estimators import ALPHA, CONFIDENCE, REGRESSION_ALPHA, Interval
+from benchmarks.stats.estimators import fewest as fewest_values
+from benchmarks.stats.signed_rank import interval
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,15 +47,10 @@ def effect(ratios: Sequence[float], confidence: float = CONFIDENCE) -> Interval:
     if n == 0:
         return Interval(None, None, None, 0, confidence)
     logs = np.log(np.asarray(ratios, dtype=float))
-    one, two = np.triu_indices(n)
-    averages = np.sort((logs[one] + logs[two]) / 2)
-    estimate = float(np.exp(np.median(averages)))
-    cumulated = np.cumsum(_chances(np.arange(2, 2 * n + 1, 2)))[::2]
-    outside = int(np.searchsorted(cumulated, (1 - confidence) / 2, side="right"))
-    if outside == 0:
+    low, estimate, high = (float(np.exp(end)) for end in interval(logs, confidence, NONE))
+    if n < fewest_values(confidence):
         return Interval(None, estimate, None, n, confidence)
-    ends = averages[outside - 1], averages[len(averages) - outside]
-    return Interval(float(np.exp(ends[0])), estimate, float(np.exp(ends[1])), n, confidence)
+    return Interval(low, estimate, high, n, confidence)
 
 
 def p_value(ratios: Sequence[float]) -> float:

@@ -3,7 +3,7 @@
 from benchmarks.results import metrics
 from benchmarks.results.records import SandboxInfo, Status
 from benchmarks.stats import estimators
-from benchmarks.stats.order_statistics import dependence
+from benchmarks.stats.dependence import dependence
 from benchmarks.stats.warmup import warm_up
 from reports.claims.drift import drifts
 from reports.claims.registry import sentence

@@ -107,12 +107,12 @@ def _asked_for(
 
 
 def _command(data: RunData, blocks: int, boxes: list[str], workloads: list[str]) -> str:
-    plan = data.info.campaign
-    name = str(plan.get("name", ""))
-    words = ["tare run", name if name in config.presets() else f"{name}.toml"]
-    if boxes and set(boxes) != set(plan.get("sandboxes", data.names)):
+    name = str(data.info.campaign.get("name", ""))
+    preset = config.load(name) if name in config.presets() else None
+    words = ["tare run", name if preset else f"{name}.toml"]
+    if boxes and not (preset and set(boxes) == set(preset.sandboxes)):
         words += [f"-s {one}" for one in data.names if one in boxes]
-    if workloads and set(workloads) != set(plan.get("workloads", ())):
+    if workloads and not (preset and set(workloads) == set(preset.workloads)):
         words += [f"-w {one}" for one in workloads]
     return " ".join([*words, f"--blocks {blocks}"])
 

@@ -21,13 +21,14 @@ from benchmarks.results import metrics
 from benchmarks.results.records import Direction, MetricInfo, SandboxInfo, Unit
 from benchmarks.results.runfolder import Run
 from benchmarks.stats import estimators
+from reports.claims import worst
 from reports.comparison import grounds, sensitivity
 from reports.comparison.changes import Change, Comparison, Effect
 from reports.comparison.word_changes import word_changes
 from reports.model import counted
 from reports.model.counted import NATIVE
 from reports.model.declaration import declared
-from reports.model.frame import beside, by_block, grouped, parameters_key, tidy
+from reports.model.frame import by_block, grouped, parameters_key, tidy
 from reports.model.records import Estimate, NumberRow
 from reports.renderers import units
 
@@ -63,15 +64,15 @@ class _Side(NamedTuple):
     key: _Key
 
     def raw(self) -> list[float]:
-        """Return its values, one a block."""
-        return by_block(self.samples[self.key]).tolist()
+        """Return its values, one a block, failures as worse than all others."""
+        return by_block(worst.ranked(self.samples[self.key], self.row.unit)).tolist()
 
     def over_native(self) -> list[float]:
         """Return its values over native's in the same block; none where native has none."""
         native = self.samples.get(self.key._replace(sandbox=NATIVE))
         if native is None:
             return []
-        both = beside(self.samples[self.key], native)
+        both = worst.side_by_side(self.samples[self.key], native, self.row.unit)
         both = both[both["below"] > 0]
         return (both["above"] / both["below"]).tolist()
 

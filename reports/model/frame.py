@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from benchmarks.results import sample_table
-from benchmarks.results.metrics import REPETITION
+from benchmarks.results.metrics import REPETITION, WARM_UP
 from benchmarks.results.records import Status
 from benchmarks.results.runfolder import Run
 from benchmarks.stats.estimators import Pairs
@@ -90,7 +90,7 @@ def measured(table: pd.DataFrame) -> pd.DataFrame:
     repeated, as in runs of before, these are all rows that hold a number.
     """
     rows = every(table)
-    again = (rows["repetition"] != "").to_numpy()
+    again = _repeats(rows)
     if not again.any():
         return rows
     groups = rows.groupby(_WITHIN_BLOCK, sort=False, observed=True).ngroup().to_numpy()
@@ -104,8 +104,12 @@ def measured(table: pd.DataFrame) -> pd.DataFrame:
 def nested(table: pd.DataFrame) -> list[list[float]]:
     """Return the repetitions of one metric of one sandbox by block, those that have any."""
     rows = every(table)
-    again = rows[rows["repetition"] != ""]
+    again = rows[_repeats(rows)]
     return [values.tolist() for _, values in again.groupby("block")["value"]]
+
+
+def _repeats(rows: pd.DataFrame) -> NDArray[np.bool_]:
+    return np.asarray(~rows["repetition"].isin(["", WARM_UP]))
 
 
 def select(

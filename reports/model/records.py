@@ -25,7 +25,7 @@ class Verdict(StrEnum):
     NOT_TESTABLE = "not testable here"
 
 
-class Estimate(msgspec.Struct, frozen=True, kw_only=True):
+class Estimate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A median or a ratio with its interval.
 
     Attributes:
@@ -34,6 +34,8 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True):
         high: Upper end, or None.
         n: Number of values or pairs it rests on.
         confidence: Confidence of the interval.
+        unsure: Whether successive values depend on each other so much that the interval may be too
+            narrow, however much it was widened.
     """
 
     low: float | None
@@ -41,6 +43,7 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True):
     high: float | None
     n: int
     confidence: float
+    unsure: bool = False
 
     @classmethod
     def of(cls, interval: Interval) -> Self:
@@ -51,6 +54,7 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True):
             high=interval.high,
             n=interval.n,
             confidence=interval.confidence,
+            unsure=interval.unsure,
         )
 
 

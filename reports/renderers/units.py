@@ -7,10 +7,13 @@ from benchmarks.results.records import Unit
 from reports.model.content import MISSING
 from reports.model.records import Estimate
 
+UNSURE = ", unsure"
+"""Stands behind an interval that may be too narrow: successive values depend on each other."""
 TIMES = "\N{MULTIPLICATION SIGN}"
 
 _WHOLE = 1000
 """Whole numbers below it are short already and keep no decimals."""
+_BEARS_TWO = 3.55
 _ROUNDING = 1.0005
 """What rounds up to the next unit is shown in it: 1 ms, not 1000 µs."""
 
@@ -56,23 +59,20 @@ def scale(value: float | None, unit: Unit) -> Scale:
     return Scale(*choices[-1])
 
 
-def digits(number: float, like: float | None = None) -> str:
+def digits(number: float, places: int | None = None) -> str:
     """Return three significant digits, never in exponent form, thousands spaced thinly.
 
     Args:
         number: What to show.
-        like: Show as many decimals as this number has, as the ends of an interval do; unless
-            nothing would be left of ``number`` then.
+        places: Decimals to show instead, below 0 for tens and hundreds; unless nothing would be
+            left of ``number`` then.
     """
     if not math.isfinite(number):
         return MISSING
     if number == 0:
         return "0"
-    places = _places(number)
-    if like and math.isfinite(like) and round(number, _places(like)):
-        places = _places(like)
-    elif number == int(number) and abs(number) < _WHOLE:
-        places = 0
+    if places is None or not round(number, places):
+        places = _places(number)
     return f"{round(number, places):,.{max(0, places)}f}".replace(",", "\u2009").replace(
         "-", "\N{MINUS SIGN}"
     )
@@ -86,6 +86,15 @@ def quantity(value: float | None, unit: Unit) -> str:
     return chosen.with_unit(digits(value / chosen.factor))
 
 
+def middle(value: Estimate, unit: Unit) -> str:
+    """Return an estimate with its unit and no more digits than its interval bears."""
+    if value.estimate is None:
+        return MISSING
+    chosen = scale(value.estimate, unit)
+    number = value.estimate / chosen.factor
+    return chosen.with_unit(digits(number, _borne(value, chosen.factor)))
+
+
 def interval(estimate: Estimate, unit: Unit) -> str:
     """Return only the interval in the unit of the estimate, for example ``9.8 to 11.2``.
 
@@ -96,15 +105,16 @@ def interval(estimate: Estimate, unit: Unit) -> str:
     if estimate.low == estimate.estimate == estimate.high:
         return ""
     factor = scale(estimate.estimate, unit).factor
-    like = (estimate.estimate or 0.0) / factor
-    return f"{digits(estimate.low / factor, like)} to {digits(estimate.high / factor, like)}"
+    places = _borne(estimate, factor)
+    low, high = (digits(end / factor, places) for end in (estimate.low, estimate.high))
+    return f"{low} to {high}{UNSURE if estimate.unsure else ''}"
 
 
 def estimate(value: Estimate | None, unit: Unit) -> str:
     """Return an estimate with its interval, for example ``9.87 ms (9.8 to 11.2)``."""
     if value is None or value.estimate is None:
         return MISSING
-    shown = quantity(value.estimate, unit)
+    shown = middle(value, unit)
     if value.low is None:
         return f"{shown} (no interval from {value.n})"
     around = interval(value, unit)
@@ -115,8 +125,30 @@ def ratio(effect: Estimate) -> str:
     """Return a ratio with its interval, for example "8.11 times (7.92 to 8.40)"."""
     if effect.estimate is None or effect.low is None or effect.high is None:
         return MISSING
-    low, high = (digits(end, effect.estimate) for end in (effect.low, effect.high))
-    return f"{digits(effect.estimate)}{TIMES} ({low} to {high})"
+    places = _borne(effect, 1.0)
+    low, high = (digits(end, places) for end in (effect.low, effect.high))
+    unsure = UNSURE if effect.unsure else ""
+    return f"{digits(effect.estimate, places)}{TIMES} ({low} to {high}{unsure})"
+
+
+def _borne(value: Estimate, factor: float) -> int | None:
+    """Return how many decimals an estimate's interval bears, at most three significant digits.
+
+    As many as the first two digits of half the interval have, and one less where those are above
+    35 (Particle Data Group, Review of Particle Physics, introduction, 5.3).
+    """
+    if value.estimate is None:
+        return None
+    number = value.estimate / factor
+    most = _places(number)
+    if value.low is None or value.high is None or not math.isfinite(value.high - value.low):
+        return most
+    half = (value.high - value.low) / 2 / factor
+    if half <= 0:
+        return most
+    first = math.floor(math.log10(half))
+    more = 1 if half < _BEARS_TWO * math.pow(10, first) else 0
+    return min(most, more - first)
 
 
 def percent(fraction: float) -> str:

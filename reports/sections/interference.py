@@ -216,7 +216,7 @@ def _effect(value: Estimate, unit: Unit, beside: str, *, admissible: bool = True
     """Return an estimate, and below it its interval and what it goes with."""
     around = units.interval(value, unit)
     small = beside if around in {"", MISSING} else f"{around}; {beside}"
-    return Cell(units.quantity(value.estimate, unit), small, admissible=admissible)
+    return Cell(units.middle(value, unit), small, admissible=admissible)
 
 
 SECTION = Section(

@@ -50,13 +50,16 @@ _HARNESS = {
     "host_watch_s": "Looking at the host's conditions once",
 }
 _METHOD = (
-    "A block visits every sandbox once, in an order drawn from seed {seed}; a visit is one start, "
-    "all workloads on that instance, one stop. The block is the unit of pairing. Medians carry an "
-    "interval from order statistics, interpolated to 95 % and widened where successive values "
-    "resemble each other. A ratio is the median of the blocks' own ratios, with the same kind of "
-    "interval, so what disturbs a whole block cancels; it need not equal the ratio of the two "
-    "medians. p-values are exact sign tests over blocks, so at least six blocks are needed for any "
-    "of them. Sampling stops at the precision or the budget asked for, never on significance."
+    "A block visits every sandbox once, in an order drawn from seed {seed} and balanced for place "
+    "and predecessor; a visit is one start, all workloads on that instance, one stop. The block is "
+    "the unit of pairing, and what is repeated within it counts once, with its median. Medians "
+    "carry an interval from order statistics, interpolated to 95 %. A ratio is the middle of the "
+    "blocks' own ratios (Hodges and Lehmann), with the exact interval of the signed rank, so what "
+    "disturbs a whole block cancels; it need not equal the ratio of the two medians. p-values are "
+    "exact signed-rank tests over blocks, so at least six blocks are needed for any of them. Where "
+    "a test finds that successive values resemble each other both are widened; an interval that is "
+    "marked unsure may be too narrow all the same. "
+    "Sampling stops at the precision or the budget asked for, never on significance."
 )
 
 

@@ -45,7 +45,7 @@ def _to_native(row: NumberRow) -> Cell:
     if row.to_native is None or row.to_native.estimate is None:
         return Cell(MISSING)
     interval = units.interval(row.to_native, Unit.RATIO)
-    shown = units.quantity(row.to_native.estimate, Unit.RATIO)
+    shown = units.middle(row.to_native, Unit.RATIO)
     return Cell(shown, "" if interval == MISSING else interval)
 
 

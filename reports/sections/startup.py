@@ -6,9 +6,11 @@ from numpy.typing import NDArray
 
 from benchmarks.results import metrics
 from benchmarks.results.records import Unit
-from reports.model.content import Content, Picture, Table, columns, said
+from reports.model.content import MISSING, Content, Picture, Table, Text, columns, said
 from reports.model.frame import every, select
+from reports.model.predecessors import Predecessor, predecessors
 from reports.model.rundata import RunData
+from reports.model.spread import QUANTILES, StartSpread, spreads
 from reports.renderers import plots, units
 from reports.renderers.plots.series import Series
 from reports.sections import tables
@@ -23,6 +25,8 @@ _CAPTION = "Median and 95 % interval, counted from the request; a stop from its 
 _LEVELS = (
     "How starts vary: relative standard deviation within a block, and between blocks beyond it"
 )
+_QUANTILES = "All starts: quantiles where there are enough of them, with 95 % intervals over blocks"
+_BEHIND = "What the start before does to a start: ratio within blocks, 95 % interval"
 _HEADLINES = {(metrics.STARTUP, "startup_main_s"): "start"}
 
 
@@ -38,7 +42,53 @@ def build(data: RunData) -> Content:
         caption=_CAPTION,
         headlines=_HEADLINES,
     )
-    return msgspec.structs.replace(content, blocks=(*content.blocks, *_levels(data)))
+    before, spread = data.once(predecessors), data.once(spreads)
+    if content.blocks:
+        more = (*_quantiles(spread), *_levels(data), *_behind(before))
+        content = msgspec.structs.replace(content, blocks=(*content.blocks, *more))
+    records = {"predecessors": before, "start_spreads": spread}
+    return msgspec.structs.replace(content, records=records)
+
+
+def _quantiles(found: tuple[StartSpread, ...]) -> tuple[Table, ...]:
+    """Show the quantiles for which there are starts enough, and the modes where there are two."""
+    shown = (f"p{100 * share:.0f}#" for share in QUANTILES)
+    heads = columns("Sandbox", "Starts#", *shown, "Modes~")
+    rows: list[tuple[Text, ...]] = [
+        (
+            one.sandbox,
+            str(one.starts),
+            *(tables.estimate(value, Unit.SECONDS) for value in one.quantiles.values()),
+            _modes(one),
+        )
+        for one in found
+    ]
+    return (Table(_QUANTILES, heads, tuple(rows)),) if rows else ()
+
+
+def _modes(one: StartSpread) -> str:
+    if one.modes is None:
+        return "one"
+    low, high = (units.quantity(at, Unit.SECONDS) for at in (one.modes.low_s, one.modes.high_s))
+    share = one.modes.high_share
+    return f"{units.percent(1 - share)} around {low}, {units.percent(share)} around {high}"
+
+
+def _behind(found: tuple[Predecessor, ...]) -> tuple[Table, ...]:
+    """Show what the start before does to a start, where more than one sandbox came before."""
+    rows = tuple(
+        (
+            one.sandbox,
+            one.after,
+            str(one.starts),
+            units.quantity(one.median_s, Unit.SECONDS),
+            units.ratio(one.effect) if one.effect else MISSING,
+        )
+        for one in found
+        if sum(other.sandbox == one.sandbox for other in found) > 1
+    )
+    heads = columns("Sandbox", "Right after", "Starts#", "Median#", "Over its other starts#")
+    return (Table(_BEHIND, heads, rows),) if rows else ()
 
 
 def _levels(data: RunData) -> tuple[Table, ...]:
@@ -119,4 +169,14 @@ def _steps(data: RunData, sandbox: str) -> list[tuple[str, float]]:
     return found
 
 
-SECTION = Section(name="start", title="Start", place=20, build=build, workloads=(metrics.STARTUP,))
+SECTION = Section(
+    name="start",
+    title="Start",
+    place=20,
+    build=build,
+    records={
+        "predecessors": tuple[Predecessor, ...],
+        "start_spreads": tuple[StartSpread, ...],
+    },
+    workloads=(metrics.STARTUP,),
+)

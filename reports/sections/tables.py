@@ -43,8 +43,11 @@ def number(row: NumberRow, small: str | None = None) -> Cell:
     if row.median.estimate is None:
         return failed() if row.failed else Cell(MISSING)
     below = units.interval(row.median, row.unit) if small is None else small
-    shown = units.quantity(row.median.estimate, row.unit)
-    return Cell(shown, "" if below == MISSING else below, admissible=row.admissible)
+    return Cell(
+        units.middle(row.median, row.unit),
+        "" if below == MISSING else below,
+        admissible=row.admissible,
+    )
 
 
 def estimate(value: Estimate | None, unit: Unit) -> Cell:
@@ -53,7 +56,7 @@ def estimate(value: Estimate | None, unit: Unit) -> Cell:
         return Cell(MISSING)
     none = f"no interval from {value.n}"
     return Cell(
-        units.quantity(value.estimate, unit),
+        units.middle(value, unit),
         none if value.low is None else units.interval(value, unit),
     )
 

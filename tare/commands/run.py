@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 @click.option("--budget", type=float, help="Wall time in which a new block may begin, seconds.")
 @click.option("--precision", type=float, help="Wanted relative half-width of the median start.")
 @click.option("--blocks", type=int, help="Measure exactly this many blocks.")
-@click.option("--seed", type=int, help="Seed of the order and of all resampling.")
+@click.option(
+    "--seed", type=int, help="Seed of the order; drawn by default. Repeats a run's order."
+)
 @click.option("--libvirt-uri", metavar="URI", help="Start VMs there; by default in this process.")
 @images.option
 @click.option(
@@ -148,6 +150,7 @@ def _print_plan(campaign: Campaign, folder: Path, image: str | None) -> None:
     resources = choose_resources(campaign)
     cpus = ", ".join(map(str, resources.cpuset))
     click.echo(f"campaign   {campaign.name}")
+    click.echo(f"seed       {campaign.seed}")
     click.echo(f"run folder {click.format_filename(folder)}")
     click.echo(f"workloads  {', '.join(campaign.workloads)}")
     click.echo(f"resources  {resources.cpus} CPU (host CPU {cpus}), {campaign.memory_mib} MiB")

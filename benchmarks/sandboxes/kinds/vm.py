@@ -26,7 +26,7 @@ from benchmarks.sandboxes.registry import Kind, SandboxName, register
 from benchmarks.sandboxes.vm import groups as vm_groups
 from benchmarks.sandboxes.vm.accelerator import choose
 from benchmarks.sandboxes.vm.groups import VmGroups
-from benchmarks.sandboxes.vm.instance import VmInstance
+from benchmarks.sandboxes.vm.instance import ReadyInstance, VmInstance
 from benchmarks.sandboxes.vm.variants import RESTORED, VARIANTS, files, find
 from runtime.harness import Group
 from vmdriver.harness import kernel_command_line, libvirt_settings
@@ -102,7 +102,11 @@ class VmSandbox:
             with instance:
                 yield Endpoint(instance, str(place.address.ip))
 
-    def _start(self, network: vmdriver.Network | None) -> VmInstance:
+    def start_until_ready(self) -> VmInstance:
+        """Start one and return when its VMM is ready to boot it."""
+        return self._start(None, until_ready=True)
+
+    def _start(self, network: vmdriver.Network | None, *, until_ready: bool = False) -> VmInstance:
         number = next(self._numbers)
         requested = time.monotonic_ns()
         try:
@@ -111,7 +115,7 @@ class VmSandbox:
             raise MeasurementError(f"cannot limit a VM: {error.strerror}") from error
         config = replace(self._config(number, group), network=network)
         try:
-            vm = self._run(config)
+            vm = self._run(config, until_ready=until_ready)
         except BaseException as error:
             vm_groups.remove(group)
             if isinstance(error, vmdriver.VmError):
@@ -119,7 +123,7 @@ class VmSandbox:
                 words = self._keep_console(str(error), config.name)
                 raise MeasurementError(words, timed_out=timed_out) from error
             raise
-        instance = VmInstance(vm, requested, group)
+        instance = (ReadyInstance if until_ready else VmInstance)(vm, requested, group)
         label = self._name.replace(":", ".") + ("-network" if network else "")
         if label not in self._kept:
             try:
@@ -131,8 +135,8 @@ class VmSandbox:
                 ) from error
         return instance
 
-    def _run(self, config: vmdriver.VmConfig) -> vmdriver.Vm:
-        return self._driver.start(config)
+    def _run(self, config: vmdriver.VmConfig, *, until_ready: bool = False) -> vmdriver.Vm:
+        return self._driver.start(config, until_ready=until_ready)
 
     def _config(self, number: int, group: Group | None) -> vmdriver.VmConfig:
         resources = self._setting.resources

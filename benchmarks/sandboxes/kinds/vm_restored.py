@@ -66,7 +66,8 @@ class RestoredSandbox(VmSandbox):
             "without an interface",
         )
 
-    def _run(self, config: vmdriver.VmConfig) -> vmdriver.Vm:
+    def _run(self, config: vmdriver.VmConfig, *, until_ready: bool = False) -> vmdriver.Vm:
+        del until_ready  # a resumed guest need not boot
         if not self._starting.acquire(blocking=False):
             raise NotSupportedError(_ONE_AT_A_TIME)
         try:

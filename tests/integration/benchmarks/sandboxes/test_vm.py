@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 
 from benchmarks.errors import UnsuitableHostError
@@ -10,7 +11,7 @@ from benchmarks.experiments import idle
 from benchmarks.image import Image
 from benchmarks.results.records import Resources
 from benchmarks.sandboxes import open_sandbox
-from benchmarks.sandboxes.base import Setting
+from benchmarks.sandboxes.base import Partial, Setting
 from vmdriver.guest import Modules
 
 _LADDER = (
@@ -61,6 +62,20 @@ def test_a_restored_guest_is_the_same_boot_again_and_says_so(setting: Setting) -
             assert sandbox.leftovers() == []
     assert (setting.logs / "vm.restored-domain.xml").read_text().startswith("<domain")
     assert list((setting.state / "vm.restored" / "saved").iterdir()) == []
+
+
+def test_a_start_can_end_where_the_guest_is_ready_to_boot(setting: Setting) -> None:
+    with open_sandbox("vm", setting) as sandbox:
+        assert isinstance(sandbox, Partial)
+        for _ in range(2):
+            with sandbox.start_until_ready() as instance:
+                stamps = instance.stamps
+                assert stamps["requested"] < stamps["spawned"] < stamps["ready"]
+                pids = instance.pids()
+            assert stamps.keys() == instance.stamps.keys()  # nothing of its boot, nor of its end
+            assert "main" not in stamps
+            assert not any(map(psutil.pid_exists, pids))
+            assert sandbox.leftovers() == []
 
 
 def test_what_limits_a_vm_is_said_and_what_its_profile_lacks_here(setting: Setting) -> None:

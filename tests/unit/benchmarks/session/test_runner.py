@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from collections import Counter
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
 
 import reports
-from benchmarks.campaign import schedule
+from benchmarks.campaign import config, schedule
 from benchmarks.errors import MeasurementError, RunFolderError, RunLockedError
 from benchmarks.results import runfolder
 from benchmarks.results.records import Status
@@ -31,6 +33,27 @@ def test_the_order_varies_but_not_between_runs_of_one_seed() -> None:
     orders = [tuple(schedule.order(1, block, names)) for block in range(20)]
     assert len(set(orders)) > 1
     assert orders == [tuple(schedule.order(1, block, names)) for block in range(20)]
+    assert orders != [tuple(schedule.order(2, block, names)) for block in range(20)]
+
+
+@pytest.mark.parametrize("count", range(1, 8))
+def test_orders_are_balanced_for_place_and_predecessor(count: int) -> None:
+    names = "abcdefg"[:count]
+    square = 2 * count if count % 2 and count > 1 else count
+    for begin in (0, square):
+        orders = [schedule.order(5, begin + place, names) for place in range(square)]
+        places = Counter((place, name) for one in orders for place, name in enumerate(one))
+        pairs = Counter(pair for one in orders for pair in pairwise(one))
+        assert len(places) == count * count
+        assert len(pairs) == count * (count - 1)
+        assert len(set(places.values())) == 1
+        assert len(set(pairs.values())) <= 1
+
+
+def test_a_fresh_seed_is_drawn_for_each_run_and_can_be_given_again() -> None:
+    drawn = {config.load("quick").seed for _ in range(5)}
+    assert len(drawn) > 1
+    assert config.load("quick", seed=7).seed == 7
 
 
 def test_time_that_is_neither_preparing_nor_measuring_is_told(fake_run: Path) -> None:

@@ -46,7 +46,6 @@ def test_noise_of_a_run_keeps_its_spread_and_what_its_sandboxes_share() -> None:
 
 def test_ten_blocks_of_independent_noise_are_covered_as_promised() -> None:
     found = {row.n: row for row in coverage([shapes()[0]], 400, 1)}
-    # what ten values cannot tell of their dependence costs a point: docs/statistics.md
     assert 0.92 < found[10].median < 0.99
     assert 0.92 < found[10].ratio < 0.99
     assert 0.92 < found[20].median < 0.98
@@ -59,8 +58,8 @@ def test_nothing_is_found_where_nothing_is_and_a_shift_where_there_is_one() -> N
     assert quiet.differs == (0, 0)
     assert quiet.changed == 0
     found = power(still, 12, 3, 50, 1)
-    assert found.paired == 1
-    assert found.compared_low >= 0.95
+    assert found.paired >= 0.95
+    assert found.compared_low >= 0.8  # over native, whose own noise is in it as well
     assert found.equal == 1
 
 

@@ -250,3 +250,12 @@ def test_text_and_json_say_the_same(synthetic: Synthetic) -> None:
 def test_a_threshold_is_a_fraction(synthetic: Synthetic, threshold: float) -> None:
     with pytest.raises(ValueError, match="fraction"):
         compared(synthetic, synthetic, threshold)
+
+
+def test_a_few_failures_rank_worst_and_do_not_make_a_run_better(synthetic: Synthetic) -> None:
+    base = replace(synthetic, blocks=20)
+    shaky = replace(base, seed=9, failing={("container", "startup_main_s"): {5, 11}})
+    assert start(compared(base, shaky)).new.n == 18
+    ratio = start(compared(base, shaky)).ratio
+    assert ratio is not None
+    assert ratio.n == 20

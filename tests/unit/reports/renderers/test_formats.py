@@ -146,5 +146,10 @@ def test_quantities(value: float | None, unit: Unit, shown: str) -> None:
 def test_an_interval_speaks_its_estimates_unit_and_digits() -> None:
     estimate = Estimate(low=0.00987, estimate=0.0102, high=0.01234, n=8, confidence=0.95)
     assert units.interval(estimate, Unit.SECONDS) == "9.9 to 12.3"
+    assert units.middle(estimate, Unit.SECONDS) == "10.2\N{NO-BREAK SPACE}ms"
+    wide = Estimate(low=0.0001, estimate=0.0256, high=0.0932, n=8, confidence=0.95)
+    assert units.estimate(wide, Unit.SECONDS) == "30\N{NO-BREAK SPACE}ms (0.100 to 90)"
+    unsure = Estimate(low=1.98, estimate=2.01, high=2.031, n=8, confidence=0.95, unsure=True)
+    assert units.ratio(unsure) == "2.01\N{MULTIPLICATION SIGN} (1.98 to 2.03, unsure)"
     alone = Estimate(low=None, estimate=0.0102, high=None, n=3, confidence=0.95)
     assert "no interval from 3" in units.estimate(alone, Unit.SECONDS)
