@@ -22,7 +22,6 @@
  *
  * Sources: clone(2), user_namespaces(7), pivot_root(2), cgroups(7), seccomp(2), capabilities(7).
  */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>

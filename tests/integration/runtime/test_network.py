@@ -370,7 +370,7 @@ def test_nothing_but_ipv4_and_arp_in_its_own_name_leaves_a_container(
         "another's IPv4": ip(stranger.packed),
     }
     with raw(forger) as sender, raw(neighbour) as listener:
-        listener.settimeout(2)
+        listener.settimeout(10)
         for what, frame in forged.items():
             sender.send(frame + what.encode())
         sender.send(arp(me, own.address.ip.packed) + b"the last")

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from runtime import SpecError
 from runtime.oci import bundle, template
+from tests.framework.fuzzing import examples
 from tests.unit.runtime.oci import strategies
 from tests.unit.runtime.oci.documents import full
 
@@ -280,19 +281,19 @@ def only_spec_errors(text: Any) -> None:
         assert "\n" not in str(found)  # noqa: PT017
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(strategies.values)
 def test_no_object_is_too_strange(value: Any) -> None:
     only_spec_errors(value)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.binary(max_size=40) | st.text(max_size=40))
 def test_no_text_is_too_strange(text: str | bytes) -> None:
     only_spec_errors(text)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.data())
 def test_no_damage_to_a_file_is_too_strange(data: st.DataObject) -> None:
     whole = WHOLE.encode()
@@ -312,7 +313,7 @@ def places(value: Any) -> list[tuple[Any, Any]]:
     return found
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.data())
 def test_no_value_anywhere_is_too_strange(data: st.DataObject) -> None:
     document = full()

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from runtime.spawner import wire
 from runtime.spawner.server import Spawner
+from tests.framework.fuzzing import DERANDOMIZED, examples
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,7 +72,11 @@ VALUES = st.recursive(SCALARS, lambda s: st.lists(s, max_size=3) | st.dictionari
 REQUESTS = st.dictionaries(WORDS, VALUES, max_size=8) | VALUES
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=examples(20),
+    derandomize=DERANDOMIZED,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(request=REQUESTS)
 def test_no_request_is_too_strange(spawner: tuple[socket.socket, Spawner], request: Any) -> None:
     wire.send(spawner[0], request, (os.dup(0),))

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.framework.fuzzing import DERANDOMIZED, examples
 from vmdriver import (
     CommandTimeoutError,
     ConfigError,
@@ -247,7 +248,7 @@ def test_a_line_without_an_end_takes_no_memory() -> None:
     assert guest.agent.run("true").exit_code == 3
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None, derandomize=DERANDOMIZED)
 @given(
     st.lists(
         st.tuples(

@@ -31,3 +31,9 @@ def test_a_compiler_that_refuses_is_named(tmp_path: Path, monkeypatch: pytest.Mo
     with pytest.raises(UnsuitableHostError, match=r"broken-cc cannot compile .*no headers here"):
         floor.build(tmp_path / "cache")
     assert list((tmp_path / "cache" / "floor").iterdir()) == []
+
+
+def test_a_program_that_others_can_change_is_not_run(tmp_path: Path) -> None:
+    floor.build(tmp_path).chmod(0o777)
+    with pytest.raises(UnsuitableHostError, match="can be changed by others"):
+        floor.build(tmp_path)
