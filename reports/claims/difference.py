@@ -20,7 +20,7 @@ VERDICTS = {
     Outcome.UNUSABLE: Verdict.INCONCLUSIVE,
 }
 BOUND = "bound: the admissible part of the VM's cost against the container's whole cost"
-RATIO = "median of the blocks' own ratios, its 95 % interval against the margin"
+RATIO = "middle of the blocks' own ratios, its 95 % interval against the margin"
 
 
 def compared(

@@ -19,8 +19,8 @@ from reports.sections.base import Section
 _INTRO = (
     "A victim works all the time in one instance; an aggressor in another of the same sandbox, "
     "with equal limits and the same CPUs, works in every other slot, in seeded random order. The "
-    "slowdown is the median ratio of neighbouring slots. Two that share one CPU fairly are each "
-    "twice as slow."
+    "slowdown is the middle of the ratios of neighbouring slots. Two that share one CPU fairly are "
+    "each twice as slow."
 )
 _UNCHARGED = (
     "CPU time of the host's kernel threads and interrupts while an aggressor works alone, beyond "
