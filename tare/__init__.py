@@ -2,4 +2,5 @@
 
 from importlib import metadata
 
-__version__ = metadata.version("tarebench")
+# None, whatever its type says, where a folder of metadata on the way is empty
+__version__ = metadata.version("tarebench") or "unknown"
