@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 RUN = f"{RUNS / 'smoke'}"
-TARE = f"{sys.executable} -c 'from tare.cli import main; main()'"
+TARE = f"{sys.executable} {RUNS.parents[1] / 'framework' / 'tare_apart.py'}"
 
 
 def shell(line: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[bytes]:
@@ -25,7 +25,9 @@ def shell(line: str, cwd: Path, **environment: str) -> subprocess.CompletedProce
         capture_output=True,
         check=False,
         cwd=cwd,
-        env=os.environ | {"PYTHONPATH": str(RUNS.parents[2])} | environment,
+        env=os.environ
+        | {"PYTHONPATH": str(RUNS.parents[2]), "TARE_APART": str(cwd / "state")}
+        | environment,
     )
 
 
