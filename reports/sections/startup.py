@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from benchmarks.results import metrics
 from benchmarks.results.records import Unit
-from reports.model.content import MISSING, Content, Picture, Table, Text, columns, said
+from reports.model.content import MISSING, Content, Paragraph, Picture, Table, Text, columns, said
 from reports.model.frame import every, select
 from reports.model.predecessors import Predecessor, predecessors
 from reports.model.rundata import RunData
@@ -27,6 +27,13 @@ _LEVELS = (
 )
 _QUANTILES = "All starts: quantiles where there are enough of them, with 95 % intervals over blocks"
 _BEHIND = "What the start before does to a start: ratio within blocks, 95 % interval"
+_MOVED = (
+    "What was started just before changes a start of {names} by half or more. Orders are balanced, "
+    "so that a median lies between the two; who starts one thing again and again, or one alone, "
+    "sees one of the lines below."
+)
+_MUCH = 1.5
+"""From this ratio on it is said that the start before matters."""
 _HEADLINES = {(metrics.STARTUP, "startup_main_s"): "start"}
 
 
@@ -68,13 +75,13 @@ def _quantiles(found: tuple[StartSpread, ...]) -> tuple[Table, ...]:
 
 def _modes(one: StartSpread) -> str:
     if one.modes is None:
-        return "one"
+        return "no two told apart"
     low, high = (units.quantity(at, Unit.SECONDS) for at in (one.modes.low_s, one.modes.high_s))
     share = one.modes.high_share
     return f"{units.percent(1 - share)} around {low}, {units.percent(share)} around {high}"
 
 
-def _behind(found: tuple[Predecessor, ...]) -> tuple[Table, ...]:
+def _behind(found: tuple[Predecessor, ...]) -> tuple[Paragraph | Table, ...]:
     """Show what the start before does to a start, where more than one sandbox came before."""
     rows = tuple(
         (
@@ -88,7 +95,17 @@ def _behind(found: tuple[Predecessor, ...]) -> tuple[Table, ...]:
         if sum(other.sandbox == one.sandbox for other in found) > 1
     )
     heads = columns("Sandbox", "Right after", "Starts#", "Median#", "Over its other starts#")
-    return (Table(_BEHIND, heads, rows),) if rows else ()
+    moved = list(dict.fromkeys(one.sandbox for one in found if _moves(one)))
+    told = (said(_MOVED.format(names=" and ".join(moved))),) if moved else ()
+    return (*told, Table(_BEHIND, heads, rows)) if rows else ()
+
+
+def _moves(one: Predecessor) -> bool:
+    """Tell whether the start before certainly changes a start by half or more."""
+    found = one.effect
+    if found is None or found.low is None or found.high is None:
+        return False
+    return found.low > _MUCH or found.high < 1 / _MUCH
 
 
 def _levels(data: RunData) -> tuple[Table, ...]:
@@ -96,7 +113,6 @@ def _levels(data: RunData) -> tuple[Table, ...]:
     rows = [
         (
             row.sandbox,
-            str(row.ok),
             str(row.repetitions),
             units.percent(row.within),
             units.percent(row.between),
@@ -105,7 +121,7 @@ def _levels(data: RunData) -> tuple[Table, ...]:
         if row.metric == metrics.MAIN.metric
         if row.within is not None and row.between is not None
     ]
-    heads = columns("Sandbox", "Starts#", "Repeated in a block#", "Within a block#", "Between#")
+    heads = columns("Sandbox", "Repeated in a block#", "Within a block#", "Between#")
     return (Table(_LEVELS, heads, tuple(rows)),) if rows else ()
 
 
