@@ -355,7 +355,7 @@ def _clean_before(state: Path) -> None:
     if state.is_dir() and any(entry.name.startswith("tare-") for entry in state.iterdir()):
         from runtime.recovery.cleanup import clean  # seldom
 
-        with contextlib.suppress(OSError):  # what resists is for `clean` to name
+        with contextlib.suppress(OSError, ContainerError):  # what resists is for `clean` to name
             clean(state)
 
 

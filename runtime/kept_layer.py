@@ -59,10 +59,12 @@ def _opened(above: int, name: str, owner: int | None, mode: int = 0o700) -> int:
     fd = os.open(name, _FLAGS, dir_fd=above)
     try:
         had = os.fstat(fd).st_uid
-        _check(name, had, (os.geteuid(), owner))
-        if owner is not None and owner != had:
+        if name == CLOSED:
+            _check_owner(had, owner)
+        # below it nobody else can have made anything, and what the container has made of its root's
+        # owner and mode stays
+        if owner is not None and had == os.geteuid() != owner:
             os.fchown(fd, owner, owner)
-        # what the container has made of its root's mode stays
         if made or name == CLOSED:
             os.fchmod(fd, mode)
     except BaseException:
@@ -71,6 +73,6 @@ def _opened(above: int, name: str, owner: int | None, mode: int = 0o700) -> int:
     return fd
 
 
-def _check(name: str, found: int, allowed: tuple[int | None, ...]) -> None:
-    if found not in allowed:
-        raise PermissionError(errno.EPERM, f"{name} belongs to user {found}")
+def _check_owner(found: int, owner: int | None) -> None:
+    if found not in (os.geteuid(), owner):
+        raise PermissionError(errno.EPERM, f"{CLOSED} belongs to user {found}")

@@ -60,7 +60,11 @@ def _each(state: Path, *, remove: bool) -> Removed:
                 done.removed.extend((package.clean if remove else package.leftovers)(folder))
             except errors as error:
                 done.resisting.append(f"{folder}: {error}")
-        done.left_alone.extend([*runtime.left_alone(folder), *vmdriver.left_alone(folder)])
+        for other in (runtime, vmdriver):
+            try:
+                done.left_alone.extend(other.left_alone(folder))
+            except errors as error:
+                done.resisting.append(f"{folder}: {error}")
     try:
         done.removed.extend(surface.clean() if remove else surface.leftovers())
     except errors as error:

@@ -47,11 +47,14 @@ def _locked(where: Path) -> tuple[Path, int]:
     while True:
         where.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(dir=where))
-        lock = os.open(folder, _FLAGS)
+        try:
+            lock = os.open(folder, _FLAGS)
+        except FileNotFoundError:
+            continue  # who cleaned up came between
         fcntl.flock(lock, fcntl.LOCK_EX)
         if folder.exists():
             return folder, lock
-        os.close(lock)  # who cleaned up came between
+        os.close(lock)  # likewise
 
 
 def leftovers(state: Path, *, remove: bool = False) -> list[str]:

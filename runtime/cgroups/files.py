@@ -7,6 +7,7 @@ import errno
 import os
 import signal
 import time
+from itertools import batched
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 _RETRIES = 200
 _PAUSE_S = 0.01
+_AT_ONCE = 256
 #: Magic numbers of cgroup v1 and v2 (statfs(2)).
 _FILE_SYSTEMS = (0x27E0EB, 0x63677270)
 
@@ -159,18 +161,17 @@ def signal_each(path: str, number: int) -> None:
 
     A process that joins meanwhile is for the next call.
     """
-    opened = {}
-    try:
-        for pid in pids(path):
-            if pid > 0:  # 0: one of a pid namespace outside
+    # 0: one of a pid namespace outside; not all at once, for the limit of open files
+    for some in batched((pid for pid in pids(path) if pid > 0), _AT_ONCE):
+        with contextlib.ExitStack() as stack:
+            opened = {}
+            for pid in some:
                 with contextlib.suppress(ProcessLookupError):
                     opened[pid] = os.pidfd_open(pid)
-        for pid in opened.keys() & set(pids(path)):
-            with contextlib.suppress(ProcessLookupError):
-                signal.pidfd_send_signal(opened[pid], number)
-    finally:
-        for pidfd in opened.values():
-            os.close(pidfd)
+                    stack.callback(os.close, opened[pid])
+            for pid in opened.keys() & set(pids(path)):
+                with contextlib.suppress(ProcessLookupError):
+                    signal.pidfd_send_signal(opened[pid], number)
 
 
 def own_pids(path: str) -> list[int]:

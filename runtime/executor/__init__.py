@@ -103,7 +103,7 @@ def _check_owner(path: Path) -> None:
 def _check_way(folder: Path) -> None:
     """Refuse a folder that somebody could exchange by a folder above it, once it is looked at."""
     allowed = {0, os.geteuid()}
-    if Path("/proc/self/uid_map").read_text().split() != _ALL_IDS.split():
+    if not _all_ids():
         # in a user namespace root's folders are seen as nobody's
         allowed.add(int(Path("/proc/sys/kernel/overflowuid").read_text()))
     for above in folder.parents:
@@ -114,6 +114,11 @@ def _check_way(folder: Path) -> None:
                 f"{above} can be changed by others than user {os.geteuid()}, so no program below "
                 f"it is run; {_ELSEWHERE}"
             )
+
+
+def _all_ids() -> bool:
+    """Whether every user id is one here, as in the host's own user namespace."""
+    return Path("/proc/self/uid_map").read_text().split() == _ALL_IDS.split()
 
 
 def _others_write(status: os.stat_result) -> bool:
@@ -179,7 +184,8 @@ def find_compiler(name: str) -> str:
 
 
 def _cache() -> Path:
-    if os.geteuid() == 0 and not os.environ.get("XDG_CACHE_HOME"):
+    own = os.environ.get("XDG_CACHE_HOME")
+    if os.geteuid() == 0 and not own and _all_ids() and os.access(_SYSTEM_CACHE.parent, os.W_OK):
         return _SYSTEM_CACHE  # whoever's home directory root runs with
     import platformdirs
 

@@ -62,17 +62,18 @@ static void begin(struct job *job) {
 }
 
 /* A limit above our own takes a privilege over the host (setrlimit(2)), which is dropped, or not had
- * in the container's user namespace, by the time the process sets its limits. */
+ * in the container's user namespace, by the time the process sets its limits. That of processes counts
+ * when it is born. */
 static void raise_own_limits(struct job *job) {
   for (int i = 0; i < job->steps; i++) {
     struct cursor fields = job->step[i].fields;
     if (!sets_rlimit(&job->step[i])) continue;
     int64_t which = take_int(&fields);
-    take_int(&fields);
-    rlim_t wanted = take_int(&fields);
+    rlim_t soft = take_int(&fields), hard = take_int(&fields);
     struct rlimit limit;
-    if (getrlimit(which, &limit) < 0 || limit.rlim_max >= wanted) continue;
-    limit.rlim_max = wanted;
+    if (getrlimit(which, &limit) < 0) continue;
+    if (limit.rlim_max < hard) limit.rlim_max = hard;
+    if (which == RLIMIT_NPROC && limit.rlim_cur < soft) limit.rlim_cur = soft;
     if (setrlimit(which, &limit) < 0) errno = 0; /* its own attempt tells */
   }
 }

@@ -205,6 +205,16 @@ def test_a_writable_layer_that_stays(engine: Engine, spec: Spec, tmp_path: Path)
         assert "No such file" in attempt(container, "cat /note")
 
 
+def test_a_writable_layer_whose_root_has_another_owner_starts_again(
+    engine: Engine, spec: Spec, tmp_path: Path
+) -> None:
+    kept = replace(spec, root=replace(spec.root, upper=tmp_path / "layer"))
+    with engine.run(kept) as container:
+        attempt(container, "chown 1000 /")
+    with engine.run(kept) as container:
+        assert attempt(container, "stat -c %u /") == "1000\n"
+
+
 def test_a_writable_layer_that_stays_is_closed_to_others(
     engine: Engine, spec: Spec, tmp_path: Path
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
@@ -90,3 +91,14 @@ def test_a_hardened_program_is_position_independent_and_guarded(
     head = program.read_bytes()[:18]
     assert head[16:18] in (b"\3\0", b"\0\3")  # ET_DYN
     assert b"stack smashing detected" in program.read_bytes()
+
+
+def test_root_of_a_user_namespace_has_a_cache_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As after ``unshare -Ur``: the host's /var/cache is not its to write."""
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(os, "access", lambda *_: True)
+    monkeypatch.setattr(executor, "_all_ids", lambda: False)
+    assert executor._cache() == Path.home() / ".cache" / "tare"
+    monkeypatch.setattr(executor, "_all_ids", lambda: True)
+    assert executor._cache() == Path("/var/cache/tare")
