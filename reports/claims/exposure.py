@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable
 
+from benchmarks.experiments import probes
 from benchmarks.results import metrics
 from benchmarks.results.records import SandboxInfo, Status
-from reports.model.declaration import declared
+from reports.model.declaration import Claim, declared
 from reports.model.records import WordRow
 from reports.model.rundata import RunData
 
@@ -28,6 +29,21 @@ def exposed(words: Iterable[WordRow], sandbox: str) -> Exposed:
         for row in words
         if row.sandbox == sandbox and row.workload in LOOKED_AT and row.status is Status.OK
     }
+
+
+def confirmed(claim: Claim, data: RunData, row: WordRow) -> bool:
+    """Whether a leak rests on more than numbers that moved by themselves, read once."""
+    kinds = {probe.id: probe.kind for probe in probes.PROBES}
+    kind = kinds.get(row.metric)
+    if kind in claim.confirmed_by and row.metric not in claim.unconfirmed:
+        return True
+    said = data.table[
+        (data.table["sandbox"] == row.sandbox)
+        & (data.table["workload"] == row.workload)
+        & (data.table["metric"] == row.metric)
+    ]
+    every_time = set(said["text"]) <= declared().rules.leak_words
+    return every_time and said["block"].nunique() >= claim.confirmed_readings
 
 
 def without(data: RunData) -> dict[str, SandboxInfo]:

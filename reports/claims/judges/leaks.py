@@ -5,13 +5,13 @@ and a value may be equal by custom. So only leaks that are *confirmed* decide, b
 ``claims.toml`` declares; the others are shown.
 """
 
-from benchmarks.experiments import probes
 from benchmarks.results import metrics
-from benchmarks.results.records import SandboxInfo, Status
+from benchmarks.results.records import Status
+from reports.claims.exposure import confirmed
 from reports.claims.registry import judge, verdict
 from reports.claims.spoken import leaks, of
 from reports.model.declaration import Claim, declared
-from reports.model.records import Evidence, Judgement, Verdict, WordRow
+from reports.model.records import Evidence, Judgement, Verdict
 from reports.model.rundata import RunData
 
 _COUNTED = "confirmed leaks on both sides; a leak that is not confirmed decides nothing"
@@ -41,7 +41,7 @@ def isolation_weaker(claim: Claim, data: RunData) -> Judgement:
         for side, found in rows.items()
     }
     sure = {
-        side: {probe for probe in seen[side] if _confirmed(claim, data, boxes[side], found[probe])}
+        side: {probe for probe in seen[side] if confirmed(claim, data, found[probe])}
         for side, found in rows.items()
     }
     evidence = []
@@ -57,22 +57,6 @@ def isolation_weaker(claim: Claim, data: RunData) -> Judgement:
     if len(lost) > declared().rules.most_failed * len(tried):
         kind, reason = Verdict.INCONCLUSIVE, f"{len(lost)} of {len(tried)} probes have no result"
     return verdict(claim, kind, _COUNTED, reason, *evidence)
-
-
-def _confirmed(claim: Claim, data: RunData, box: SandboxInfo | None, row: WordRow) -> bool:
-    """Whether a leak rests on more than numbers that moved by themselves, read once."""
-    kinds = {probe.id: probe.kind for probe in probes.PROBES}
-    kind = kinds.get(row.metric)
-    if kind in claim.confirmed_by and row.metric not in claim.unconfirmed:
-        return True
-    assert box is not None  # the caller has looked
-    said = data.table[
-        (data.table["sandbox"] == box.name)
-        & (data.table["workload"] == row.workload)
-        & (data.table["metric"] == row.metric)
-    ]
-    every_time = set(said["text"]) <= declared().rules.leak_words
-    return every_time and said["block"].nunique() >= claim.confirmed_readings
 
 
 def _weaker(

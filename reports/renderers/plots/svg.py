@@ -67,7 +67,7 @@ def element(picture: Picture) -> str:
     body = re.sub(r'\sxmlns(:\w+)?="[^"]*"', "", body)
     body = body.replace("xlink:href", "href")
     body = re.sub(r'\bid="', f'id="{name}-', body)
-    body = re.sub(r'href="#', f'href="#{name}-', body)
+    body = re.sub(r'(?<!<a )href="#', f'href="#{name}-', body)  # links lead out into the page
     body = re.sub(r"url\(#", f"url(#{name}-", body)
     body = re.sub(r"font: ([\d.]+)px [^;\"]*", r"font-size: \1px", body)
     body = re.sub(

@@ -54,7 +54,7 @@ def test_links_lead_somewhere_and_identifiers_are_unique(page: str) -> None:
 
 def test_every_picture_has_title_description_and_a_table(page: str) -> None:
     pictures = re.findall(r"<svg.*?</svg>", page, flags=re.DOTALL)
-    assert len(pictures) == 4
+    assert len(pictures) == 5
     for picture in pictures:
         root = ET.fromstring(picture)
         assert root.findtext("title")
