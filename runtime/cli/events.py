@@ -75,7 +75,7 @@ def _print_line(kind: str, entry: Entry, data: dict[str, Any] | None = None) -> 
     line: dict[str, Any] = {"type": kind, "id": entry.record.id}
     if data is not None:
         line["data"] = data
-    print(json.dumps(line), flush=True)
+    print(json.dumps(line, separators=(",", ":")), flush=True)
 
 
 def seconds(text: str) -> float:

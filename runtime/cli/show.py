@@ -49,7 +49,7 @@ def print_list(root: str, options: Options) -> None:
         return
     found = [state(entry) for entry in Entry.all(root)]
     if as_json:
-        print(json.dumps(found))
+        print(json.dumps(found, separators=(",", ":")))
         return
     keys = [column.lower() for column in _COLUMNS]
     rows = [list(_COLUMNS), *([str(each[key]) for key in keys] for each in found)]
@@ -64,7 +64,7 @@ def print_processes(entry: Entry, options: Options, more: list[str]) -> None:
     as_json = _is_json(options)
     pids = _pids(entry)
     if as_json:
-        print(json.dumps(pids))
+        print(json.dumps(pids, separators=(",", ":")))
         return
     lines = _run_ps(more or ["-ef"])
     heads = lines[0].split()

@@ -89,7 +89,7 @@ def _read_user(node: Node) -> tuple[User, int]:
     umask = user.integer("umask", UINT32)
     found = User(
         uid=user.require(user.integer("uid", UINT32), "uid"),
-        gid=user.require(user.integer("gid", UINT32), "gid"),
+        gid=user.integer("gid", UINT32) or 0,  # as runc and crun, though OCI requires it
         additional_gids=user.integers("additionalGids", UINT32),
     )
     user.close()

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import signal
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.cli import events, signals, update
-from runtime.cli.options import UsageError
+from runtime.cli import events, show, signals, update
+from runtime.cli.options import UsageError, parse
 from runtime.cli.report import timestamp
 
 
@@ -81,3 +83,23 @@ def test_the_time_can_be_read_by_go() -> None:
     assert len(text) == len("2026-11-26T13:06:04.276406864Z")
     assert text[10] == "T"
     assert text.endswith("Z")
+
+
+def test_a_list_in_json_has_no_blanks(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(show.Entry, "all", lambda _root: [None])
+    monkeypatch.setattr(show, "state", lambda _entry: {"id": "a", "pid": 0})
+    show.print_list("/nowhere", parse(["list", "--format", "json"]).options)
+    assert capsys.readouterr().out == '[{"id":"a","pid":0}]\n'
+
+
+def test_an_event_has_no_blanks(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    counted = SimpleNamespace(statistics=lambda _paths: None)
+    monkeypatch.setattr(events, "usage", counted)
+    monkeypatch.setattr(events, "statistics", lambda _counted: {"pids": {"current": 1}})
+    entry: Any = SimpleNamespace(alive=True, record=SimpleNamespace(id="a", cgroups=["/g"]))
+    events.print_events(entry, parse(["events", "--stats", "a"]).options)
+    assert capsys.readouterr().out == '{"type":"stats","id":"a","data":{"pids":{"current":1}}}\n'

@@ -382,3 +382,10 @@ def test_a_wrong_part_is_named_as_in_the_whole(parser: Any, text: str, path: str
     with pytest.raises(SpecError) as caught:
         parser(text)
     assert caught.value.path == path
+
+
+@pytest.mark.parametrize("user", [{"uid": 0}, {"uid": 0, "gid": None}])
+def test_a_user_without_a_group_has_group_0(user: dict[str, Any]) -> None:
+    document = full()
+    document["process"]["user"] = user
+    assert parse(document).process.user == User(uid=0, gid=0)

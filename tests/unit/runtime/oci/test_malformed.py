@@ -121,7 +121,6 @@ def changed(path: str, value: Any) -> dict[str, Any]:
         ("process.user.uid", -1, "process.user.uid: -1 is outside 0 to 4294967295"),
         ("process.user.uid", 70_000, "process.user.uid: 70000 is not mapped by linux.uidMappings"),
         ("process.user.uid", 10**400, "process.user.uid: a number of more than 54 digits is out"),
-        ("process.user.gid", None, "process.user.gid: is missing"),
         ("process.user.umask", 512, "process.user.umask: 512 is outside 0 to 511"),
         ("process.rlimits", [{"type": "RLIMIT_NOFILES", "soft": 1, "hard": 1}],
          "process.rlimits[0].type: 'RLIMIT_NOFILES' is no resource limit; did you mean 'RLIMIT_NO"),
