@@ -39,9 +39,11 @@ def read(node: Node) -> Process:
     node.refuse_unless("selinuxLabel", lambda value: value == "", reason)
     sets = _read_capabilities(node)
     same = sets.bounding == sets.effective == sets.permitted
-    simple = same and not sets.inheritable and not sets.ambient
-    terminal = bool(node.flag("terminal"))
     user, umask = _read_user(node)
+    # the short form gives another user than root none: one who has them needs them to be executed
+    plain = user.uid == 0 or not sets.bounding
+    simple = same and plain and not sets.inheritable and not sets.ambient
+    terminal = bool(node.flag("terminal"))
     cwd = node.require(node.text("cwd"), "cwd")
     found = Process(
         args=node.texts("args"),
@@ -240,7 +242,8 @@ def _write_capabilities(process: Process) -> dict[str, list[str]]:
         return {kind: list(getattr(sets, kind)) for kind in _SETS if getattr(sets, kind)}
     # to leave them alone is to keep all that root has
     kept = capabilities.ALL if process.capabilities is None else process.capabilities
-    return {kind: list(kept) for kind in ("bounding", "effective", "permitted")}
+    kinds = ("bounding",) if process.user.uid else ("bounding", "effective", "permitted")
+    return {kind: list(kept) for kind in kinds}
 
 
 def _write_rlimit(limit: Rlimit) -> dict[str, Any]:

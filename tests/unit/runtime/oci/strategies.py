@@ -65,8 +65,8 @@ def rlimits(draw: st.DrawFn) -> Rlimit:
 
 
 @st.composite
-def capability_sets(draw: st.DrawFn) -> dict[str, Any]:
-    if draw(st.booleans()):
+def capability_sets(draw: st.DrawFn, *, root: bool) -> dict[str, Any]:
+    if root and draw(st.booleans()):
         return {"capabilities": draw(caps)}
     permitted, inheritable = draw(caps), draw(caps)
     both = [name for name in permitted if name in inheritable]
@@ -79,7 +79,8 @@ def capability_sets(draw: st.DrawFn) -> dict[str, Any]:
         else (),
         ambient=tuple(draw(st.lists(st.sampled_from(both), unique=True))) if both else (),
     )
-    if found.bounding == found.effective == permitted and not inheritable:
+    same = found.bounding == found.effective == permitted and not inheritable
+    if same and (root or not permitted):
         return {"capabilities": permitted}
     return {"capabilities": (), "capability_sets": found}
 
@@ -101,12 +102,12 @@ lists = st.sampled_from(["0", "0-3", "0-1,4", "2,7-9"])
 
 @st.composite
 def processes(draw: st.DrawFn) -> Process:
-    terminal = draw(st.booleans())
+    terminal, uid = draw(st.booleans()), draw(ids)
     return Process(
         args=draw(tuples(texts, min_size=1)),
         env=draw(st.dictionaries(words, st.text("a=; \n", max_size=4), max_size=3)),
         cwd=draw(paths),
-        user=User(uid=draw(ids), gid=draw(ids), additional_gids=draw(tuples(ids))),
+        user=User(uid=uid, gid=draw(ids), additional_gids=draw(tuples(ids))),
         no_new_privileges=draw(st.booleans()),
         rlimits=draw(tuples(rlimits(), unique_by=lambda limit: limit.type)),
         oom_score_adj=draw(maybe(st.integers(-1000, 1000))),
@@ -128,7 +129,7 @@ def processes(draw: st.DrawFn) -> Process:
             maybe(st.builds(CpuAffinity, initial=maybe(lists), final=maybe(lists)))
         ),
         apparmor_profile=draw(maybe(words)),
-        **draw(capability_sets()),
+        **draw(capability_sets(root=uid == 0)),
     )
 
 

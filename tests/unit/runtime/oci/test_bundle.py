@@ -389,3 +389,17 @@ def test_a_user_without_a_group_has_group_0(user: dict[str, Any]) -> None:
     document = full()
     document["process"]["user"] = user
     assert parse(document).process.user == User(uid=0, gid=0)
+
+
+@pytest.mark.parametrize("uid", [0, 1])
+def test_equal_capability_sets_hold_for_every_user(uid: int) -> None:
+    document, names = full(), ["CAP_DAC_OVERRIDE"]
+    document["process"]["user"] = {"uid": uid, "gid": 0}
+    equal = dict.fromkeys(("bounding", "effective", "permitted"), names)
+    document["process"]["capabilities"] = equal
+    spec = parse(document)
+    assert writer.write(spec, BUNDLE)["process"]["capabilities"] == equal
+    sets = spec.process.capability_sets
+    held = spec.process.capabilities if sets is None else sets.permitted
+    assert held == ("CAP_DAC_OVERRIDE",)
+    assert (sets is None) == (uid == 0)
