@@ -18,13 +18,14 @@ from reports.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Sequence
+    from collections.abc import Callable, Container, Sequence
     from pathlib import Path
 
     from rich.table import Table
 
     from benchmarks.results.runfolder import Run
     from reports.comparison.changes import Comparison
+    from reports.history.records import History
     from reports.model.document import Document
     from reports.sections.base import Reading
 
@@ -40,9 +41,11 @@ __all__ = [
     "compare_rounds",
     "document",
     "explanations",
+    "over_time",
     "readings",
     "render",
     "render_comparison",
+    "render_history",
     "render_looks",
     "schema",
     "summary_table",
@@ -228,3 +231,46 @@ def render_comparison(comparison: Comparison, fmt: str) -> str:
             f"there is no comparison format {fmt!r}; known are {', '.join(COMPARISON_FORMATS)}"
         )
     return views.json(comparison) if fmt == "json" else views.text(comparison)
+
+
+def over_time(
+    folders: Sequence[Path],
+    threshold: float,
+    acknowledged: Path | None = None,
+    *,
+    between: Callable[[str, str], list[str]] | None = None,
+) -> History:
+    """Make series of many runs, and judge where they change.
+
+    Args:
+        folders: Run folders, or folders that hold them.
+        threshold: Smallest relative change that is an alarm, as a fraction.
+        acknowledged: File of changes that are no alarm.
+        between: Returns the commits behind one up to another, for who has the repository.
+
+    Raises:
+        EmptyRunError: There is no run that can be used.
+        ReportError: The file of acknowledgements cannot be used.
+    """
+    from reports.history import acknowledged as reader
+    from reports.history.assemble import assemble
+    from reports.history.collect import collect
+    from reports.history.origin import Origin
+
+    known = reader.load(acknowledged) if acknowledged else ()
+    return assemble(collect(folders), threshold, known, origin=Origin(between))
+
+
+def render_history(found: History, fmt: str) -> str:
+    """Return a history as ``text`` for people or ``json`` for programs.
+
+    Raises:
+        UnknownFormatError: There is no such format.
+    """
+    from reports.history import views
+
+    if fmt not in COMPARISON_FORMATS:
+        raise UnknownFormatError(
+            f"there is no form {fmt!r} of a history; known are {', '.join(COMPARISON_FORMATS)}"
+        )
+    return views.json(found) if fmt == "json" else visible(views.text(found))

@@ -33,6 +33,7 @@ _COMMANDS = {
     "report": "make a report of a run",
     "compare": "tell whether a run is worse than another",
     "ab": "measure two versions in turns, and tell whether the new one is worse",
+    "history": "see where many runs changed, and whether the latest are worse",
     "leaks": "try the isolation probes alone",
     "selfcheck": "see how often this host makes equal things look different",
     "list": "show what a campaign may name",

@@ -178,6 +178,7 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
         harness: What the harness itself adds: clock resolution, null command and so on.
         tools: Versions of the programs used; None where one could not be read.
         definitions: Workload to the digest of what its file says.
+        commit: Commit of what was measured, where who measured it said so.
     """
 
     schema: int
@@ -195,6 +196,7 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
     harness: dict[str, float] = {}
     tools: dict[str, str | None] = {}
     definitions: dict[str, str] = {}
+    commit: str | None = None
 
 
 def same_image(one: dict[str, Any] | None, two: dict[str, Any] | None) -> bool:

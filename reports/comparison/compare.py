@@ -32,14 +32,14 @@ from reports.model.frame import by_block, grouped, parameters_key, tidy
 from reports.model.records import Estimate, NumberRow
 from reports.renderers import units
 
-_HEADLINES = {
+HEADLINES = {
     metrics.STARTUP: "startup_main_s",
     metrics.MEMORY: "pss_bytes",
     metrics.COLD: "cold_main_s",
 }
 _WHEN_EMULATED = {metrics.STARTUP: "startup_ready_s", metrics.COLD: "cold_ready_s"}
 """What is judged of a guest whose CPU is emulated: the part in which that has no hand."""
-_OF_THE_HOST = frozenset({Unit.SECONDS, Unit.PER_SECOND, Unit.SECONDS_PER_EVENT})
+OF_THE_HOST = frozenset({Unit.SECONDS, Unit.PER_SECOND, Unit.SECONDS_PER_EVENT})
 """Units of what a host's state moves in all sandboxes alike."""
 
 
@@ -151,7 +151,7 @@ def _change(
     old, new = (side.row for side in sides)
     box = next((one for one in base.info.sandboxes if one.name == key.sandbox), None)
     judged = key.metric == headline(base.info.metrics, key.workload, box)
-    if by_native and key.sandbox == NATIVE and old.unit in _OF_THE_HOST:
+    if by_native and key.sandbox == NATIVE and old.unit in OF_THE_HOST:
         judged = False  # the yardstick of the others: what moves it is the host
     change = Change(
         sandbox=key.sandbox,
@@ -173,7 +173,7 @@ def _change(
         return msgspec.structs.replace(change, ratio=_plain_ratio(old.median, new.median))
     before, after = (side.raw() for side in sides)
     ratio = raw = estimators.unpaired_ratio(before, after, seed=base.info.seed)
-    if by_native and old.unit in _OF_THE_HOST:
+    if by_native and old.unit in OF_THE_HOST:
         one, two = (side.over_native() for side in sides)
         normalised = estimators.unpaired_ratio(one, two, seed=base.info.seed)
         if normalised.known:
@@ -212,8 +212,8 @@ def _host_moved(changes: list[Change], threshold: float) -> list[str]:
         "base: that is the host, and what is compared by native is free of it."
         for one in changes
         if one.sandbox == NATIVE
-        and one.metric in {*_HEADLINES.values(), "throughput_per_s"}
-        and one.unit in _OF_THE_HOST
+        and one.metric in {*HEADLINES.values(), "throughput_per_s"}
+        and one.unit in OF_THE_HOST
         and one.effect is Effect.CONTEXT
         and one.ratio is not None
         and one.ratio.estimate
@@ -289,10 +289,10 @@ def headline(told: tuple[MetricInfo, ...], workload: str, box: SandboxInfo | Non
     if box is not None and not box.admissible_cpu:
         if workload in _WHEN_EMULATED:
             return _WHEN_EMULATED[workload]
-        if workload not in _HEADLINES:
+        if workload not in HEADLINES:
             return None
-    if workload in _HEADLINES:
-        return _HEADLINES[workload]
+    if workload in HEADLINES:
+        return HEADLINES[workload]
     known = (one for one in told if one.workload == workload)
     return next((one.metric for one in known if one.direction is not Direction.NEITHER), None)
 

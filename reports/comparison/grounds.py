@@ -7,7 +7,7 @@ from benchmarks.results.records import RunInfo, Status, Unit, same_image
 from benchmarks.results.runfolder import Run
 from reports.renderers import units
 
-_FREE = frozenset(
+FREE = frozenset(
     {
         "name",
         "sandboxes",
@@ -68,7 +68,7 @@ def _of_campaigns(base: RunInfo, new: RunInfo) -> str | None:
                 f"the runs measured different {key}: {', '.join(sorted(left))} against "
                 f"{', '.join(sorted(right))}; compare two runs of one campaign"
             )
-    for key in sorted((one.keys() & two.keys()) - _FREE):
+    for key in sorted((one.keys() & two.keys()) - FREE):
         if _plain(one[key]) != _plain(two[key]):
             return f"the campaigns differ in {key}: {one[key]} against {two[key]}"
     both = base.definitions.keys() & new.definitions.keys()

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from reports.comparison.changes import Comparison
 
 
-def _finite(context: Context, option: Parameter, value: float) -> float:
+def finite(context: Context, option: Parameter, value: float) -> float:
+    """Refuse what is no number, such as nan."""
     del context, option
     if not math.isfinite(value):
         raise click.BadParameter(f"{value} is no fraction, such as 0.05")
@@ -31,7 +32,7 @@ def _finite(context: Context, option: Parameter, value: float) -> float:
     type=click.FloatRange(min=0.0, min_open=True),
     default=0.05,
     show_default=True,
-    callback=_finite,
+    callback=finite,
     help="Smallest relative change that counts.",
 )
 @click.option(

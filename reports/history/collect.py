@@ -1,0 +1,247 @@
+"""Collect the values of many runs, each read once: an index keeps them for the next look.
+
+The index lies beside the runs of a folder and is made anew for what has changed; where it cannot be
+written nothing is lost but time.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+import numpy as np
+
+from benchmarks.errors import RunFolderError
+from benchmarks.results import output, runfolder
+from benchmarks.results.records import UNREADABLE
+from reports.errors import EmptyRunError, ReportError
+from reports.history.values import METHOD, Facts, Kind, RunValues, values
+from reports.model.presentable import presentable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+INDEX = ".tare-history"
+_FORMAT = 1
+_PARTS = ("run.json", "samples.jsonl")
+
+
+class Row(msgspec.Struct, array_like=True):
+    """One run, as the index keeps it.
+
+    Attributes:
+        name: Name of its folder.
+        stamp: Times and sizes of its files: another stamp, and it is read anew.
+        run: Its identifier.
+        created_at: Seconds since the epoch.
+        commit: What was measured, where it says.
+        facts: Place of its facts.
+        codes: Places of what its values are of (int32).
+        values: (codes, 3) lower end, median and upper end (float64).
+        failed: Whether each failed (bool).
+        report: Whether it has a report.
+        why: Why it has no values; empty where it has.
+    """
+
+    name: str
+    stamp: tuple[int, ...]
+    run: str = ""
+    created_at: float = 0.0
+    commit: str | None = None
+    facts: int = 0
+    codes: bytes = b""
+    values: bytes = b""
+    failed: bytes = b""
+    report: bool = False
+    why: str = ""
+
+
+class _Index(msgspec.Struct):
+    version: tuple[int, int]
+    kinds: list[Kind]
+    facts: list[Facts]
+    rows: list[Row]
+
+
+class Collected(NamedTuple):
+    """Runs in the order of their time.
+
+    Attributes:
+        rows: The runs.
+        paths: Their folders.
+        kinds: What their codes stand for.
+        facts: What their facts stand for.
+        left_out: Folders that could not be used, with the reason, a sentence each.
+    """
+
+    rows: list[Row]
+    paths: list[Path]
+    kinds: list[Kind]
+    facts: list[Facts]
+    left_out: list[str]
+
+    def table(
+        self,
+    ) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float64], NDArray[np.bool_]]:
+        """Return the place of the run, code, values and failure of every value."""
+        counts = [len(row.codes) // 4 for row in self.rows]
+        return (
+            np.repeat(np.arange(len(self.rows)), counts),
+            np.frombuffer(b"".join(row.codes for row in self.rows), dtype=np.int32),
+            np.frombuffer(b"".join(row.values for row in self.rows)).reshape(-1, 3),
+            np.frombuffer(b"".join(row.failed for row in self.rows), dtype=np.bool_),
+        )
+
+
+def collect(folders: Sequence[Path]) -> Collected:
+    """Read the runs in some folders: run folders, or folders that hold them.
+
+    Raises:
+        EmptyRunError: There is no run that can be used.
+        RunFolderError: A folder is none, or cannot be read.
+    """
+    by_parent: dict[Path, list[str]] = {}
+    for folder in folders:
+        for run in _runs(folder):
+            by_parent.setdefault(run.parent, []).append(run.name)
+    interned = _Interned()
+    rows: dict[str, tuple[Row, Path]] = {}
+    left_out = []
+    for parent, names in by_parent.items():
+        for row in _indexed(parent, dict.fromkeys(names), interned):
+            if row.why:
+                left_out.append(f"{output.shown(parent / row.name)}: {row.why}")
+            else:
+                rows.setdefault(row.run, (row, parent / row.name))
+    if not rows:
+        why = f": {left_out[0]}" if left_out else ""
+        given = ", ".join(output.shown(folder) for folder in folders)
+        raise EmptyRunError(f"{given} holds no run that can be used{why}; give folders of runs")
+    ordered = sorted(rows.values(), key=lambda one: (one[0].created_at, one[0].run))
+    return Collected(
+        [row for row, _ in ordered],
+        [path for _, path in ordered],
+        list(interned.kinds),
+        interned.facts,
+        left_out,
+    )
+
+
+def _runs(folder: Path) -> Iterable[Path]:
+    absolute = folder.absolute()
+    if (absolute / _PARTS[0]).exists():
+        return [absolute]
+    try:
+        inner = sorted(absolute.iterdir())
+    except OSError as error:
+        raise RunFolderError(f"cannot read {output.shown(folder)}: {error.strerror}") from error
+    return [one for one in inner if (one / _PARTS[0]).exists()]
+
+
+class _Interned:
+    """What many runs have in common, each once."""
+
+    def __init__(self) -> None:
+        self.kinds: dict[Kind, int] = {}
+        self.facts: list[Facts] = []
+        self._facts: dict[bytes, int] = {}
+
+    def kind(self, kind: Kind) -> int:
+        return self.kinds.setdefault(kind, len(self.kinds))
+
+    def fact(self, facts: Facts) -> int:
+        key = msgspec.msgpack.encode(facts)
+        if key not in self._facts:
+            self._facts[key] = len(self.facts)
+            self.facts.append(facts)
+        return self._facts[key]
+
+
+def _indexed(parent: Path, names: Iterable[str], interned: _Interned) -> list[Row]:
+    """Return the runs of one folder, from its index where they are as they were."""
+    file = parent / INDEX
+    known = _load(file)
+    kinds = np.array([interned.kind(kind) for kind in known.kinds], dtype=np.int32)
+    facts = [interned.fact(one) for one in known.facts]
+    before = {row.name: row for row in known.rows}
+    rows, fresh = [], False
+    for name in names:
+        stamp = _stamp(parent / name)
+        row = before.get(name)
+        if row is None or row.stamp != stamp:
+            row, fresh = _read(parent / name, stamp, interned), True
+        else:
+            row.codes = kinds[np.frombuffer(row.codes, dtype=np.int32)].tobytes()
+            row.facts = facts[row.facts] if facts else 0
+        rows.append(row)
+    if fresh:
+        _save(file, rows, interned)
+    return rows
+
+
+def _load(file: Path) -> _Index:
+    with suppress(OSError, *UNREADABLE):
+        found = msgspec.msgpack.decode(file.read_bytes(), type=_Index)
+        if found.version == (_FORMAT, METHOD) and _sound(found):
+            return found
+    return _Index((_FORMAT, METHOD), [], [], [])
+
+
+def _sound(index: _Index) -> bool:
+    """Whether what an index says fits together, so that it may be believed."""
+    for row in index.rows:
+        count = len(row.failed)
+        if (len(row.codes), len(row.values)) != (4 * count, 24 * count):
+            return False
+        codes = np.frombuffer(row.codes, dtype=np.int32)
+        if count and not (codes.min() >= 0 and codes.max() < len(index.kinds)):
+            return False
+        if not row.why and not 0 <= row.facts < len(index.facts):
+            return False
+    return True
+
+
+def _save(file: Path, rows: list[Row], interned: _Interned) -> None:
+    index = _Index((_FORMAT, METHOD), list(interned.kinds), interned.facts, rows)
+    with suppress(OSError):
+        output.replace(file, msgspec.msgpack.encode(index))
+
+
+def _stamp(folder: Path) -> tuple[int, ...]:
+    found: list[int] = []
+    for part in _PARTS:
+        with suppress(OSError):
+            status = (folder / part).stat()
+            found += [status.st_mtime_ns, status.st_size]
+    return tuple(found)
+
+
+def _read(folder: Path, stamp: tuple[int, ...], interned: _Interned) -> Row:
+    try:
+        found = values(presentable(runfolder.load(folder)))
+    except (RunFolderError, ReportError) as error:
+        return Row(folder.name, stamp, why=str(error))
+    return row_of(folder.name, stamp, found, interned, report=(folder / "report.html").exists())
+
+
+def row_of(
+    name: str, stamp: tuple[int, ...], found: RunValues, interned: _Interned, *, report: bool
+) -> Row:
+    """Return a run as the index keeps it."""
+    codes = np.array([interned.kind(kind) for kind in found.kinds], dtype=np.int32)
+    return Row(
+        name,
+        stamp,
+        found.run,
+        found.created_at,
+        found.commit,
+        interned.fact(found.facts),
+        codes.tobytes(),
+        found.values.tobytes(),
+        np.array(found.failed, dtype=np.bool_).tobytes(),
+        report=report,
+    )
