@@ -37,6 +37,7 @@ def measure_run(
     *,
     image: str | None = None,
     resume: bool = False,
+    commit: str | None = None,
 ) -> Run:
     """Measure a campaign into a run folder and return what it holds.
 
@@ -45,7 +46,8 @@ def measure_run(
         folder: The run folder, new unless ``resume``.
         observer: Told how it goes, and each step of building an image.
         image: Name or digest of the image; None for the one of this host's package sources.
-        resume: Continue the run in ``folder``, with the image it was begun with.
+        resume: Continue the run in ``folder``, with the image and commit it was begun with.
+        commit: Commit of what is measured, where it is known.
 
     Raises:
         BenchmarkError: As for ``benchmarks.session.measure.measure``.
@@ -55,9 +57,9 @@ def measure_run(
     from benchmarks.session.description import begun
 
     if not resume:
-        runfolder.begin(folder, begun(campaign, image, __version__))
+        runfolder.begin(folder, begun(campaign, image, __version__, commit))
     try:
-        return _measured(campaign, folder, observer, image=image, resume=resume)
+        return _measured(campaign, folder, observer, image=image, resume=resume, commit=commit)
     except Exception:  # whatever it is, nothing came of the run unless its sandboxes were open
         if not resume:
             runfolder.abandon(folder)
@@ -65,13 +67,20 @@ def measure_run(
 
 
 def _measured(
-    campaign: Campaign, folder: Path, observer: Observer, *, image: str | None, resume: bool
+    campaign: Campaign,
+    folder: Path,
+    observer: Observer,
+    *,
+    image: str | None,
+    resume: bool,
+    commit: str | None,
 ) -> Run:
     from benchmarks.results import runfolder
     from benchmarks.session.measure import measure
 
     if resume:
-        chosen = images.of_run(campaign, runfolder.load_info(folder), observer.note)
+        info = runfolder.load_info(folder)
+        chosen, commit = images.of_run(campaign, info, observer.note), info.commit
     else:
         chosen = images.choose(campaign, image, observer.note)
     measure(
@@ -82,5 +91,6 @@ def _measured(
         tare_version=__version__,
         observer=observer,
         resume=resume,
+        commit=commit,
     )
     return runfolder.load(folder)

@@ -24,13 +24,16 @@ if TYPE_CHECKING:
     from benchmarks.sandboxes.base import Sandbox, Setting
 
 
-def begun(campaign: Campaign, image: str | None, tare_version: str) -> RunInfo:
+def begun(
+    campaign: Campaign, image: str | None, tare_version: str, commit: str | None = None
+) -> RunInfo:
     """Return the description of a run before its image is there and its sandboxes are open.
 
     Args:
         campaign: What is to be measured.
         image: The image asked for by name or digest; None for the one of this host's sources.
         tare_version: Recorded in the run.
+        commit: Likewise: the commit of what is measured, where it is known.
 
     Raises:
         UnsuitableHostError: The host has fewer CPUs than asked for, or not those named.
@@ -47,6 +50,7 @@ def begun(campaign: Campaign, image: str | None, tare_version: str) -> RunInfo:
         image=None if image is None else {"asked": image},
         resources=choose_resources(campaign),
         sandboxes=(),
+        commit=commit,
     )
 
 
@@ -62,6 +66,7 @@ def describe(
     opened: Mapping[str, Sandbox],
     absent: Mapping[str, str],
     tare_version: str,
+    commit: str | None = None,
 ) -> RunInfo:
     """Return the description a new run begins with; measures what the harness itself adds."""
     now = time.time()
@@ -81,6 +86,7 @@ def describe(
         harness=overhead.perturbation(opened, setting.resources.cpuset),
         tools=overhead.tool_versions(),
         definitions=workloads.digests(campaign.workloads),
+        commit=commit,
     )
 
 

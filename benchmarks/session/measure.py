@@ -39,6 +39,7 @@ def measure(
     tare_version: str,
     observer: Observer,
     resume: bool = False,
+    commit: str | None = None,
 ) -> Stop:
     """Measure a campaign into a run folder.
 
@@ -50,6 +51,7 @@ def measure(
         tare_version: Recorded in the run.
         observer: Told how it goes.
         resume: Continue the run in ``out``: only visits that are missing are made.
+        commit: Recorded in a new run: the commit of what is measured, where it is known.
 
     Returns:
         Why the campaign ended.
@@ -82,6 +84,7 @@ def measure(
                 opened=opened,
                 absent=absent,
                 tare_version=tare_version,
+                commit=commit,
             )
             runfolder.create(out, info)
         else:

@@ -57,7 +57,7 @@ def _show(
     console.print(table)
     if len(group) > _MOST_LINES:
         console.print(f"and {len(group) - _MOST_LINES:,} more: --format json has them all")
-    if title == ALARMS:
+    if title in {ALARMS, _ACKNOWLEDGED}:
         for one, found in group[:_MOST_LINES]:
             for line in reasons(found):
                 console.print(f"  {one.name}: {line}", soft_wrap=True)
@@ -138,6 +138,8 @@ def cells(history: History, one: Series, found: Finding) -> tuple[str, ...]:
 
 def reasons(found: Finding) -> list[str]:
     """Return what is known of where a finding comes from, a line each."""
+    if found.acknowledged:
+        return [f"Acknowledged: {found.acknowledged}"]
     lines = [f"{said[:1].upper()}{said[1:]}" for said in found.differences]
     if found.epoch:
         lines.insert(0, "An epoch begins there: another kernel or image")

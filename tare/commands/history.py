@@ -50,14 +50,14 @@ def command(
     """
     import reports
 
-    found = reports.over_time(folders, threshold, ack, between=_between)
+    found = reports.over_time(folders, threshold, ack, between=between_commits)
     click.echo(reports.render_history(found, form).rstrip("\n"))
     if found.regressed:
         return ExitCode.REGRESSION
     return ExitCode.OK if found.tested or allow_inconclusive else ExitCode.INCONCLUSIVE
 
 
-def _between(good: str, bad: str) -> list[str]:
+def between_commits(good: str, bad: str) -> list[str]:
     """Return the commits behind one up to another in this folder's repository; none elsewhere."""
     args = ["git", "rev-list", "--reverse", "--end-of-options", f"{good}..{bad}"]
     try:

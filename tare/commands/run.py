@@ -13,7 +13,7 @@ from tare import images
 from tare.completeness import judge
 from tare.errors import ExitCode
 from tare.measure import measure_run
-from tare.settings import folder_asked_for, new_run_folder
+from tare.settings import commit_asked_for, folder_asked_for, new_run_folder
 
 if TYPE_CHECKING:
     from benchmarks.campaign.config import Campaign
@@ -44,6 +44,12 @@ if TYPE_CHECKING:
     metavar="RUN",
     help="Continue a run that was ended; measures only what is missing.",
 )
+@click.option(
+    "--commit",
+    metavar="SHA",
+    callback=commit_asked_for,
+    help="Commit of what is measured; by default what CI says it works on.",
+)
 @click.option("--dry-run", is_flag=True, help="Print the plan and measure nothing.")
 @click.option(
     "--allow-missing",
@@ -64,6 +70,7 @@ def command(
     image: str | None,
     out: Path | None,
     resume: Path | None,
+    commit: str | None,
     dry_run: bool,
     allow_missing: bool,
     report: bool,
@@ -85,7 +92,8 @@ def command(
     }
     if resume is not None:
         context = click.get_current_context()
-        named = context.get_parameter_source("campaign") is not click.core.ParameterSource.DEFAULT
+        sources = map(context.get_parameter_source, ("campaign", "commit"))
+        named = any(one is not click.core.ParameterSource.DEFAULT for one in sources)
         if named or out or image or any(value is not None for value in overrides.values()):
             raise click.UsageError("--resume takes the campaign from the run; give nothing else")
         chosen = _campaign_of(resume)
@@ -96,7 +104,7 @@ def command(
     if dry_run:
         _print_plan(chosen, folder, image)
         return ExitCode.OK
-    run = _measured(chosen, folder, image, resume=resume is not None)
+    run = _measured(chosen, folder, image, commit, resume=resume is not None)
     _show(run, report=report)
     return judge(run, allow_missing=allow_missing)
 
@@ -115,12 +123,16 @@ def _campaign_of(folder: Path) -> Campaign:
         ) from error
 
 
-def _measured(campaign: Campaign, folder: Path, image: str | None, *, resume: bool) -> Run:
+def _measured(
+    campaign: Campaign, folder: Path, image: str | None, commit: str | None, *, resume: bool
+) -> Run:
     from tare.progress import CampaignProgress
 
     with CampaignProgress(campaign) as progress:
         try:
-            return measure_run(campaign, folder, progress, image=image, resume=resume)
+            return measure_run(
+                campaign, folder, progress, image=image, resume=resume, commit=commit
+            )
         except KeyboardInterrupt as error:
             if not (folder / "run.json").exists():
                 raise KeyboardInterrupt("stopped before anything was begun") from error

@@ -264,6 +264,37 @@ def test_a_campaign_that_cannot_be_is_one_sentence(
     assert "Traceback" not in err
 
 
+@pytest.mark.parametrize(
+    ("options", "variable", "recorded"),
+    [
+        (("--commit", "0123abc"), "fedcba9876", "0123abc"),
+        ((), "fedcba9876", "fedcba9876"),
+        ((), "not a commit", None),
+    ],
+)
+def test_a_run_keeps_the_commit_it_is_of(  # noqa: PLR0917  # fixtures and cases
+    tare: Tare,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    options: tuple[str, ...],
+    variable: str,
+    recorded: str | None,
+) -> None:
+    monkeypatch.delenv("GITHUB_SHA", raising=False)
+    monkeypatch.setenv("CI_COMMIT_SHA", variable)
+    run = tmp_path / "run"
+    args = ("-s", "fake", "-w", "startup", "--blocks", 2, "--no-report", "--out", run)
+    assert tare("run", "smoke", *args, *options)[0] == 0
+    assert json.loads((run / "run.json").read_text())["commit"] == recorded
+
+
+def test_what_is_no_commit_is_refused(tare: Tare, fake_run: Path) -> None:
+    code, _, err = tare("run", "smoke", "--commit", "$(reboot)")
+    assert code == 2
+    assert "7 to 64 hex digits" in err
+    assert tare("run", "--resume", fake_run, "--commit", "0123abc")[0] == 2
+
+
 def test_resume_takes_no_other_options(tare: Tare, fake_run: Path) -> None:
     code, _, err = tare("run", "quick", "--resume", fake_run)
     assert code == 2
