@@ -50,6 +50,7 @@ __all__ = [
     "schema",
     "summary_table",
     "write",
+    "write_history",
 ]
 
 _RENDERERS = {
@@ -136,6 +137,11 @@ def write(run: Run, fmt: str, out: Path | None) -> str | Path:
     text = render(run, fmt)
     if out is None:
         return text
+    _write(out, text)
+    return out
+
+
+def _write(out: Path, text: str) -> None:
     from benchmarks.errors import OutputError
     from benchmarks.results import output
 
@@ -143,7 +149,6 @@ def write(run: Run, fmt: str, out: Path | None) -> str | Path:
         output.write(out, text.encode("utf-8", "replace"))
     except OutputError as error:
         raise ReportWriteError(str(error)) from error
-    return out
 
 
 def summary_table(run: Run) -> Table:
@@ -274,3 +279,14 @@ def render_history(found: History, fmt: str) -> str:
             f"there is no form {fmt!r} of a history; known are {', '.join(COMPARISON_FORMATS)}"
         )
     return views.json(found) if fmt == "json" else visible(views.text(found))
+
+
+def write_history(found: History, out: Path) -> None:
+    """Write a history as an HTML page.
+
+    Raises:
+        ReportWriteError: The file cannot be written, or belongs to the measurements of a run.
+    """
+    from reports.history.page import html
+
+    _write(out, visible(html(found, out.parent)))

@@ -59,7 +59,6 @@ def assemble(
             created_at=row.created_at,
             host=name,
             commit=row.commit,
-            report=row.report,
         )
         for row, path, name in zip(collected.rows, collected.paths, names, strict=True)
     )

@@ -43,7 +43,6 @@ class Row(msgspec.Struct, array_like=True):
         codes: Places of what its values are of (int32).
         values: (codes, 3) lower end, median and upper end (float64).
         failed: Whether each failed (bool).
-        report: Whether it has a report.
         why: Why it has no values; empty where it has.
     """
 
@@ -56,7 +55,6 @@ class Row(msgspec.Struct, array_like=True):
     codes: bytes = b""
     values: bytes = b""
     failed: bytes = b""
-    report: bool = False
     why: str = ""
 
 
@@ -225,12 +223,10 @@ def _read(folder: Path, stamp: tuple[int, ...], interned: _Interned) -> Row:
         found = values(presentable(runfolder.load(folder)))
     except (RunFolderError, ReportError) as error:
         return Row(folder.name, stamp, why=str(error))
-    return row_of(folder.name, stamp, found, interned, report=(folder / "report.html").exists())
+    return row_of(folder.name, stamp, found, interned)
 
 
-def row_of(
-    name: str, stamp: tuple[int, ...], found: RunValues, interned: _Interned, *, report: bool
-) -> Row:
+def row_of(name: str, stamp: tuple[int, ...], found: RunValues, interned: _Interned) -> Row:
     """Return a run as the index keeps it."""
     codes = np.array([interned.kind(kind) for kind in found.kinds], dtype=np.int32)
     return Row(
@@ -243,5 +239,4 @@ def row_of(
         codes.tobytes(),
         found.values.tobytes(),
         np.array(found.failed, dtype=np.bool_).tobytes(),
-        report=report,
     )

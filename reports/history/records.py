@@ -29,7 +29,6 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True):
         created_at: Seconds since the epoch.
         host: Name of the class of its host.
         commit: What was measured, where it says.
-        report: Whether its folder has a report to lead to.
     """
 
     run: str
@@ -37,7 +36,6 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True):
     created_at: float
     host: str
     commit: str | None = None
-    report: bool = False
 
 
 class Host(msgspec.Struct, frozen=True, kw_only=True):

@@ -34,6 +34,12 @@ _GIT_S = 20
     is_flag=True,
     help="End with 0 also where there are too few runs to judge anything.",
 )
+@click.option(
+    "--html",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write the page of all series there, too.",
+)
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
 def command(
     folders: tuple[Path, ...],
@@ -41,6 +47,7 @@ def command(
     threshold: float,
     ack: Path | None,
     allow_inconclusive: bool,
+    html: Path | None,
     form: str,
 ) -> int:
     """Make series of the runs in each DIR, a run folder or a folder of them, and judge them.
@@ -51,6 +58,8 @@ def command(
     import reports
 
     found = reports.over_time(folders, threshold, ack, between=between_commits)
+    if html is not None:  # first: nothing of it is lost where standard output takes nothing
+        reports.write_history(found, html)
     click.echo(reports.render_history(found, form).rstrip("\n"))
     if found.regressed:
         return ExitCode.REGRESSION
