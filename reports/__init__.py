@@ -260,10 +260,13 @@ def over_time(
     from reports.history import acknowledged as reader
     from reports.history.assemble import assemble
     from reports.history.collect import collect
+    from reports.history.memory import Memory
     from reports.history.origin import Origin
 
     known = reader.load(acknowledged) if acknowledged else ()
-    return assemble(collect(folders), threshold, known, origin=Origin(between))
+    collected = collect(folders)
+    changes = Memory(collected.paths[0].parent).find
+    return assemble(collected, threshold, known, origin=Origin(between), changes=changes)
 
 
 def render_history(found: History, fmt: str) -> str:

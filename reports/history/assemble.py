@@ -233,7 +233,11 @@ def _series(one: track.Track, findings: tuple[Finding, ...], *, now: bool) -> Se
 
 
 def _optional(column: NDArray[np.float64]) -> tuple[float | None, ...]:
-    return tuple(None if value != value else value for value in column.tolist())  # noqa: PLR0124
+    missing = np.flatnonzero(np.isnan(column)).tolist()
+    found: list[float | None] = column.tolist()
+    for place in missing:
+        found[place] = None
+    return tuple(found)
 
 
 def _last_change(one: Series) -> tuple[int, int, str]:

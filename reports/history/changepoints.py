@@ -166,8 +166,7 @@ def _p(values: NDArray[np.float64], places: list[int], index: int) -> float:
     at = places[index]
     if min(at - first, last - at) < _SIDE:
         return math.inf  # two windows found the same change at neighbouring places
-    piece = values[None, first:last]
-    return float(shift.p_values(piece, np.array([at - first]))[0]) * (last - first - 1)
+    return shift.p_value(values[first:at], values[at:last]) * (last - first - 1)
 
 
 def _change(values: NDArray[np.float64], places: list[int], index: int) -> Change:

@@ -6,6 +6,7 @@ written nothing is lost but time.
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -16,8 +17,7 @@ from benchmarks.errors import RunFolderError
 from benchmarks.results import output, runfolder
 from benchmarks.results.records import UNREADABLE
 from reports.errors import EmptyRunError, ReportError
-from reports.history.values import METHOD, Facts, Kind, RunValues, values
-from reports.model.presentable import presentable
+from reports.history.kinds import METHOD, Facts, Kind, RunValues
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 INDEX = ".tare-history"
-_FORMAT = 1
+FORMAT = 1
 _PARTS = ("run.json", "samples.jsonl")
 
 
@@ -58,7 +58,9 @@ class Row(msgspec.Struct, array_like=True):
     why: str = ""
 
 
-class _Index(msgspec.Struct):
+class Index(msgspec.Struct):
+    """The file that keeps the runs of a folder."""
+
     version: tuple[int, int]
     kinds: list[Kind]
     facts: list[Facts]
@@ -134,10 +136,14 @@ def _runs(folder: Path) -> Iterable[Path]:
     if (absolute / _PARTS[0]).exists():
         return [absolute]
     try:
-        inner = sorted(absolute.iterdir())
+        inner = sorted(os.listdir(absolute))  # noqa: PTH208  # as for a stamp
     except OSError as error:
         raise RunFolderError(f"cannot read {output.shown(folder)}: {error.strerror}") from error
-    return [one for one in inner if (one / _PARTS[0]).exists()]
+    return [
+        absolute / name
+        for name in inner
+        if os.path.exists(f"{absolute}/{name}/{_PARTS[0]}")  # noqa: PTH110  # likewise
+    ]
 
 
 class _Interned:
@@ -168,10 +174,10 @@ def _indexed(parent: Path, names: Iterable[str], interned: _Interned) -> list[Ro
     before = {row.name: row for row in known.rows}
     rows, fresh = [], False
     for name in names:
-        stamp = _stamp(parent / name)
+        now = _stamp(f"{parent}/{name}")
         row = before.get(name)
-        if row is None or row.stamp != stamp:
-            row, fresh = _read(parent / name, stamp, interned), True
+        if row is None or row.stamp != now:
+            row, fresh = _read(parent / name, now, interned), True
         else:
             row.codes = kinds[np.frombuffer(row.codes, dtype=np.int32)].tobytes()
             row.facts = facts[row.facts] if facts else 0
@@ -181,15 +187,15 @@ def _indexed(parent: Path, names: Iterable[str], interned: _Interned) -> list[Ro
     return rows
 
 
-def _load(file: Path) -> _Index:
+def _load(file: Path) -> Index:
     with suppress(OSError, *UNREADABLE):
-        found = msgspec.msgpack.decode(file.read_bytes(), type=_Index)
-        if found.version == (_FORMAT, METHOD) and _sound(found):
+        found = msgspec.msgpack.decode(file.read_bytes(), type=Index)
+        if found.version == (FORMAT, METHOD) and _sound(found):
             return found
-    return _Index((_FORMAT, METHOD), [], [], [])
+    return Index((FORMAT, METHOD), [], [], [])
 
 
-def _sound(index: _Index) -> bool:
+def _sound(index: Index) -> bool:
     """Whether what an index says fits together, so that it may be believed."""
     for row in index.rows:
         count = len(row.failed)
@@ -204,34 +210,45 @@ def _sound(index: _Index) -> bool:
 
 
 def _save(file: Path, rows: list[Row], interned: _Interned) -> None:
-    index = _Index((_FORMAT, METHOD), list(interned.kinds), interned.facts, rows)
+    index = Index((FORMAT, METHOD), list(interned.kinds), interned.facts, rows)
     with suppress(OSError):
         output.replace(file, msgspec.msgpack.encode(index))
 
 
-def _stamp(folder: Path) -> tuple[int, ...]:
+def stamp(folder: Path) -> tuple[int, ...]:
+    """Return what tells whether a run is as it was: times and sizes of its files."""
+    return _stamp(str(folder))
+
+
+def _stamp(folder: str) -> tuple[int, ...]:
+    """Do it without a Path, of which ten thousand take as long as all the rest."""
     found: list[int] = []
     for part in _PARTS:
-        with suppress(OSError):
-            status = (folder / part).stat()
-            found += [status.st_mtime_ns, status.st_size]
+        try:
+            status = os.stat(f"{folder}/{part}")  # noqa: PTH116  # see above
+        except OSError:
+            continue
+        found += [status.st_mtime_ns, status.st_size]
     return tuple(found)
 
 
-def _read(folder: Path, stamp: tuple[int, ...], interned: _Interned) -> Row:
+def _read(folder: Path, now: tuple[int, ...], interned: _Interned) -> Row:
+    from reports.history.values import values  # pandas: an index has no need of it
+    from reports.model.presentable import presentable
+
     try:
         found = values(presentable(runfolder.load(folder)))
     except (RunFolderError, ReportError) as error:
-        return Row(folder.name, stamp, why=str(error))
-    return row_of(folder.name, stamp, found, interned)
+        return Row(folder.name, now, why=str(error))
+    return _row_of(folder.name, now, found, interned)
 
 
-def row_of(name: str, stamp: tuple[int, ...], found: RunValues, interned: _Interned) -> Row:
+def _row_of(name: str, now: tuple[int, ...], found: RunValues, interned: _Interned) -> Row:
     """Return a run as the index keeps it."""
     codes = np.array([interned.kind(kind) for kind in found.kinds], dtype=np.int32)
     return Row(
         name,
-        stamp,
+        now,
         found.run,
         found.created_at,
         found.commit,

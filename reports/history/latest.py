@@ -1,8 +1,8 @@
 """Test the latest runs of a series against the window before them, and that window for drift.
 
-One run may be an outlier of anything, so by itself it has to be twice as far out; of the last two,
-three and five each counts with at most four standard deviations, so that none of them decides
-alone. Where neighbours in the window depend on each other, the error is widened.
+One run may be an outlier of anything, so by itself it has to be three times as far out; of the last
+two, three and five each counts with at most three and a half standard deviations, so that none of
+them decides alone. Where neighbours in the window depend on each other, the error is widened.
 
 Sources: Mann, Econometrica 13 (1945) 245, and Sen, J. Am. Stat. Assoc. 63 (1968) 1379 (drift).
 """
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 WINDOW = 40
 _FEWEST = 10
 _COUNTS = (1, 2, 3, 5)
-_FAR = 4.0
-_ALONE = 2.0
-_DEPENDENT = 1.645
-"""Quantile of the first autocorrelation, times the root of n, beyond which it counts."""
+_TRIED = len(_COUNTS) - 1
+"""What a p-value is corrected by: one run, so handicapped, adds next to nothing."""
 
+_FAR = 3.5
+_ALONE = 3.0
 DRIFT_WINDOW = 60
 _FEWEST_DRIFTING = 20
 
@@ -78,27 +78,15 @@ def latest(values: NDArray[np.float64]) -> Latest | None:
         scale = max(float(window.std(ddof=1)), shift.LEAST_SCALE)
         last = values[-count:] - middle
         weighed = last / _ALONE if count == 1 else np.clip(last, -_FAR * scale, _FAR * scale)
-        error = scale * (1 / count + _inflation(window) / n) ** 0.5
+        error = scale * (1 / count + shift.inflation(window) / n) ** 0.5
         if count > 1:
-            error *= _inflation(window) ** 0.5
-        p = 2 * float(stdtr(n - 1, -abs(float(weighed.mean())) / error)) * len(_COUNTS)
+            error *= shift.inflation(window) ** 0.5
+        p = 2 * float(stdtr(n - 1, -abs(float(weighed.mean())) / error)) * _TRIED
         if best is None or p < best.p:
             half = float(stdtrit(n - 1, (1 + CONFIDENCE) / 2)) * error
             size = float(last.mean())
             best = Latest(min(p, 1.0), count, n, shift.Shift(size - half, size, size + half, scale))
     return best
-
-
-def _inflation(window: NDArray[np.float64]) -> float:
-    """Return by how much dependence of neighbours widens the variance of a mean."""
-    centred = window - window.mean()
-    squares = float((centred**2).sum())
-    if squares == 0:
-        return 1.0
-    first = float((centred[1:] * centred[:-1]).sum()) / squares
-    if first <= _DEPENDENT / len(window) ** 0.5:
-        return 1.0
-    return (1 + first) / (1 - first)
 
 
 def drift(values: NDArray[np.float64]) -> Drift | None:
@@ -113,7 +101,7 @@ def drift(values: NDArray[np.float64]) -> Drift | None:
     _, ties = np.unique(window, return_counts=True)
     tied = float((ties * (ties - 1) * (2 * ties + 5)).sum())
     variance = (n * (n - 1) * (2 * n + 5) - tied) / 18
-    variance *= _inflation(window - float(np.median(slopes)) * np.arange(n))
+    variance *= shift.inflation(window - float(np.median(slopes)) * np.arange(n))
     if variance <= 0:
         return Drift(1.0, n, 0.0, 0.0, 0.0)
     score = abs(float(np.sign(steps).sum()))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from reports.history.values import Kind
+    from reports.history.kinds import Kind
 
 _MOST = 50
 

@@ -14,7 +14,7 @@ from reports.renderers import units
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from reports.history.values import Facts
+    from reports.history.kinds import Facts
 
 _DIGITS = 6
 

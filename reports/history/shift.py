@@ -16,6 +16,9 @@ LEAST_SCALE = 1e-3
 """Scatter that is assumed where values are (nearly) equal: a count that never changed says nothing
 of how far the next one may be."""
 
+_DEPENDENT = 1.645
+"""Quantile of the first autocorrelation, times the root of n, beyond which it counts."""
+
 
 class Shift(NamedTuple):
     """How far one piece lies above another.
@@ -60,6 +63,29 @@ def between(before: NDArray[np.float64], after: NDArray[np.float64]) -> Shift:
     squares = float(((before - before.mean()) ** 2).sum() + ((after - after.mean()) ** 2).sum())
     free = one + two - 2
     scale = max((squares / free) ** 0.5, LEAST_SCALE)
-    half = float(stdtrit(free, (1 + CONFIDENCE) / 2)) * scale * (1 / one + 1 / two) ** 0.5
+    wider = inflation(np.concatenate([before - before.mean(), after - after.mean()]))
+    half = float(stdtrit(free, (1 + CONFIDENCE) / 2)) * scale
+    half *= ((1 / one + 1 / two) * wider) ** 0.5
     estimate = float(after.mean() - before.mean())
     return Shift(estimate - half, estimate, estimate + half, scale)
+
+
+def inflation(values: NDArray[np.float64]) -> float:
+    """Return by how much dependence of neighbours widens the variance of a mean."""
+    centred = values - values.mean()
+    squares = float((centred**2).sum())
+    if squares == 0:
+        return 1.0
+    first = float((centred[1:] * centred[:-1]).sum()) / squares
+    if first <= _DEPENDENT / len(values) ** 0.5:
+        return 1.0
+    return (1 + first) / (1 - first)
+
+
+def p_value(before: NDArray[np.float64], after: NDArray[np.float64]) -> float:
+    """Return the two-sided p-value of two pieces being equal, neighbours being dependent or not."""
+    found = between(before, after)
+    one, two = len(before), len(after)
+    rest = np.concatenate([before - before.mean(), after - after.mean()])
+    error = found.scale * ((1 / one + 1 / two) * inflation(rest)) ** 0.5
+    return 2 * float(stdtr(one + two - 2, -abs(found.estimate) / error))

@@ -11,6 +11,7 @@ import math
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
+import numpy as np
 
 from benchmarks.stats import estimators
 from reports.comparison.changes import Effect
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
     from reports.history.records import Epoch, Mark
     from reports.history.track import Track
 
-LEVELS = {Sort.CHANGE: 0.004, Sort.LATEST: 0.005, Sort.DRIFT: 0.001}
-"""Level of each test over all series together, a new run."""
+LEVELS = {Sort.CHANGE: 0.004, Sort.LATEST: 0.025, Sort.DRIFT: 0.001}
+"""Two-sided level of each test over all series together, a new run; half of it is for the worse."""
 
 
 _SURE = 5
@@ -139,7 +140,8 @@ def _alarm(
     acknowledged: Sequence[Acknowledgement],
 ) -> Finding:
     """Decide whether a finding of a judged series is an alarm."""
-    within = [marks[place].run for place in one.runs if found.first <= place <= found.last]
+    begin, end = np.searchsorted(one.runs, [found.first, found.last + 1]).tolist()
+    within = [marks[place].run for place in one.runs[begin:end].tolist()]
     name = one.name
     reason = next((ack.reason for ack in acknowledged if ack.covers(name, within)), "")
     sure = found.p is None or found.p <= LEVELS[found.sort]
@@ -168,10 +170,10 @@ def _explained(found: Finding, one: Track, where: Where, measured: set[str]) -> 
     """Say what differs between the runs on both sides, and which commits lie between."""
     if found.sort is Sort.DRIFT:
         return found
-    before = [int(place) for place in one.runs if place < found.first]
+    before = int(np.searchsorted(one.runs, found.first))
     if not before:
         return found
-    old, new = before[-1], found.last
+    old, new = int(one.runs[before - 1]), found.last
     rows, facts = where.collected.rows, where.collected.facts
     both = facts[rows[old].facts].settings, facts[rows[new].facts].settings
     between = [place for place in range(old, new + 1) if where.marks[place].host == one.host]

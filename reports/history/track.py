@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from reports.history.collect import Collected
-    from reports.history.values import Kind
+    from reports.history.kinds import Kind
 
 
 class Track(NamedTuple):

@@ -80,7 +80,7 @@ def test_the_last_runs_are_told_from_their_window() -> None:
     assert found.shift.estimate == pytest.approx(0.06, abs=0.02)
 
 
-def test_one_run_alone_has_to_be_twice_as_far_out() -> None:
+def test_one_run_alone_has_to_be_three_times_as_far_out() -> None:
     for far, alarmed in ((0.04, False), (0.2, True)):
         values = _noise(40)
         values[-1] = far

@@ -140,7 +140,9 @@ def test_an_index_makes_no_difference_and_follows_what_changes(made: Made) -> No
     assert look(made) == first
     made.runs(1)
     assert len(look(made).runs) == 12
-    (made.folder / ".tare-history").write_bytes(b"\x93broken")
+    for index in (".tare-history", ".tare-history-changes"):
+        assert (made.folder / index).exists()
+        (made.folder / index).write_bytes(b"\x93broken")
     assert len(look(made).runs) == 12
 
 
