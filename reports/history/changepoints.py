@@ -1,10 +1,11 @@
 """Find where series change their level: windowed E-divisive, deterministic.
 
-Each series is cut into overlapping windows, and each window where the energy statistic is largest,
-again and again while Student's t finds both sides different at a weak level. Of all points so
-found the weakest is then taken out, and its neighbours are judged anew, until those that are left
-are strong between their neighbours. A point is strong by the t-test's p-value times the number of
-places it could have been at, since it was chosen among them.
+Runs far off their neighbours on both sides are drawn in. Then each series is cut into overlapping
+windows, and each window where the energy statistic is largest, again and again while Student's t
+finds both sides different at a weak level. Of all points so found the weakest is then taken out,
+and its neighbours are judged anew, until those that are left are strong between their neighbours. A
+point is strong by the t-test's p-value times the number of places it could have been at, since it
+was chosen among them.
 
 Sources: Matteson and James, J. Am. Stat. Assoc. 109 (2014) 334 (E-divisive); Daly et al., ICPE
 2020, 67 (for performance tests, with permutations); Fleming et al., ICPE 2023, 277 (windows, a
@@ -35,6 +36,11 @@ _SIDE = 3
 _WEAK = 0.01
 STRONG = 0.001
 """Level of a change that is shown, corrected for its place; an alarm takes more."""
+
+_AROUND = 5
+_FAR = 4.0
+_TO_SCALE = 1 / (0.6745 * 2**0.5)
+"""From the median of the steps of independent normal values to their standard deviation."""
 
 _BAI = 11.0
 """The 95 % quantile of the distance of the estimated place, in units of (scale / shift)**2."""
@@ -70,12 +76,27 @@ def find(series: Sequence[NDArray[np.float64]]) -> list[list[Change]]:
     Args:
         series: Their values, in order, on a scale where noise is additive (logarithms).
     """
+    series = [_without_outliers(values) for values in series]
     found: list[set[int]] = [set() for _ in series]
     for place, window in _suspects(series):
         values = series[place][window]
         for at in _divided(values):
             found[place].add(window.start + at)
     return [_strong(values, sorted(places)) for values, places in zip(series, found, strict=True)]
+
+
+def _without_outliers(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Draw in what lies far from its neighbours on both sides: one such run would hide a change.
+
+    A level of three values or more stays what it is (Hampel, J. Am. Stat. Assoc. 69 (1974) 383).
+    """
+    if len(values) < FEWEST:
+        return values
+    around = np.lib.stride_tricks.sliding_window_view(values, _AROUND)
+    middle = np.pad(np.median(around, axis=1), _AROUND // 2, mode="edge")
+    steps = np.abs(np.diff(values))
+    scale = max(float(np.median(steps)) * _TO_SCALE, shift.LEAST_SCALE)
+    return np.clip(values, middle - _FAR * scale, middle + _FAR * scale)
 
 
 def _suspects(series: Sequence[NDArray[np.float64]]) -> list[tuple[int, slice]]:

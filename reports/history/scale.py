@@ -71,8 +71,8 @@ def make(folder: Path, runs: int, series: int) -> None:
     (folder / INDEX).write_bytes(msgspec.msgpack.encode(index))
 
 
-def look(folder: Path, *more: str) -> tuple[float, int]:
-    """Return what ``tare history`` takes: wall time in seconds, largest resident set in bytes.
+def look(folder: Path, *more: str) -> tuple[float, float, int]:
+    """Return wall and CPU time of ``tare history`` in seconds, its largest resident set in bytes.
 
     Raises:
         OSError: It ended with something else than a verdict.
@@ -85,7 +85,7 @@ def look(folder: Path, *more: str) -> tuple[float, int]:
     code = os.waitstatus_to_exitcode(status)
     if code not in {0, 3, 5}:
         raise OSError(f"tare history ended with {code}")
-    return time.monotonic() - began, used.ru_maxrss << 10
+    return time.monotonic() - began, used.ru_utime + used.ru_stime, used.ru_maxrss << 10
 
 
 def main() -> int:
@@ -99,8 +99,11 @@ def main() -> int:
         make(folder, options.runs, options.series)
         page = str(folder / "page.html")
         for what, more in (("first", ()), ("second", ()), ("page", ("--html", page))):
-            seconds, peak = look(folder, *more)
-            sys.stdout.write(f"{what} look: {seconds:.1f} s, at most {peak / _MEBIBYTE:.0f} MiB\n")
+            seconds, cpu_s, peak = look(folder, *more)
+            sys.stdout.write(
+                f"{what} look: {seconds:.1f} s ({cpu_s:.1f} s of CPU), "
+                f"at most {peak / _MEBIBYTE:.0f} MiB\n"
+            )
     return 0
 
 

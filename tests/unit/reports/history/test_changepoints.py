@@ -43,6 +43,14 @@ def test_one_outlier_is_no_change() -> None:
     assert changepoints.find([values])[0] == []
 
 
+def test_one_outlier_hides_no_change() -> None:
+    values = _noise(60)
+    values[15:] -= 0.12
+    values[10] -= 0.5
+    (found,) = changepoints.find([values])[0]
+    assert found.at == pytest.approx(15, abs=1)
+
+
 def test_too_few_values_have_no_change() -> None:
     values = np.array([0.0] * 5 + [1.0] * 4)
     assert changepoints.find([values])[0] == []
