@@ -172,18 +172,19 @@ def _indexed(parent: Path, names: Iterable[str], interned: _Interned) -> list[Ro
     kinds = np.array([interned.kind(kind) for kind in known.kinds], dtype=np.int32)
     facts = [interned.fact(one) for one in known.facts]
     before = {row.name: row for row in known.rows}
+    for old in before.values():
+        old.codes = kinds[np.frombuffer(old.codes, dtype=np.int32)].tobytes()
+        old.facts = facts[old.facts] if facts else 0
     rows, fresh = [], False
     for name in names:
         now = _stamp(f"{parent}/{name}")
-        row = before.get(name)
+        row = before.pop(name, None)
         if row is None or row.stamp != now:
             row, fresh = _read(parent / name, now, interned), True
-        else:
-            row.codes = kinds[np.frombuffer(row.codes, dtype=np.int32)].tobytes()
-            row.facts = facts[row.facts] if facts else 0
         rows.append(row)
-    if fresh:
-        _save(file, rows, interned)
+    if fresh:  # those that nobody asked for this time stay, while they are there
+        others = [row for name, row in before.items() if (parent / name).is_dir()]
+        _save(file, [*rows, *others], interned)
     return rows
 
 

@@ -36,6 +36,7 @@ def bisect(good: str, bad: str, kind: Kind) -> str:
 
     They decide with ``tare ab``: what it calls worse is bad, what it cannot decide is skipped.
     """
+    good, bad = shlex.quote(good), shlex.quote(bad)
     ab = shlex.join(["-s", kind.sandbox, "-w", kind.workload])
     decide = f"tare ab ../good . {ab}; case $? in 0) exit 0;; 3) exit 1;; *) exit 125;; esac"
     return (

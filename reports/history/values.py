@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,6 +34,9 @@ _KEY = ["sandbox", "workload", "metric", "parameters"]
 _BAD = [status.value for status in Status if status.failure]
 _FAR = 10.0
 _DIGITS = 8
+_COMMIT = re.compile("[0-9a-fA-F]{7,64}")
+"""Other texts would stand in commands that people copy."""
+
 _STATE = ("distribution", "ksm", "lockdown", "python")
 """What of a host's state is a setting, and not a reading that drifts."""
 
@@ -87,7 +91,7 @@ def values(run: Run) -> RunValues:
     return RunValues(
         run=info.run,
         created_at=info.created_at,
-        commit=info.commit,
+        commit=info.commit if info.commit and _COMMIT.fullmatch(info.commit) else None,
         facts=_facts(info),
         kinds=kinds,
         values=np.array(rows, dtype=np.float64).reshape(-1, 3),

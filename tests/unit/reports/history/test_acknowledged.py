@@ -88,6 +88,13 @@ def test_commits_between_are_listed_and_the_line_that_finds_the_one(
     assert "tare ab ../good . -s container -w startup" in out
 
 
+def test_what_is_no_commit_stands_in_no_command(made: Made) -> None:
+    made.runs(20, commit="$(reboot)")
+    made.runs(8, start=1.08, commit="$(reboot)")
+    found = reports.over_time([made.folder], 0.02)
+    assert "reboot" not in reports.render_history(found, "json")
+
+
 def test_commits_that_no_run_has_measured_are_named(
     made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

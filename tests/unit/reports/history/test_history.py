@@ -139,6 +139,11 @@ def test_an_index_makes_no_difference_and_follows_what_changes(made: Made) -> No
     assert (made.folder / ".tare-history").exists()
     assert look(made) == first
     made.runs(1)
+    one = reports.over_time([made.folder / "run-011"], 0.02)
+    assert [mark.run for mark in one.runs] == ["run-011"]
+    index = (made.folder / ".tare-history").read_bytes()
+    assert look(made).runs[:11] == first.runs
+    assert (made.folder / ".tare-history").read_bytes() == index
     assert len(look(made).runs) == 12
     for index in (".tare-history", ".tare-history-changes"):
         assert (made.folder / index).exists()
