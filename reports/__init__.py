@@ -257,6 +257,8 @@ def over_time(
         EmptyRunError: There is no run that can be used.
         ReportError: The file of acknowledgements cannot be used.
     """
+    from pathlib import Path
+
     from reports.history import acknowledged as reader
     from reports.history.assemble import assemble
     from reports.history.collect import collect
@@ -265,7 +267,7 @@ def over_time(
 
     known = reader.load(acknowledged) if acknowledged else ()
     collected = collect(folders)
-    changes = Memory(collected.paths[0].parent).find
+    changes = Memory(Path(collected.paths[0]).parent).find
     return assemble(collected, threshold, known, origin=Origin(between), changes=changes)
 
 

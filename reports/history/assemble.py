@@ -55,7 +55,7 @@ def assemble(
     marks = tuple(
         Mark(
             run=row.run,
-            path=str(path),
+            path=path,
             created_at=row.created_at,
             host=name,
             commit=row.commit,

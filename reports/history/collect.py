@@ -79,7 +79,7 @@ class Collected(NamedTuple):
     """
 
     rows: list[Row]
-    paths: list[Path]
+    paths: list[str]
     kinds: list[Kind]
     facts: list[Facts]
     left_out: list[str]
@@ -106,17 +106,17 @@ def collect(folders: Sequence[Path]) -> Collected:
     """
     by_parent: dict[Path, list[str]] = {}
     for folder in folders:
-        for run in _runs(folder):
-            by_parent.setdefault(run.parent, []).append(run.name)
+        parent, names = _runs(folder)
+        by_parent.setdefault(parent, []).extend(names)
     interned = _Interned()
-    rows: dict[str, tuple[Row, Path]] = {}
+    rows: dict[str, tuple[Row, str]] = {}
     left_out = []
     for parent, names in by_parent.items():
         for row in _indexed(parent, dict.fromkeys(names), interned):
             if row.why:
                 left_out.append(f"{output.shown(parent / row.name)}: {row.why}")
             else:
-                rows.setdefault(row.run, (row, parent / row.name))
+                rows.setdefault(row.run, (row, f"{parent}/{row.name}"))
     if not rows:
         why = f": {left_out[0]}" if left_out else ""
         given = ", ".join(output.shown(folder) for folder in folders)
@@ -131,16 +131,17 @@ def collect(folders: Sequence[Path]) -> Collected:
     )
 
 
-def _runs(folder: Path) -> Iterable[Path]:
+def _runs(folder: Path) -> tuple[Path, list[str]]:
+    """Return the folder that holds runs, and their names."""
     absolute = folder.absolute()
     if (absolute / _PARTS[0]).exists():
-        return [absolute]
+        return absolute.parent, [absolute.name]
     try:
         inner = sorted(os.listdir(absolute))  # noqa: PTH208  # as for a stamp
     except OSError as error:
         raise RunFolderError(f"cannot read {output.shown(folder)}: {error.strerror}") from error
-    return [
-        absolute / name
+    return absolute, [
+        name
         for name in inner
         if os.path.exists(f"{absolute}/{name}/{_PARTS[0]}")  # noqa: PTH110  # likewise
     ]

@@ -129,7 +129,7 @@ def history(logs: NDArray[np.float64]) -> History:
         for run in range(runs)
     ]
     facts = [Facts({"cpus": 1}, {}, {})]
-    return assemble(Collected(rows, [Path()] * runs, kinds, facts, []), THRESHOLD)
+    return assemble(Collected(rows, [""] * runs, kinds, facts, []), THRESHOLD)
 
 
 def _alarmed(logs: NDArray[np.float64]) -> set[str]:

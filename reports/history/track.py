@@ -27,6 +27,8 @@ class Track(NamedTuple):
         runs: Places of its runs, failed ones included.
         values: (runs, 3) lower end, median, upper end; NaN where there is none.
         known: Which runs have a value.
+        places: Places of those.
+        medians: Their medians.
         failed: Which failed.
         logs: The known medians on the scale that they are judged on.
         ratio: Whether that is their logarithm.
@@ -37,19 +39,11 @@ class Track(NamedTuple):
     runs: NDArray[np.int64]
     values: NDArray[np.float64]
     known: NDArray[np.bool_]
+    places: NDArray[np.int64]
+    medians: NDArray[np.float64]
     failed: NDArray[np.bool_]
     logs: NDArray[np.float64]
     ratio: bool
-
-    @property
-    def places(self) -> NDArray[np.int64]:
-        """Places of the runs that have a value."""
-        return self.runs[self.known]
-
-    @property
-    def medians(self) -> NDArray[np.float64]:
-        """The values there are."""
-        return np.asarray(self.values[self.known, 1])
 
     @property
     def name(self) -> str:
@@ -88,6 +82,8 @@ def tracks(collected: Collected, hosts: Sequence[str]) -> list[Track]:
                 runs=runs[rows],
                 values=own,
                 known=known,
+                places=runs[rows][known],
+                medians=medians,
                 failed=failed[rows],
                 logs=np.log(medians) if ratio else medians / (most or 1.0),
                 ratio=ratio,
