@@ -42,6 +42,7 @@ class Made:
         start: float = 1.0,
         rate: float = 1.0,
         host: float = 1.0,
+        calls: float = 1.0,
         commit: str | None = None,
     ) -> list[str]:
         """Write some runs, and return what they are called.
@@ -51,6 +52,7 @@ class Made:
             start: Factor of the container's start.
             rate: Factor of the container's rate of system calls.
             host: Factor of all times on the host.
+            calls: Factor of every sandbox's rate of system calls.
             commit: What they say they measured; a number is put behind it.
         """
         names = []
@@ -71,7 +73,8 @@ class Made:
                 for sandbox in rates:
                     rates[sandbox] /= host * self._random.lognormvariate(0, self.effect)
             made.starts["container"]["main"] *= start * self._random.lognormvariate(0, self.effect)
-            made.rates["syscall"]["container"] *= rate
+            made.rates["syscall"]["container"] *= rate * calls
+            made.rates["syscall"]["native"] *= calls
             run = made.build()
             identity = {**run.info.host["identity"], "kernel_release": self.kernel}
             info = msgspec.structs.replace(

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 import reports
+from reports.history import simulation
 from tests.unit.reports.history.conftest import START, SYSCALL
 
 if TYPE_CHECKING:
@@ -36,3 +39,30 @@ def test_both_planted_changes_are_found_and_the_hosts_is_told_apart(made: Made) 
         assert found.runs[change.at].run == kernel
         assert (change.alarm, change.epoch) == (False, True)
         assert "kernel: 6.18.5 became 6.19.1" in change.differences
+
+
+def test_one_workload_that_changes_everywhere_is_no_hosts_change(made: Made) -> None:
+    made.runs(20)
+    made.runs(8, calls=0.9)
+    found = reports.over_time([made.folder], 0.02)
+    assert [one.name for one, _ in found.alarms] == ["native syscall throughput_per_s"]
+    assert not any("looks like the host" in note for note in found.notes)
+
+
+def test_all_series_at_once_look_like_the_host_and_still_are_alarms() -> None:
+    logs = 0.01 * np.random.default_rng(3).standard_normal((5, 40))
+    logs[:, 25:] += 0.08
+    found = simulation.history(logs)
+    (note,) = found.notes
+    assert "all 5 series changed at once" in note
+    assert len(found.alarms) == 5
+    logs[4, 25:] -= 0.16
+    assert "all 5 series changed at once" in simulation.history(logs).notes[0]
+
+
+def test_one_series_of_many_does_not_look_like_the_host() -> None:
+    logs = 0.01 * np.random.default_rng(3).standard_normal((5, 40))
+    logs[:2, 25:] += 0.08
+    found = simulation.history(logs)
+    assert found.notes == ()
+    assert len(found.alarms) == 2
