@@ -151,9 +151,14 @@ def _borne(value: Estimate, factor: float) -> int | None:
     return min(most, more - first)
 
 
+_WHOLE = 10
+"""From here on per cent need no decimals."""
+
+
 def percent(fraction: float) -> str:
     """Return a fraction as per cent without needless digits, for example ``5 %``."""
-    return f"{100 * fraction:.2g}\u00a0%"
+    shown = 100 * fraction
+    return f"{shown:.0f}\u00a0%" if abs(shown) >= _WHOLE else f"{shown:.2g}\u00a0%"
 
 
 def p_value(p: float) -> str:
