@@ -151,14 +151,14 @@ def _borne(value: Estimate, factor: float) -> int | None:
     return min(most, more - first)
 
 
-_WHOLE = 10
+_DECIMALS_BELOW = 10
 """From here on per cent need no decimals."""
 
 
 def percent(fraction: float) -> str:
     """Return a fraction as per cent without needless digits, for example ``5 %``."""
     shown = 100 * fraction
-    return f"{shown:.0f}\u00a0%" if abs(shown) >= _WHOLE else f"{shown:.2g}\u00a0%"
+    return f"{shown:.0f}\u00a0%" if abs(shown) >= _DECIMALS_BELOW else f"{shown:.2g}\u00a0%"
 
 
 def p_value(p: float) -> str:
