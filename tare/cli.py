@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from benchmarks import nearest
 from benchmarks.errors import (
     BenchmarkError,
     CampaignError,
@@ -36,7 +37,8 @@ _COMMANDS = {
     "history": "see where many runs changed, and whether the latest are worse",
     "leaks": "try the isolation probes alone",
     "selfcheck": "see how often this host makes equal things look different",
-    "list": "show what a campaign may name",
+    "list": "name what there is: presets, workloads, sandboxes, probes, claims and metrics",
+    "show": "say what one of them is, with an example",
     "clean": "remove what a crash left behind",
 }
 _SAME_WISH_S = 1.0
@@ -71,10 +73,8 @@ class _LazyGroup(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
-            import difflib
-
-            near = difflib.get_close_matches(args[0], _COMMANDS, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
+            near = nearest.find(args[0], _COMMANDS)
+            hint = f"; did you mean {near!r}?" if near else ""
             raise click.UsageError(f"{error.message.rstrip('.')}{hint}", ctx) from error
 
 

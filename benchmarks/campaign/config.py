@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 import inspect
 import itertools
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from benchmarks import published, sandboxes
+from benchmarks import nearest, published, sandboxes, workloads
 from benchmarks.errors import CampaignError, UnknownSandboxError, WorkloadError
 from benchmarks.experiments import base as experiments
 from benchmarks.workloads import toml_places
@@ -193,22 +192,20 @@ def _find(preset_or_path: str) -> Path:
         return Path(preset_or_path)
     if preset_or_path in presets():
         return _PRESETS / f"{preset_or_path}.toml"
-    near = difflib.get_close_matches(preset_or_path, presets(), n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"presets are {', '.join(presets())}"
-    raise CampaignError(
-        f"there is no preset {preset_or_path!r}; {hint} (a campaign file must end in .toml)",
-    )
+    said = f"there is no preset {preset_or_path!r}"
+    if preset_or_path in workloads.names() or preset_or_path in experiments.names():
+        use = f"`tare run quick -w {preset_or_path}` measures it"
+        raise CampaignError(f"{said}: this is a workload; use -w: {use}")
+    hint = nearest.hint(preset_or_path, presets(), "presets")
+    raise CampaignError(f"{said}; {hint} (a campaign file must end in .toml)")
 
 
 def _refuse_unknown_keys(path: Path, text: str, data: dict[str, Any]) -> None:
     known = _written(experiments.known()).__struct_fields__
     for key in data:
         if key not in known:
-            near = difflib.get_close_matches(key, known, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
-            raise CampaignError(
-                f"{toml_places.of_key(path, text, key)}: there is no key {key!r}; {hint}"
-            )
+            place = toml_places.of_key(path, text, key)
+            raise CampaignError(f"{place}: there is no key {key!r}; {nearest.hint(key, known)}")
 
 
 def _comes_from(message: str, options: dict[str, Any]) -> bool:

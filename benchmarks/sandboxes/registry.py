@@ -6,13 +6,13 @@ kinds. The helper process imports this module too, so it imports little itself.
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import pkgutil
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Literal
 
+from benchmarks import nearest
 from benchmarks.errors import UnknownSandboxError
 
 if TYPE_CHECKING:
@@ -150,10 +150,9 @@ def find(name: str) -> Kind:
     for kind in all_kinds():
         if kind.has(name):
             return kind
-    known = names()
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
-    raise UnknownSandboxError(f"there is no sandbox {name!r}; {hint}")
+    raise UnknownSandboxError(
+        f"there is no sandbox {name!r}; {nearest.hint(name, names(), 'sandboxes')}"
+    )
 
 
 def isolation(kind: str) -> str | None:

@@ -1,6 +1,5 @@
 """Workloads as data: a TOML file for each, with its command and how its output is read."""
 
-import difflib
 import hashlib
 import inspect
 import re
@@ -10,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from benchmarks import nearest
 from benchmarks.errors import WorkloadError
 from benchmarks.workloads import toml_places
 from benchmarks.workloads.definition import Definition, Neighbour, Reading, Server
@@ -47,9 +47,7 @@ def load(name_or_path: str, taken: Collection[str] = ()) -> Workload:
     own_file = name_or_path.endswith(".toml")
     path = Path(name_or_path) if own_file else _FOLDER / f"{name_or_path}.toml"
     if not own_file and name_or_path not in names():
-        known = names()
-        near = difflib.get_close_matches(name_or_path, known, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
+        hint = nearest.hint(name_or_path, [*names(), *taken], "workloads")
         raise WorkloadError(f"there is no workload {name_or_path!r}; {hint}")
     text, data = toml_places.read(path, "workload", WorkloadError)
     workload = _parse(path, text, data)
@@ -73,8 +71,7 @@ def digests(asked: Iterable[str]) -> dict[str, str]:
 def _parse(path: Path, text: str, data: dict[str, Any]) -> Workload:
     for key in data:
         if key not in _KEYS:
-            near = difflib.get_close_matches(key, _KEYS, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(_KEYS)}"
+            hint = nearest.hint(key, _KEYS)
             place = toml_places.of_key(path, text, key)
             raise WorkloadError(f"{place}: there is no key {key!r}; {hint}")
     try:

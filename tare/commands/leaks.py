@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections import Counter
 from contextlib import ExitStack
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from benchmarks import nearest
 from benchmarks.campaign import config as campaigns
 from benchmarks.results import metrics
 from benchmarks.results.printable import cut, visible
@@ -132,9 +132,9 @@ def _check_explained(what: str, workloads: Sequence[str]) -> None:
 
     known = reports.explanations(workloads)
     if _explained(what, known) is None:
-        near = difflib.get_close_matches(what, known, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise click.UsageError(f"there is no probe {what!r}{hint}")
+        raise click.UsageError(
+            f"there is no probe {what!r} here; {nearest.hint(what, known, 'probes')}"
+        )
 
 
 def _explained(what: str, known: Mapping[str, str]) -> str | None:
