@@ -17,6 +17,7 @@ from benchmarks import nearest
 from benchmarks.errors import (
     BenchmarkError,
     CampaignError,
+    RunLockedError,
     UnknownSandboxError,
     UnsuitableHostError,
     WorkloadError,
@@ -152,7 +153,9 @@ def _own_errors() -> tuple[type[Exception], ...]:
 
 
 def _code(error: Exception) -> ExitCode:
-    """Tell what this host cannot do from what went wrong on it."""
+    """Tell what this host cannot do, or not now, from what went wrong on it."""
+    if isinstance(error, RunLockedError):
+        return ExitCode.BUSY
     if "benchmarks.image.errors" not in sys.modules:
         return ExitCode.ERROR
     from benchmarks.image.errors import MissingToolError, NoGuestError, NotRootError

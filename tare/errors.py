@@ -18,4 +18,5 @@ class ExitCode(IntEnum):
     REGRESSION = 3
     UNSUITABLE = 4
     INCONCLUSIVE = 5
+    BUSY = 6
     INTERRUPTED = 130

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 _MOST = 1_000
 """Characters of a failure's reason that are shown; the journal has all of it."""
+
+_SHORT_S = 1.0
+"""Seconds below which no number of them is named."""
 
 _REASONS = {
     "precision": "the precision asked for is reached",
@@ -57,6 +61,9 @@ class CampaignProgress:
         total = None if once else campaign.budget_s  # without one the bar only moves
         self._task = self._progress.add_task("opening", total=total, left="")
         self._failed: set[str] = set()
+        self._began = time.monotonic()
+        self._number = self._expected = 0
+        self._block = ""
 
     def note(self, line: str) -> None:
         """Say one line, such as a step of building the image."""
@@ -68,19 +75,33 @@ class CampaignProgress:
         for name, reason in absent.items():
             self._print(f"absent: {name}: {reason}")
 
+    def beginning(self, number: int, expected: int) -> None:
+        """Say of what follows in which block it is, and how many there will be."""
+        self._number, self._expected = number, expected
+        fewest = self._campaign.blocks_min  # that many there will be: nothing ends it before
+        word = "" if expected <= max(fewest, number) else "about "
+        self._block = f"block {number} of {word}{expected}"
+
     def visiting(self, block: int, sandbox: str, remaining_s: float) -> None:
         """Say which visit begins."""
-        left = "" if self._once else f"about {remaining_s:.0f} s left"
-        what = f"looking at {sandbox}" if self._once else f"block {block + 1}: {sandbox}"
+        del block  # counts those too in which starts alone are repeated
+        what = f"looking at {sandbox}" if self._once else f"{self._block}: {sandbox}"
+        left = "" if self._once else self._left(remaining_s)
         if self._live:
+            spent_s = time.monotonic() - self._began
+            total = None if self._once else spent_s + remaining_s
+            completed = None if self._once else spent_s
             self._progress.update(
-                self._task,
-                description=what,
-                completed=None if self._once else self._campaign.budget_s - remaining_s,
-                left=left,
+                self._task, description=what, total=total, completed=completed, left=left
             )
         else:
             self._print(f"{what} ({left})" if left else what)
+
+    def _left(self, remaining_s: float) -> str:
+        """Say how much time is left; none is no answer while something is still to be done."""
+        if remaining_s < _SHORT_S and self._number >= self._expected:
+            return "the last block, by the estimate"
+        return f"about {max(remaining_s, _SHORT_S):.0f} s left"
 
     def visited(self, samples: Sequence[Sample]) -> None:
         """Say each new failure once; the rest is in the journal."""

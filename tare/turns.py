@@ -9,8 +9,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from benchmarks.errors import RunLockedError
 from benchmarks.results import runfolder
+from tare.patience import patiently
 from tare.terminal import say
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 _BASE, _NEW = "base", "new"
 _PATIENCE_S = 600.0
-_LOOK_S = 5.0
 
 
 @dataclass
@@ -39,6 +38,9 @@ class _Quiet:
     """Says nothing of single starts: a round has a line of its own."""
 
     def opened(self, sandboxes: Sequence[str], absent: Mapping[str, str]) -> None:
+        pass
+
+    def beginning(self, number: int, expected: int) -> None:
         pass
 
     def visiting(self, block: int, sandbox: str, remaining_s: float) -> None:
@@ -108,15 +110,7 @@ def _taken(version: Version, plan: Plan, folder: Path) -> Run:
     Raises:
         RunLockedError: It is for longer than a while.
     """
-    asked = time.monotonic()
-    while True:
-        try:
-            return version.turn(plan, folder, _Quiet())
-        except RunLockedError as error:
-            if time.monotonic() - asked > _PATIENCE_S:
-                raise
-            say(f"waiting: {error}")
-            time.sleep(_LOOK_S)
+    return patiently(lambda: version.turn(plan, folder, _Quiet()), _PATIENCE_S, say)
 
 
 def _describe(

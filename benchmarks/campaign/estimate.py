@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from benchmarks.campaign.config import Campaign
     from benchmarks.experiments.base import Experiment
 
+_ROUGH = 1.25
+"""An estimate that exceeds the budget by less contradicts nothing."""
 _EVERY_BLOCK = (Cadence.VISIT, Cadence.BLOCK)
 
 
@@ -53,6 +55,22 @@ def estimate(campaign: Campaign) -> Estimate:
     once = {name for one in others for name in one.asked}
     in_order = tuple(name for name in campaign.workloads if name in once)
     return Estimate(block, blocks, blocks * block, in_order)
+
+
+def too_short(campaign: Campaign) -> str | None:
+    """Return a sentence where the budget is clearly below what the fewest blocks take, else None.
+
+    Raises:
+        WorkloadError: A workload's definition cannot be used.
+    """
+    fewest_s = estimate(campaign).block_s * campaign.blocks_min
+    if fewest_s <= campaign.budget_s * _ROUGH:
+        return None
+    return (
+        f"a budget of {campaign.budget_s:g} s is less than the {campaign.blocks_min} blocks take "
+        f"that are measured at least: about {fewest_s:.0f} s; fewer --blocks, sandboxes or "
+        "workloads take less"
+    )
 
 
 def _visit_s(repeated: Iterable[Experiment], sandbox: str) -> float:

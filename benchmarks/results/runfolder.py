@@ -179,7 +179,7 @@ def campaign_lock(path: Path, holder: str) -> Iterator[None]:
             other = os.pread(descriptor, 4096, 0).decode(errors="replace").strip()
             raise RunLockedError(
                 f"another campaign is running ({other or 'unnamed'}); two at once would measure "
-                "each other, so wait until it has ended",
+                "each other, so wait until it has ended, as `tare run --wait` does",
             ) from error
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{holder}\n".encode(errors="backslashreplace"), 0)

@@ -20,6 +20,9 @@ class Observer(Protocol):
     def opened(self, sandboxes: Sequence[str], absent: Mapping[str, str]) -> None:
         """Say which sandboxes are measured and which could not be had."""
 
+    def beginning(self, number: int, expected: int) -> None:
+        """Say that a block of visits begins: its number from 1, and how many are expected."""
+
     def visiting(self, block: int, sandbox: str, remaining_s: float) -> None:
         """Say which visit begins, and the estimated time left in seconds."""
 

@@ -22,6 +22,7 @@ from benchmarks.results.records import Status
 from benchmarks.sandboxes import find
 from benchmarks.session import overhead, repetitions
 from benchmarks.session.allocation import Allocation
+from benchmarks.session.forecast import Forecast
 from benchmarks.session.history import READY, REPEATED, START, History
 from benchmarks.session.visit import visit
 
@@ -69,6 +70,7 @@ class Runner:
         apart = [one.name for one in self._of(Cadence.BLOCK)]
         self._history = History(info, previous, apart)
         self._allocation = Allocation(opened, experiments, self._history)
+        self._forecast = Forecast(campaign, self._allocation, self._history)
         self._logs = logs
         self._closed_at = time.monotonic()
         self._worked_s = 0.0
@@ -86,6 +88,7 @@ class Runner:
             if alone:
                 self._repeat(block)
             else:
+                self._observer.beginning(blocks + 1, self._forecast.begin(blocks + 1))
                 self._whole(block, blocks, warm, cold)
                 blocks += 1
             block += 1
@@ -158,8 +161,7 @@ class Runner:
 
     def _tell(self, block: int, what: str) -> None:
         """Say what begins, and how much time is left."""
-        left = max(self._campaign.budget_s - self._history.elapsed_s, 0.0)
-        self._observer.visiting(block, what, left)
+        self._observer.visiting(block, what, self._forecast.left_s())
 
     def _context(
         self,

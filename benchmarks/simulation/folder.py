@@ -149,6 +149,9 @@ class _Counted:
     def opened(self, sandboxes: Sequence[str], absent: Mapping[str, str]) -> None:
         """Nothing to note."""
 
+    def beginning(self, number: int, expected: int) -> None:
+        """Nothing to note."""
+
     def visiting(self, block: int, sandbox: str, remaining_s: float) -> None:
         """Begin to count with the first visit."""
         del block, sandbox, remaining_s

@@ -13,6 +13,7 @@ from tare import images
 from tare.completeness import judge
 from tare.errors import ExitCode
 from tare.measure import measure_run
+from tare.patience import WaitingCommand, patiently
 from tare.settings import commit_asked_for, folder_asked_for, new_run_folder
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from benchmarks.results.runfolder import Run
 
 
-@click.command("run")
+@click.command("run", cls=WaitingCommand)
 @click.argument("campaign", default="quick", metavar="[PRESET|FILE.toml]")
 @click.option("--sandbox", "-s", multiple=True, help="Measure only these; may be repeated.")
 @click.option("--workload", "-w", multiple=True, help="Run only these; may be repeated.")
@@ -50,6 +51,13 @@ if TYPE_CHECKING:
     callback=commit_asked_for,
     help="Commit of what is measured; by default what CI says it works on.",
 )
+@click.option(
+    "--wait",
+    type=click.FloatRange(min=0.0),
+    default=0.0,
+    metavar="[SECONDS]",
+    help="Wait while another campaign runs here; without a number for as long as it takes.",
+)
 @click.option("--dry-run", is_flag=True, help="Print the plan and measure nothing.")
 @click.option(
     "--allow-missing",
@@ -71,6 +79,7 @@ def command(
     out: Path | None,
     resume: Path | None,
     commit: str | None,
+    wait: float,
     dry_run: bool,
     allow_missing: bool,
     report: bool,
@@ -78,7 +87,8 @@ def command(
     """Measure a campaign: a preset (quick by default) or a TOML file.
 
     Ends with 4 where a sandbox could not be had here, and with 1 where one never started, where a
-    workload gave nothing in a sandbox, or where nothing was measured at all.
+    workload gave nothing in a sandbox, or where nothing was measured at all; with 6 where another
+    campaign runs on this host.
     """
     overrides = {
         "sandboxes": sandbox or None,
@@ -104,7 +114,7 @@ def command(
     if dry_run:
         _print_plan(chosen, folder, image)
         return ExitCode.OK
-    run = _measured(chosen, folder, image, commit, resume=resume is not None)
+    run = _measured(chosen, folder, image, commit, resume=resume is not None, wait_s=wait)
     _show(run, report=report)
     return judge(run, allow_missing=allow_missing)
 
@@ -124,14 +134,27 @@ def _campaign_of(folder: Path) -> Campaign:
 
 
 def _measured(
-    campaign: Campaign, folder: Path, image: str | None, commit: str | None, *, resume: bool
+    campaign: Campaign,
+    folder: Path,
+    image: str | None,
+    commit: str | None,
+    *,
+    resume: bool,
+    wait_s: float,
 ) -> Run:
+    from benchmarks.campaign.estimate import too_short
     from tare.progress import CampaignProgress
 
     with CampaignProgress(campaign) as progress:
+        if said := too_short(campaign):
+            progress.note(said)
         try:
-            return measure_run(
-                campaign, folder, progress, image=image, resume=resume, commit=commit
+            return patiently(
+                lambda: measure_run(
+                    campaign, folder, progress, image=image, resume=resume, commit=commit
+                ),
+                wait_s,
+                progress.note,
             )
         except KeyboardInterrupt as error:
             if not (folder / "run.json").exists():
@@ -156,6 +179,7 @@ def _show(run: Run, *, report: bool) -> None:
 
 
 def _print_plan(campaign: Campaign, folder: Path, image: str | None) -> None:
+    from benchmarks.campaign.estimate import too_short
     from benchmarks.campaign.schedule import order
     from benchmarks.session.resources import choose_resources
 
@@ -173,6 +197,8 @@ def _print_plan(campaign: Campaign, folder: Path, image: str | None) -> None:
     real = not images.only_fake(campaign)
     for line in _estimated(campaign, real=real):
         click.echo(line)
+    if said := too_short(campaign):
+        click.echo(f"           {said}")
     for block in range(campaign.blocks_min):
         names = order(campaign.seed, block, campaign.sandboxes)
         click.echo(f"block {block + 1:<4} {' → '.join(names)}")

@@ -105,6 +105,9 @@ class _Quiet:
         del absent
         click.echo(f"starting {', '.join(sandboxes)} over and over …", err=True)
 
+    def beginning(self, number: int, expected: int) -> None:
+        pass
+
     def visiting(self, block: int, sandbox: str, remaining_s: float) -> None:
         pass
 

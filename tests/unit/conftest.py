@@ -24,6 +24,8 @@ class Silent:
 
     def __init__(self) -> None:
         self.visits: list[tuple[int, str]] = []
+        self.blocks: list[tuple[int, int]] = []
+        self.left_s: list[float] = []
         self.absent: Mapping[str, str] = {}
         self.stop: Stop | None = None
 
@@ -34,8 +36,11 @@ class Silent:
         del sandboxes
         self.absent = absent
 
+    def beginning(self, number: int, expected: int) -> None:
+        self.blocks.append((number, expected))
+
     def visiting(self, block: int, sandbox: str, remaining_s: float) -> None:
-        del remaining_s
+        self.left_s.append(remaining_s)
         self.visits.append((block, sandbox))
 
     def visited(self, samples: Sequence[Sample]) -> None:

@@ -188,6 +188,21 @@ def test_sampling_stops_at_the_precision_asked_for(tmp_path: Path, measure: Meas
     assert all(width is not None and width <= 0.5 for width in observer.stop.reached.values())
 
 
+def test_the_fewest_blocks_are_counted_in_whatever_the_budget(
+    tmp_path: Path, measure: Measure
+) -> None:
+    campaign = fake_campaign(precision=1e-6, blocks_min=4, blocks_max=9, budget_s=1e-6)
+    observer = measure(tmp_path / "run", campaign)
+    assert observer.blocks == [(1, 4), (2, 4), (3, 4), (4, 4)]
+
+
+def test_no_more_blocks_are_expected_than_there_may_be(tmp_path: Path, measure: Measure) -> None:
+    campaign = fake_campaign(precision=1e-6, blocks_min=2, blocks_max=3, budget_s=1000)
+    observer = measure(tmp_path / "run", campaign)
+    assert observer.blocks == [(1, 3), (2, 3), (3, 3)]
+    assert max(observer.left_s) < 1000
+
+
 def test_sampling_stops_at_the_budget(tmp_path: Path, measure: Measure) -> None:
     campaign = fake_campaign(precision=1e-6, blocks_max=500, budget_s=0.05)
     observer = measure(tmp_path / "run", campaign)
