@@ -21,12 +21,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Container, Sequence
     from pathlib import Path
 
-    from rich.table import Table
-
     from benchmarks.results.runfolder import Run
     from reports.comparison.changes import Comparison
     from reports.history.records import History
     from reports.model.document import Document
+    from reports.renderers.summary import Summary
     from reports.sections.base import Reading
 
 __all__ = [
@@ -48,7 +47,7 @@ __all__ = [
     "render_history",
     "render_looks",
     "schema",
-    "summary_table",
+    "summary",
     "write",
     "write_history",
 ]
@@ -151,17 +150,17 @@ def _write(out: Path, text: str) -> None:
         raise ReportWriteError(str(error)) from error
 
 
-def summary_table(run: Run) -> Table:
-    """Return the run's verdicts and headline numbers as a table of at most 80 columns.
+def summary(run: Run) -> Summary:
+    """Return the run's headline numbers and verdicts, for a rich console of any width.
 
     Raises:
         EmptyRunError: The run holds no finished measurement.
     """
     from reports.assembly import report
     from reports.model.presentable import presentable
-    from reports.renderers.summary import summary_table as build
+    from reports.renderers.summary import Summary
 
-    return build(report(presentable(run)))
+    return Summary(report(presentable(run)))
 
 
 def render_looks(run: Run, workloads: Container[str]) -> str:

@@ -174,7 +174,7 @@ def _show(run: Run, *, report: bool) -> None:
         reports.write(run, "json", run.path / "summary.json")
         path = reports.write(run, "html", run.path / "report.html")
         made = f"report: {click.format_filename(path)}"
-    Console().print(reports.summary_table(run))
+    Console().print(reports.summary(run))
     click.echo(made)
 
 

@@ -130,7 +130,7 @@ def use(changed: Path, whole: Run, form: str) -> None:
         if form in reports.FORMATS:
             reports.render(run, form).encode("utf-8", "replace")
         elif form == "summary":
-            reports.summary_table(run)
+            reports.summary(run)
         elif form == "looks":
             reports.readings(run, {"leaks", "controls", "sweep", "surface", "channels"})
             reports.render_looks(run, {"leaks", "sweep", "surface", "channels", "interference"})

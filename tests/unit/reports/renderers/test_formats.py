@@ -64,15 +64,27 @@ def test_markdown_tables_are_whole(synthetic: Synthetic) -> None:
         assert len(widths) == 1
 
 
-def test_the_terminal_summary_fits_eighty_columns(synthetic: Synthetic) -> None:
-    synthetic.sandboxes = ("native", "container", "container:bare", "vm", "vm:stock")
+@pytest.mark.parametrize("width", [60, 80, 132])
+def test_the_terminal_summary_has_a_row_for_each_sandbox_and_cuts_nothing(
+    synthetic: Synthetic, width: int
+) -> None:
+    switched = ("pid", "uts", "mnt", "ipc", "net", "seccomp", "capabilities", "no_new_privs")
+    variants = [f"container:no-{one}" for one in switched]
+    synthetic.sandboxes = ("native", "container", *variants, "container:bare", "vm", "vm:stock")
+    assert len(synthetic.sandboxes) == 13
     out = io.StringIO()
-    console = Console(file=out, width=80, color_system=None)
-    console.print(reports.summary_table(synthetic.build()))
+    console = Console(file=out, width=width, color_system=None)
+    console.print(reports.summary(synthetic.build()))
     lines = out.getvalue().splitlines()
-    assert max(map(len, lines)) <= 80
+    assert max(map(len, lines)) <= width
+    assert "\N{HORIZONTAL ELLIPSIS}" not in out.getvalue()
+    for name in synthetic.sandboxes:
+        rows = [line.split()[1:] for line in lines if line.split()[:1] == [name]]
+        assert rows
+        assert all(rows)
+    words = out.getvalue().split()
+    assert {"median", "start", "memory"} <= set(words)
     assert any("supported (bound)" in line for line in lines)
-    assert any("1 more sandboxes" in line for line in lines)
 
 
 def test_write_returns_text_or_path(synthetic: Synthetic, tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ def test_no_control_character_reaches_a_reader(fmt: str) -> None:
 def test_the_summary_and_a_comparison_show_none_either() -> None:
     run = run_that_says(HOSTILE)
     out = io.StringIO()
-    Console(file=out, width=80).print(reports.summary_table(run))
+    Console(file=out, width=80).print(reports.summary(run))
     for fmt in reports.COMPARISON_FORMATS:
         out.write(reports.render_comparison(reports.compare(run, run), fmt))
     assert not UNSEEN.search(out.getvalue())

@@ -115,7 +115,7 @@ def test_it_is_in_every_form(synthetic: Synthetic) -> None:
 def test_it_is_in_the_summary_and_among_what_is_looked_at(synthetic: Synthetic) -> None:
     run = synthetic.build()
     console = Console(file=io.StringIO(), width=80, record=True)
-    console.print(reports.summary_table(run))
+    console.print(reports.summary(run))
     shown = console.export_text()
     assert "temperature" in shown
     assert "No rain is expected" in shown

@@ -55,7 +55,7 @@ def test_page_markdown_and_terminal_say_so(run: Run) -> None:
     from rich.console import Console
 
     console = Console(width=80, record=True, file=open("/dev/null", "w"))  # noqa: PTH123, SIM115
-    console.print(reports.summary_table(run))
+    console.print(reports.summary(run))
     text = console.export_text()
     assert "podman:runc adds" in text
     assert "to a start of oci:runc" in text
