@@ -6,7 +6,6 @@ import functools
 import inspect
 import itertools
 import math
-import re
 import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,10 +15,13 @@ import msgspec
 from benchmarks import nearest, published, sandboxes, workloads
 from benchmarks.errors import CampaignError, UnknownSandboxError, WorkloadError
 from benchmarks.experiments import base as experiments
+from benchmarks.stats.estimators import fewest
 from benchmarks.workloads import toml_places
 from benchmarks.workloads.checks import NAME, NAME_RULE
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
     from benchmarks.experiments.base import Experiment
 
 _PRESETS = Path(__file__).parent / "presets"
@@ -27,6 +29,8 @@ _PRESETS = Path(__file__).parent / "presets"
 _SEEDS = 10**9
 """Seeds that are drawn from: short enough to be typed again."""
 DEFAULT_MEMORY_MIB = 512
+_BLOCKS_MIN = fewest()
+"""Fewest blocks unless a campaign says otherwise: so many that a median has an interval."""
 _LEAST_MEMORY_MIB = 64
 """No guest boots with less."""
 
@@ -37,8 +41,10 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     Attributes:
         name: Its name.
         sandboxes: Names of the sandboxes, each visited once in every block.
-        workloads: Names of experiments and workloads, or paths of workloads' TOML files.
-        blocks_min: Fewest blocks, whatever the budget.
+        workloads: Names of experiments and workloads, or paths of workloads' TOML files, in a
+            campaign's file relative to its folder.
+        blocks_min: Fewest blocks, whatever the budget; by default as many as an interval takes,
+            or ``blocks_max`` where that is less.
         blocks_max: Most blocks, whatever the precision.
         budget_s: Wall time in which a new block may still begin, in seconds.
         precision: Wanted relative half-width of the interval of the median start, as a fraction.
@@ -57,7 +63,7 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     name: str
     sandboxes: tuple[str, ...]
     workloads: tuple[str, ...]
-    blocks_min: int = 5
+    blocks_min: int = _BLOCKS_MIN
     blocks_max: int = 100
     budget_s: float = 300.0
     precision: float = 0.05
@@ -144,13 +150,18 @@ def load(preset_or_path: str, **overrides: Any) -> Campaign:
     """
     path = _find(preset_or_path)
     text, data = toml_places.read(path, "campaign", CampaignError)
-    _refuse_unknown_keys(path, text, data)
     given = {key: value for key, value in overrides.items() if value is not None}
+    _refuse_keys(path, text, data, given)
+    files = _beside(path, data)
+    if isinstance(most := data.get("blocks_max"), int) and not isinstance(most, bool):
+        data.setdefault("blocks_min", max(1, min(_BLOCKS_MIN, most)))
     data.setdefault("seed", secrets.randbelow(_SEEDS))  # every run has an order of its own
     try:
         campaign = convert(data | given)
     except (msgspec.ValidationError, UnknownSandboxError, WorkloadError, CampaignError) as error:
-        said = _plain(error)
+        said = toml_places.plain(str(error))
+        if isinstance(error, WorkloadError):
+            _blame(path, text, said, files, given)
         if _comes_from(said, given):
             raise CampaignError(f"an option cannot be used: {said}") from error
         raise CampaignError(f"{toml_places.of_message(path, text, said)}: {said}") from error
@@ -200,12 +211,51 @@ def _find(preset_or_path: str) -> Path:
     raise CampaignError(f"{said}; {hint} (a campaign file must end in .toml)")
 
 
-def _refuse_unknown_keys(path: Path, text: str, data: dict[str, Any]) -> None:
-    known = _written(experiments.known()).__struct_fields__
+def _refuse_keys(path: Path, text: str, data: dict[str, Any], given: Collection[str]) -> None:
+    """Refuse a file with keys that there are not, or without those that it must have."""
+    if "command" in data and "sandboxes" not in data:
+        use = f"use -w: `tare run quick -w {path}` measures it"
+        raise CampaignError(f"{path}: this is a workload, no campaign; {use}")
+    written = _written(experiments.known())
+    known = written.__struct_fields__
     for key in data:
         if key not in known:
             place = toml_places.of_key(path, text, key)
             raise CampaignError(f"{place}: there is no key {key!r}; {nearest.hint(key, known)}")
+    required = [field.name for field in msgspec.structs.fields(written) if field.required]
+    if missing := [key for key in required if key not in data and key not in given]:
+        raise CampaignError(
+            f"{path}: a campaign must have {', '.join(required)}: {', '.join(missing)} missing; "
+            "`tare show preset quick --schema` names every key and its default"
+        )
+
+
+def _beside(path: Path, data: dict[str, Any]) -> dict[str, str]:
+    """Take the paths of workloads as relative to a campaign's file; return them as they stood."""
+    names = data.get("workloads")
+    files: dict[str, str] = {}
+    if isinstance(names, list):
+        for place, name in enumerate(names):
+            if isinstance(name, str) and name.endswith(".toml"):
+                names[place] = str(path.parent / name)
+                files[names[place]] = name
+    return files
+
+
+def _blame(
+    path: Path, text: str, said: str, files: Mapping[str, str], given: Mapping[str, Any]
+) -> None:
+    """Refuse a workload's own file in its own words, and say which line of the campaign named it.
+
+    Raises:
+        CampaignError: It is the workload's file that is wrong, or not there.
+    """
+    if any(one.endswith(".toml") and one in said for one in given.get("workloads", ())):
+        raise CampaignError(said)
+    for file, written in files.items():
+        if file in said:
+            place = toml_places.of_message(path, text, repr(written))
+            raise CampaignError(f"{said} (named in {place})")
 
 
 def _comes_from(message: str, options: dict[str, Any]) -> bool:
@@ -216,10 +266,3 @@ def _comes_from(message: str, options: dict[str, Any]) -> bool:
         if message.startswith(f"{key}:") or any(repr(one) in message for one in named):
             return True
     return False
-
-
-def _plain(error: Exception) -> str:
-    """Return the message in this project's words where msgspec has its own path notation."""
-    message = str(error)
-    match = re.fullmatch(r"(.*) - at `\$\.?(.*)`", message)
-    return f"{match.group(2)}: {match.group(1)}" if match and match.group(2) else message

@@ -69,6 +69,8 @@ def digests(asked: Iterable[str]) -> dict[str, str]:
 
 
 def _parse(path: Path, text: str, data: dict[str, Any]) -> Workload:
+    if "sandboxes" in data and "command" not in data:
+        raise WorkloadError(f"{path} is a campaign, no workload; `tare run {path}` measures it")
     for key in data:
         if key not in _KEYS:
             hint = nearest.hint(key, _KEYS)
@@ -77,13 +79,7 @@ def _parse(path: Path, text: str, data: dict[str, Any]) -> Workload:
     try:
         return msgspec.convert(data, Workload)
     except msgspec.ValidationError as error:
-        reason = _plain(str(error))
+        reason = toml_places.plain(str(error))
         raise WorkloadError(
             f"{toml_places.of_key(path, text, re.split(r'\W', reason)[0])}: {reason}"
         ) from error
-
-
-def _plain(message: str) -> str:
-    """Put the key before the sentence; msgspec puts it after, in a notation of its own."""
-    match = re.fullmatch(r"(.*) - at `\$\.?(.*)`", message, re.DOTALL)
-    return f"{match.group(2)}: {match.group(1)}" if match and match.group(2) else message

@@ -12,6 +12,18 @@ _LONGEST = 1_000_000
 """Bytes: a campaign's are a thousand."""
 # More names with dots between than any key has: tomllib takes the square of their number in time.
 _TOO_DEEP = re.compile(r"""(?<![\w-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){40}""")
+_OF_KEY = re.compile(r"(.*) - at `\$\.?(.*)`", re.DOTALL)
+_MISSING = re.compile("Object missing required field `(.*)`")
+_TYPES = re.compile(r"Expected `(\w+)`, got `(\w+)`")
+_WORDS = {
+    "int": "a whole number",
+    "float": "a number",
+    "str": "text",
+    "bool": "true or false",
+    "array": "a list",
+    "object": "a table",
+    "date": "a date",
+}
 _QUOTED = re.compile(r"'([^']+)'")
 
 
@@ -67,6 +79,19 @@ def of_message(path: Path, text: str, message: str) -> str:
                 return f"{path}:{number}"
     begins = _KEY.match(message)
     return of_key(path, text, begins[0]) if begins else str(path)
+
+
+def plain(message: str) -> str:
+    """Return a message of msgspec in words, the key before the sentence."""
+    found = _OF_KEY.fullmatch(message)
+    said, key = (found[1], found[2]) if found else (message, "")
+    if missing := _MISSING.fullmatch(said):
+        said = f"the key {missing[1]!r} is missing"
+    elif types := _TYPES.fullmatch(said):
+        wanted, got = types.groups()
+        found_is = "one with a point" if (wanted, got) == ("int", "float") else _WORDS.get(got, got)
+        said = f"must be {_WORDS.get(wanted, wanted)}, not {found_is}"
+    return f"{key}: {said}" if key else said
 
 
 def of_syntax(path: Path, text: str, error: tomllib.TOMLDecodeError) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import textwrap
+from typing import Any
 
 import click
 
@@ -21,8 +22,13 @@ _INDENT = "    "
 @click.command("show")
 @click.argument("kind", type=Known(_LISTED), metavar="|".join(_LISTED))
 @click.argument("name")
+@click.option(
+    "--schema",
+    is_flag=True,
+    help="Print the JSON schema of such files: every key, which must be there, and the defaults.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(kind: str, name: str, *, as_json: bool) -> int:
+def command(kind: str, name: str, *, schema: bool, as_json: bool) -> int:
     """Say what a preset, workload, sandbox, probe, claim or metric is, and how to use it."""
     from tare import details
 
@@ -30,6 +36,9 @@ def command(kind: str, name: str, *, as_json: bool) -> int:
     if name not in known and not _is_further(kind, name):
         hint = nearest.hint(name, known, _LISTED[kind])
         raise click.UsageError(f"there is no {kind} {name!r}; {hint}")
+    if schema:
+        click.echo(json.dumps(_schema(kind), indent=2))
+        return ExitCode.OK
     found = details.of(kind, name)
     if as_json:
         said = {"kind": kind, "name": name, **found._asdict()}
@@ -46,6 +55,21 @@ def command(kind: str, name: str, *, as_json: bool) -> int:
         click.echo(visible("\n".join((first, *(f"{_INDENT}{line}" for line in lines[1:])))))
     click.echo(f"  example: {found.example}")
     return ExitCode.OK
+
+
+def _schema(kind: str) -> dict[str, Any]:
+    """Return the schema of the file that defines one of a kind.
+
+    Raises:
+        click.UsageError: None does.
+    """
+    from benchmarks import workloads
+    from benchmarks.campaign import config
+
+    known = {"preset": config.schema, "workload": workloads.schema}
+    if kind not in known:
+        raise click.UsageError(f"no file defines a {kind}; --schema goes with preset and workload")
+    return known[kind]()
 
 
 def _is_further(kind: str, name: str) -> bool:

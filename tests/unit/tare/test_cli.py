@@ -250,7 +250,7 @@ def test_bad_input_is_one_sentence_and_an_exit_code(
         ('name = "a"\nbudget_s = nan', "odd.toml:2: budget_s: must be"),
         ('name = "a"\nseed = -1', "odd.toml:2: seed: must be"),
         ('name = "a"\nseed = 99999999999999999999', "odd.toml:2: seed: must be"),
-        ("name = 1979-05-27", "odd.toml:1: name: Expected `str`, got `date`"),
+        ("name = 1979-05-27", "odd.toml:1: name: must be text, not a date"),
     ],
 )
 def test_a_campaign_that_cannot_be_is_one_sentence(

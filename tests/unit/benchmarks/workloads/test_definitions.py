@@ -199,7 +199,7 @@ def test_a_group_without_a_match_is_a_failure(tmp_path: Path) -> None:
     ("old", "new", "message"),
     [
         ("event =", "evnet =", r"own\.toml:7: there is no key 'evnet'; did you mean 'event'\?"),
-        ("seconds = 2", 'seconds = "2"', r"own\.toml:4: seconds: Expected `int`, got `str`"),
+        ("seconds = 2", 'seconds = "2"', r"own\.toml:4: seconds: must be a whole number, not text"),
         ("timeout_s = 20", "timeout_s = 1", r"own\.toml:5: timeout_s: must be above seconds"),
         ('name = "own"', 'name = "memory"', r"own\.toml:1: name: 'memory' is measured by tare"),
         ("title", "titel", r"own\.toml:2: there is no key 'titel'; did you mean 'title'\?"),
