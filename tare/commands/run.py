@@ -15,10 +15,18 @@ from tare.errors import ExitCode
 from tare.measure import measure_run
 from tare.patience import WaitingCommand, patiently
 from tare.settings import commit_asked_for, folder_asked_for, new_run_folder
+from tare.terminal import say
 
 if TYPE_CHECKING:
     from benchmarks.campaign.config import Campaign
     from benchmarks.results.runfolder import Run
+
+
+_NEXT = {
+    "smoke": "`tare run quick` weighs native, container and VM in about three minutes",
+    "quick": "`tare run full` weighs CPU, memory and files, too; `tare list presets` names all",
+}
+_ELSE = "`tare compare BASE NEW` tells whether a later run is worse; `tare list presets` names all"
 
 
 @click.command("run", cls=WaitingCommand)
@@ -176,6 +184,10 @@ def _show(run: Run, *, report: bool) -> None:
         made = f"report: {click.format_filename(path)}"
     Console().print(reports.summary(run))
     click.echo(made)
+    if report:
+        folder = click.format_filename(run.path)
+        say(f"see it: `tare report {folder} --serve` shows it to a browser, from a server too")
+    say(f"next:   {_NEXT.get(run.info.campaign.get('name', ''), _ELSE)}")
 
 
 def _print_plan(campaign: Campaign, folder: Path, image: str | None) -> None:
