@@ -22,7 +22,7 @@ from benchmarks.errors import (
     UnsuitableHostError,
     WorkloadError,
 )
-from tare import __version__, terminal
+from tare import __version__, examples, terminal
 from tare.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ _COMMANDS = {
     "selfcheck": "see how often this host makes equal things look different",
     "list": "name what there is: presets, workloads, sandboxes, probes, claims and metrics",
     "show": "say what one of them is, with an example",
+    "man": "print the man page",
     "clean": "remove what a crash left behind",
 }
 _SAME_WISH_S = 1.0
@@ -59,7 +60,7 @@ class _LazyGroup(click.Group):
             return None
         module = importlib.import_module(f"tare.commands.{cmd_name}")
         command: click.Command = module.command
-        return command
+        return examples.add(command, cmd_name)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         del ctx
@@ -86,6 +87,9 @@ def cli() -> None:
 
     Start with `tare doctor`, then `tare run quick`.
     """
+
+
+examples.add(cli, "")
 
 
 def main(args: list[str] | None = None) -> None:

@@ -1,0 +1,84 @@
+"""Help, man page and completion: every command has examples that are command lines of it."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import subprocess
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from tare import cli
+from tare.errors import ExitCode
+from tare.examples import EXAMPLES
+
+
+def commands(group: click.Group, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    """Return the words of every command there is."""
+    found = [path]
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        inner = (*path, name)
+        found += commands(command, inner) if isinstance(command, click.Group) else [inner]
+    return found
+
+
+COMMANDS = commands(cli.cli)
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_every_command_has_help_with_examples_in_eighty_columns(words: tuple[str, ...]) -> None:
+    done = CliRunner().invoke(cli.cli, [*words, "--help"], prog_name="tare", terminal_width=80)
+    assert done.exit_code == 0
+    assert "  Examples:\n    tare " in done.output
+    behind = done.output.partition("Examples:\n")[2].splitlines()
+    assert [line for line in behind if line.startswith("    tare ")]
+    assert max(map(len, behind)) <= 80
+
+
+def test_no_example_is_of_a_command_that_there_is_not() -> None:
+    assert set(EXAMPLES) == {" ".join(words) for words in COMMANDS}
+
+
+LINES = [(path, line) for path, shown in EXAMPLES.items() for line, _ in shown if path]
+
+
+@pytest.mark.parametrize(("path", "line"), LINES, ids=[line for _, line in LINES])
+def test_every_example_is_a_command_line_of_its_command(path: str, line: str) -> None:
+    words = shlex.split(re.split(r"[|>]", line)[0])
+    assert words[: len(path.split()) + 1] == ["tare", *path.split()]
+    command: click.Command = cli.cli
+    rest = words[1:]
+    while isinstance(command, click.Group) and rest:
+        inner = command.get_command(click.Context(command), rest[0])
+        assert inner is not None
+        command, rest = inner, rest[1:]
+    context = click.Context(command)
+    known = {name for param in command.params for name in (*param.opts, *param.secondary_opts)}
+    given = [word.partition("=")[0] for word in rest if word.startswith("-")]
+    assert set(given) <= known
+    assert command.make_parser(context) is not None
+
+
+def test_the_man_page_has_every_command_and_exit_code_and_is_well_formed() -> None:
+    done = CliRunner().invoke(cli.cli, ["man"], prog_name="tare")
+    assert done.exit_code == 0
+    page = done.output
+    for words in COMMANDS[1:]:
+        assert f'.SS "tare {" ".join(words)}' in page
+    for code in ExitCode:
+        assert rf"\fB{code.value}\fR" in page
+    if shutil.which("groff"):
+        shown = subprocess.run(
+            ["groff", "-k", "-man", "-Tascii", "-ww", "-z"],
+            input=page,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
+        )
+        assert shown.stderr == ""
