@@ -48,7 +48,7 @@ class WaitingCommand(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Give each ``--wait`` that no number follows an endless one."""
-        behind = [*args[1:], ""]
+        behind = [*args, ""][1:]
         given = [
             f"--wait={math.inf}" if word == "--wait" and not _is_number(following) else word
             for word, following in zip(args, behind, strict=True)

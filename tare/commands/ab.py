@@ -8,20 +8,34 @@ from pathlib import Path
 import click
 
 from benchmarks.results import metrics
-from tare import images
+from tare import completion, images
 from tare.commands.compare import ended
 from tare.errors import ExitCode
 from tare.settings import folder_asked_for, new_run_folder
 
 
 @click.command("ab")
-@click.argument("base")
-@click.argument("new")
-@click.option("--campaign", default="startup", show_default=True, metavar="PRESET|FILE.toml")
-@click.option("--sandbox", "-s", default="container", show_default=True, help="What is measured.")
+@click.argument("base", shell_complete=completion.sandboxes)
+@click.argument("new", shell_complete=completion.sandboxes)
+@click.option(
+    "--campaign",
+    default="startup",
+    show_default=True,
+    metavar="PRESET|FILE.toml",
+    shell_complete=completion.presets,
+)
+@click.option(
+    "--sandbox",
+    "-s",
+    default="container",
+    show_default=True,
+    shell_complete=completion.sandboxes,
+    help="What is measured.",
+)
 @click.option(
     "--workload",
     "-w",
+    shell_complete=completion.workloads,
     multiple=True,
     default=(metrics.STARTUP,),
     show_default=True,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from tare import completion
 from tare.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -25,8 +26,8 @@ def finite(context: Context, option: Parameter, value: float) -> float:
 
 
 @click.command("compare")
-@click.argument("base", type=click.Path(path_type=Path))
-@click.argument("new", type=click.Path(path_type=Path))
+@click.argument("base", type=click.Path(path_type=Path), shell_complete=completion.runs)
+@click.argument("new", type=click.Path(path_type=Path), shell_complete=completion.runs)
 @click.option(
     "--threshold",
     type=click.FloatRange(min=0.0, min_open=True),

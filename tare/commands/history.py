@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from tare import completion
 from tare.commands.compare import finite
 from tare.errors import ExitCode
 
@@ -14,7 +15,14 @@ _GIT_S = 20
 
 
 @click.command("history")
-@click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="DIR…")
+@click.argument(
+    "folders",
+    nargs=-1,
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="DIR…",
+    shell_complete=completion.runs,
+)
 @click.option(
     "--threshold",
     type=click.FloatRange(min=0.0, min_open=True),

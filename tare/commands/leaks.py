@@ -14,7 +14,7 @@ from benchmarks import nearest
 from benchmarks.campaign import config as campaigns
 from benchmarks.results import metrics
 from benchmarks.results.printable import cut, visible
-from tare import images
+from tare import completion, images
 from tare.completeness import judge
 from tare.measure import measure_run, passing_run
 from tare.settings import folder_asked_for
@@ -35,7 +35,7 @@ _MOST_SAID = 4_000
 
 
 @click.command("leaks")
-@click.argument("sandboxes", nargs=-1, metavar="[SANDBOX...]")
+@click.argument("sandboxes", nargs=-1, metavar="[SANDBOX...]", shell_complete=completion.sandboxes)
 @click.option("--sweep", is_flag=True, help="Read every file under /proc and /sys.")
 @click.option("--surface", is_flag=True, help="Count the host's system calls made and allowed.")
 @click.option("--channels", is_flag=True, help="Try covert channels between each two sandboxes.")

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import click
 
+from tare import completion
 from tare.errors import ExitCode
 
 
 @click.command("report")
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=click.Path(path_type=Path), shell_complete=completion.runs)
 @click.option(
     "--format",
     "form",

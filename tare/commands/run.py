@@ -9,7 +9,7 @@ import click
 
 from benchmarks.campaign import config as campaigns
 from benchmarks.errors import BenchmarkError, CampaignError
-from tare import images
+from tare import completion, images
 from tare.completeness import judge
 from tare.errors import ExitCode
 from tare.measure import measure_run
@@ -30,9 +30,23 @@ _ELSE = "`tare compare BASE NEW` tells whether a later run is worse; `tare list 
 
 
 @click.command("run", cls=WaitingCommand)
-@click.argument("campaign", default="quick", metavar="[PRESET|FILE.toml]")
-@click.option("--sandbox", "-s", multiple=True, help="Measure only these; may be repeated.")
-@click.option("--workload", "-w", multiple=True, help="Run only these; may be repeated.")
+@click.argument(
+    "campaign", default="quick", metavar="[PRESET|FILE.toml]", shell_complete=completion.presets
+)
+@click.option(
+    "--sandbox",
+    "-s",
+    multiple=True,
+    shell_complete=completion.sandboxes,
+    help="Measure only these; may be repeated.",
+)
+@click.option(
+    "--workload",
+    "-w",
+    multiple=True,
+    shell_complete=completion.workloads,
+    help="Run only these; may be repeated.",
+)
 @click.option("--budget", type=float, help="Wall time in which a new block may begin, seconds.")
 @click.option("--precision", type=float, help="Wanted relative half-width of the median start.")
 @click.option("--blocks", type=int, help="Measure exactly this many blocks.")
@@ -51,6 +65,7 @@ _ELSE = "`tare compare BASE NEW` tells whether a later run is worse; `tare list 
     "--resume",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="RUN",
+    shell_complete=completion.runs,
     help="Continue a run that was ended; measures only what is missing.",
 )
 @click.option(

@@ -11,7 +11,7 @@ import click
 from benchmarks.campaign import config as campaigns
 from benchmarks.errors import UnsuitableHostError
 from benchmarks.results import metrics
-from tare import images
+from tare import completion, images
 from tare.errors import ExitCode
 from tare.measure import measure_run, passing_run
 
@@ -35,7 +35,14 @@ _SAID = {
 
 
 @click.command("selfcheck")
-@click.option("--sandbox", "-s", default="container", show_default=True, help="What to start.")
+@click.option(
+    "--sandbox",
+    "-s",
+    default="container",
+    show_default=True,
+    shell_complete=completion.sandboxes,
+    help="What to start.",
+)
 @click.option(
     "--seconds",
     type=click.FloatRange(min=0, min_open=True),

@@ -8,6 +8,7 @@ import textwrap
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from benchmarks import nearest
 from benchmarks.results.printable import visible
@@ -19,9 +20,20 @@ _LISTED = {one: several for several, one in KINDS.items()}
 _INDENT = "    "
 
 
+def _names(context: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Return the names of the kind that was given."""
+    del param
+    known = named(_LISTED[context.params["kind"]]) if context.params.get("kind") else {}
+    return [
+        CompletionItem(one, help=told)
+        for one, told in known.items()
+        if one[: len(incomplete)] == incomplete
+    ]
+
+
 @click.command("show")
 @click.argument("kind", type=Known(_LISTED), metavar="|".join(_LISTED))
-@click.argument("name")
+@click.argument("name", shell_complete=_names)
 @click.option(
     "--schema",
     is_flag=True,

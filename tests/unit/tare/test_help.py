@@ -6,6 +6,7 @@ import re
 import shlex
 import shutil
 import subprocess
+from typing import TYPE_CHECKING
 
 import click
 import pytest
@@ -14,6 +15,9 @@ from click.testing import CliRunner
 from tare import cli
 from tare.errors import ExitCode
 from tare.examples import EXAMPLES
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def commands(group: click.Group, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
@@ -82,3 +86,47 @@ def test_the_man_page_has_every_command_and_exit_code_and_is_well_formed() -> No
             timeout=60,
         )
         assert shown.stderr == ""
+
+
+def completed(shell_line: str, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return what a shell is told of a line that ends where the cursor stands."""
+    words = shell_line.split(" ")
+    monkeypatch.setenv("COMP_WORDS", shell_line)
+    monkeypatch.setenv("COMP_CWORD", str(len(words) - 1))
+    done = CliRunner().invoke(
+        cli.cli, [], prog_name="tare", env={"_TARE_COMPLETE": "bash_complete"}
+    )
+    assert done.exit_code == 0
+    return done.output.split()
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("tare ru", "plain,run"),
+        ("tare run qu", "plain,quick"),
+        ("tare run my", "file,my"),
+        ("tare run quick -s podm", "plain,podman"),
+        ("tare run quick -w xz", "plain,xz"),
+        ("tare run quick -w dens", "plain,density"),
+        ("tare leaks nat", "plain,native"),
+        ("tare ab contai", "plain,container"),
+        ("tare list cl", "plain,claims"),
+        ("tare show preset qu", "plain,quick"),
+        ("tare report ru", "plain,runs/mine"),
+        ("tare report runs/", "plain,runs/mine"),
+        ("tare compare runs/mine her", "plain,here"),
+        ("tare run --resume runs/m", "plain,runs/mine"),
+    ],
+)
+def test_a_shell_completes_names_and_run_folders(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str, expected: str
+) -> None:
+    for name in ("runs/mine", "here", "runs/none"):
+        (tmp_path / name).mkdir(parents=True)
+    for name in ("runs/mine", "here"):
+        (tmp_path / name / "run.json").touch()
+    monkeypatch.chdir(tmp_path)
+    found = completed(line, monkeypatch)
+    assert expected in found
+    assert "plain,runs/none" not in found

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import re
 import threading
 from typing import TYPE_CHECKING
 
+import click
 import pytest
 
 from benchmarks.campaign.estimate import too_short
 from benchmarks.results import runfolder
 from tare import cli
+from tare.commands import run
 from tare.progress import CampaignProgress
 from tests.unit.conftest import fake_campaign
 
@@ -92,3 +95,11 @@ def test_a_run_waits_for_another_one(tare: Tare, tmp_path: Path, wait: tuple[str
     ends.join()
     assert code == 0
     assert err.count("waiting: another campaign") == 1
+
+
+def test_a_run_of_no_words_is_that_of_the_default_preset() -> None:
+    context = click.Context(run.command)
+    run.command.parse_args(context, [])
+    assert context.params["campaign"] == "quick"
+    run.command.parse_args(context, ["--wait"])
+    assert context.params["wait"] == math.inf
