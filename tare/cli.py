@@ -40,6 +40,7 @@ _COMMANDS = {
     "selfcheck": "see how often this host makes equal things look different",
     "list": "name what there is: presets, workloads, sandboxes, probes, claims and metrics",
     "show": "say what one of them is, with an example",
+    "shell": "run commands in a sandbox, started as a campaign starts it",
     "man": "print the man page",
     "clean": "remove what a crash left behind",
 }

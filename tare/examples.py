@@ -67,6 +67,10 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("tare show probe meminfo", "what is read and how it is decided"),
         ("tare show preset quick --schema", "every key of a campaign's file"),
     ),
+    "shell": (
+        ("tare shell container", "look around, line by line"),
+        ("echo 'cat /proc/self/status' | tare shell vm", "one line in a guest"),
+    ),
     "man": (("tare man | man -l -", "read it"),),
     "clean": (("tare clean --dry-run", "only name what would be removed"),),
 }

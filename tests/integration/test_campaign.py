@@ -63,6 +63,22 @@ def run(image: Image, tmp_path_factory: pytest.TempPathFactory) -> Run:
     return runfolder.load(out)
 
 
+@pytest.mark.parametrize("sandbox", ["native", "container"])
+def test_a_shell_runs_lines_in_a_sandbox(image: Image, sandbox: str) -> None:
+    del image
+    await_turn()
+    done = subprocess.run(
+        [*TARE, "shell", sandbox],
+        input="echo in $((20 + 1))\ncd /tmp && pwd\ncat\nexit 7 # a line, not the end\n",
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=280,
+    )
+    assert done.stdout == "in 21\n/tmp\n"
+    assert done.returncode == 7
+
+
 def test_all_three_sandboxes_were_measured_without_a_failure(run: Run) -> None:
     assert [box.name for box in run.info.sandboxes] == ["native", "container", "vm"]
     assert [s for s in run.samples if s.status in {Status.FAILED, Status.TIMEOUT}] == []
