@@ -98,7 +98,7 @@ def main(args: list[str] | None = None) -> None:
     _interruptible()
     terminal.prepare()
     try:
-        code: Any = cli.main(args, prog_name="tare", standalone_mode=False)
+        code = _called(args)
         sys.stdout.flush()
     except click.exceptions.Abort as error:
         # click's own wrapping of a KeyboardInterrupt, whose message says how to go on
@@ -128,6 +128,15 @@ def main(args: list[str] | None = None) -> None:
         said = known or f"{_plainly(error)}; TARE_DEBUG=1 shows where it happened"
         sys.exit(_say(said, ExitCode.ERROR))
     sys.exit(code if isinstance(code, int) else ExitCode.OK)
+
+
+def _called(args: list[str] | None) -> Any:
+    """Run the command, or answer a shell that completes one."""
+    if "_TARE_COMPLETE" in os.environ:
+        from tare import completion_bash
+
+        completion_bash.register()
+    return cli.main(args, prog_name="tare", standalone_mode=False)
 
 
 def _plainly(error: OSError | subprocess.SubprocessError) -> str:

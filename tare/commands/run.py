@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -201,7 +203,8 @@ def _show(run: Run, *, report: bool) -> None:
     click.echo(made)
     if report:
         folder = click.format_filename(run.path)
-        say(f"see it: `tare report {folder} --serve` shows it to a browser, from a server too")
+        called = "tare" if shutil.which("tare") else click.format_filename(sys.argv[0])
+        say(f"see it: `{called} report {folder} --serve` shows it to a browser, from a server too")
     say(f"next:   {_NEXT.get(run.info.campaign.get('name', ''), _ELSE)}")
 
 

@@ -46,10 +46,12 @@ def tare(
 
 def test_a_run_and_its_report_from_nothing_but_the_command(tare: Tare, tmp_path: Path) -> None:
     run = tmp_path / "run"
-    code, out, _ = tare("run", "smoke", *FAKES, "--blocks", 6, "--out", run)
+    code, out, err = tare("run", "smoke", *FAKES, "--blocks", 6, "--out", run)
     assert code == 0
     assert str(run / "report.html") in out
     assert "<html" in (run / "report.html").read_text()
+    assert f"report {run} --serve" in err
+    assert "next:   `tare run quick`" in err
     code, out, _ = tare("report", run, "--format", "json")
     assert code == 0
     assert json.loads(out)

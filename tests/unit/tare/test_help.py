@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import shutil
 import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -131,3 +133,26 @@ def test_a_shell_completes_names_and_run_folders(
     found = completed(line, monkeypatch)
     assert expected in found
     assert "plain,runs/none" not in found
+
+
+@pytest.mark.parametrize(
+    ("line", "word", "expected"),
+    [
+        ("tare run quick -s container : no-p", 6, ["no-pid"]),
+        ("tare run quick -s oci : crun : n", 8, ["no-cgroup"]),
+        ("tare run quick -s vm : 9", 6, ["9p"]),
+        ("tare leaks floor : no-cgroup nat", 5, ["native"]),
+        ("tare ru", 1, ["run"]),
+    ],
+)
+def test_bash_completes_names_with_colons(line: str, word: int, expected: list[str]) -> None:
+    environment = {"_TARE_COMPLETE": "bash_complete", "COMP_WORDS": line, "COMP_CWORD": str(word)}
+    done = subprocess.run(
+        [sys.executable, "-c", "from tare.cli import main; main()"],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert done.stdout.split() == [f"plain,{one}" for one in expected]
