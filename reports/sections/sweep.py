@@ -136,16 +136,23 @@ def swept(data: RunData) -> tuple[SweptSandbox, ...]:
     if not counts and not errors:
         return ()
     boxes = [box for box in data.info.sandboxes if box.name in counts or box.name in errors]
-    found = {box.name: VERDICTS.read(data.run.path / "logs", box.name) or [] for box in boxes}
+    # What a sweep that failed left in its folder says nothing of the sandbox.
+    found = {
+        box.name: ([] if box.name in errors else VERDICTS.read(data.run.path / "logs", box.name))
+        or []
+        for box in boxes
+    }
     base = next((box.name for box in boxes if box.kind == "container"), None)
     return tuple(
         SweptSandbox(
             sandbox=box.name,
-            totals=counts.get(box.name, {}),
+            totals={} if box.name in errors else counts.get(box.name, {}),
             error=errors.get(box.name),
             exposed=_exposed(found[box.name]),
-            base=base if compared else None,
-            changes=_changes(found[base], found[box.name]) if base and compared else (),
+            base=base if compared and base not in errors else None,
+            changes=_changes(found[base], found[box.name])
+            if base and compared and errors.keys().isdisjoint((base, box.name))
+            else (),
         )
         for box in boxes
         for compared in [isolation(box.kind) == "container" and base not in {box.name, None}]
