@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
+from benchmarks import nearest
 from benchmarks.errors import RunFolderError, RunLockedError
 from benchmarks.results import output
 from benchmarks.results.records import SCHEMA_VERSION, UNREADABLE, RunInfo, said
@@ -127,7 +128,7 @@ def load_info(path: Path) -> RunInfo:
         data = file.read_bytes()
     except FileNotFoundError as error:
         raise RunFolderError(
-            f"{path} is not a run folder: it has no run.json; give a folder that `tare run` made",
+            f"{path} is not a run folder: it has no run.json; {_meant(path)}",
         ) from error
     except OSError as error:
         raise RunFolderError(f"cannot read {file}: {error.strerror}") from error
@@ -141,6 +142,15 @@ def load_info(path: Path) -> RunInfo:
         return msgspec.json.decode(data, type=RunInfo)
     except UNREADABLE as error:
         raise RunFolderError(f"{file} is not a run description: {said(error)}") from error
+
+
+def _meant(path: Path) -> str:
+    """Return what to give in the place of a path that is no run folder."""
+    beside: list[str] = []
+    with suppress(OSError, ValueError):
+        beside = [str(file.parent) for file in path.parent.glob("*/run.json")]
+    near = nearest.find(str(path), beside)
+    return f"did you mean {near!r}?" if near else "give a folder that `tare run` made"
 
 
 def write_atomically(path: Path, data: bytes) -> None:

@@ -57,6 +57,12 @@ def test_a_run_and_its_report_from_nothing_but_the_command(tare: Tare, tmp_path:
     assert json.loads(out)
 
 
+def test_a_run_folder_that_is_not_there_names_the_nearest(tare: Tare, fake_run: Path) -> None:
+    code, _, err = tare("report", f"{fake_run}s")
+    assert code == 1
+    assert f"did you mean '{fake_run}'?" in err
+
+
 def test_comparing_tells_worse_from_equal_and_from_too_noisy(tare: Tare, tmp_path: Path) -> None:
     for name, sandbox, blocks in (("a", "fake", 40), ("few", "fake", 3)):
         args = ("-s", sandbox, "-w", "startup", "--blocks", blocks, "--out", tmp_path / name)
