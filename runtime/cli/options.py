@@ -1,13 +1,14 @@
 """The command line: global options, a verb, its options, operands.
 
-Options come before what they are options of, as in runc's: nothing after the first operand is one,
-so that `exec ID sh -c ...` passes on what is the program's. A value follows after a blank or "=";
-long names may have one dash, as Go's programs write them; single letters can stand together.
+Options come before the operands or after them (`update ID --memory 1G`), as in runc's; but for
+verbs that pass words on, such as `exec ID sh -c ...`, nothing after the first operand is one. A
+value follows after a blank or "="; long names may have one dash, as Go's programs write them;
+single letters can stand together.
 """
 
 from __future__ import annotations
 
-from runtime.cli.table import GLOBAL, OPERANDS, REPEATED, VERBS
+from runtime.cli.table import GLOBAL, OPERANDS, PASS_ON, REPEATED, VERBS
 from runtime.errors import ContainerError
 
 TYPE_CHECKING = False  # typing itself would cost a twentieth of a command's time
@@ -101,7 +102,7 @@ def parse(arguments: Sequence[str]) -> Command:
     if verb not in VERBS:
         raise UsageError(f"there is no verb {verb[:40]!r}; there are {', '.join(VERBS)}")
     try:
-        options, operands = take(rest, VERBS[verb])
+        options, operands = take(rest, VERBS[verb], anywhere=verb not in PASS_ON)
     except UsageError as error:
         raise UsageError(f"{verb}: {error}; see {verb} --help") from None
     if not options.has("help"):
@@ -111,22 +112,28 @@ def parse(arguments: Sequence[str]) -> Command:
     return Command(verb, common, options, operands)
 
 
-def take(arguments: Sequence[str], known: Mapping[str, str]) -> tuple[Options, list[str]]:
+def take(
+    arguments: Sequence[str], known: Mapping[str, str], *, anywhere: bool = False
+) -> tuple[Options, list[str]]:
     """The options at the beginning, and what comes after them.
 
     Args:
         arguments: words.
         known: long name, with "=" where it takes a value, to a letter or "".
+        anywhere: options may follow other words, up to "--".
 
     Raises:
         UsageError: one is unknown, lacks its value, or has one that it does not take.
     """
     options = Options()
-    left = list(arguments)
-    while left and left[0].startswith("-") and left[0] != "-":
+    left, others = list(arguments), []
+    while left and (anywhere or _is_option(left[0])):
         word = left.pop(0)
         if word == "--":
             break
+        if not _is_option(word):
+            others.append(word)
+            continue
         for name, value in _expand(word, known):
             if f"{name}=" in known:
                 if value is None:
@@ -139,7 +146,11 @@ def take(arguments: Sequence[str], known: Mapping[str, str]) -> tuple[Options, l
                     options.single[name] = value
             else:
                 options.single[name] = _switch(name, value)
-    return options, left
+    return options, others + left
+
+
+def _is_option(word: str) -> bool:
+    return word.startswith("-") and word != "-"
 
 
 def _expand(word: str, known: Mapping[str, str]) -> list[tuple[str, str | None]]:

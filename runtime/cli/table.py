@@ -59,6 +59,8 @@ VERBS: dict[str, dict[str, str]] = {
 }  # fmt: skip
 #: Options that add up instead of the last one winning.
 REPEATED = ("env", "cap", "additional-gids")
+#: Verbs whose words after the container are somebody else's: the program's, those of ps(1).
+PASS_ON = ("exec", "ps")
 _ANY = 1 << 30
 #: How many operands a verb takes, at least and at most, and in words; one container where it is not
 #: here.

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from benchmarks.image import Image
 
 MAIN = "import sys; from runtime.cli import main; sys.exit(main())"
+#: Groups of the host are named after containers, so that two runs of these tests need two names.
+C1, C2, NOISY = (f"{name}-{os.getpid()}" for name in ("c1", "c2", "noisy"))
 COMMAND = where_needed(sys.executable, "-c", MAIN)
 
 
@@ -103,44 +105,44 @@ def groups(name: str) -> list[Path]:
 
 def test_run_gives_output_and_status_and_leaves_nothing(oci: Oci) -> None:
     oci.configure("sh", "-c", "id -u; hostname; echo wrong >&2; exit 7", hostname="inside")
-    done = oci("run", "c1")
+    done = oci("run", C1)
     assert (done.returncode, done.stdout, done.stderr) == (7, "0\ninside\n", "wrong\n")
     assert oci("list", "-q").stdout == ""
-    assert groups("c1") == []
+    assert groups(C1) == []
 
 
 def test_a_life_from_create_to_delete(oci: Oci) -> None:
     oci.configure("sleep", "100", annotations={"org.example": "kept"})
     pid_file = oci.bundle / "pid"
-    assert oci.quietly("create", "--pid-file", str(pid_file), "c1") == 0
-    state = oci.state("c1")
+    assert oci.quietly("create", "--pid-file", str(pid_file), C1) == 0
+    state = oci.state(C1)
     assert state["status"] == "created"
     assert state["annotations"] == {"org.example": "kept"}
     assert pid_file.read_text() == str(state["pid"])
-    assert oci("start", "c1").returncode == 0
-    oci.until("c1", "running")
-    assert "created" not in oci("start", "c1").stderr.partition(",")[0]
-    done = oci("exec", "--env", "COLOUR=red", "--cwd", "/bin", "c1", "sh", "-c",
+    assert oci("start", C1).returncode == 0
+    oci.until(C1, "running")
+    assert "created" not in oci("start", C1).stderr.partition(",")[0]
+    done = oci("exec", "--env", "COLOUR=red", "--cwd", "/bin", C1, "sh", "-c",
                "echo $COLOUR; pwd; exit 5")  # fmt: skip
     assert (done.returncode, done.stdout) == (5, "red\n/bin\n")
-    assert json.loads(oci("ps", "--format", "json", "c1").stdout) == [state["pid"]]
-    assert oci("pause", "c1").returncode == 0
-    assert oci.state("c1")["status"] == "paused"
-    assert oci("resume", "c1").returncode == 0
-    assert oci("update", "--pids-limit", "33", "c1").returncode == 0
-    assert oci("update", "--resources", "-", "c1", text='{"memory": {"limit": 67108864}}')
-    stats = json.loads(oci("events", "--stats", "c1").stdout)
+    assert json.loads(oci("ps", "--format", "json", C1).stdout) == [state["pid"]]
+    assert oci("pause", C1).returncode == 0
+    assert oci.state(C1)["status"] == "paused"
+    assert oci("resume", C1).returncode == 0
+    assert oci("update", "--pids-limit", "33", C1).returncode == 0
+    assert oci("update", "--resources", "-", C1, text='{"memory": {"limit": 67108864}}')
+    stats = json.loads(oci("events", "--stats", C1).stdout)
     assert stats["data"]["pids"]["limit"] == 33
-    refused = oci("delete", "c1")
+    refused = oci("delete", C1)
     assert refused.returncode != 0
-    assert oci("kill", "c1", "KILL").returncode == 0
-    oci.until("c1", "stopped")
-    late = oci("kill", "c1", "TERM")
+    assert oci("kill", C1, "KILL").returncode == 0
+    oci.until(C1, "stopped")
+    late = oci("kill", C1, "TERM")
     assert late.returncode != 0
     assert "not running" in late.stderr
-    assert oci("delete", "c1").returncode == 0
-    assert groups("c1") == []
-    gone = oci("state", "c1")
+    assert oci("delete", C1).returncode == 0
+    assert groups(C1) == []
+    gone = oci("state", C1)
     assert gone.returncode == 1
     assert "does not exist" in gone.stderr
 
@@ -157,27 +159,27 @@ def test_a_create_that_fails_says_why_and_leaves_nothing(
     oci: Oci, change: dict[str, Any], said: str
 ) -> None:
     oci.configure("true", process=change)
-    done = oci("create", "c1")
+    done = oci("create", C1)
     assert done.returncode != 0
     assert said in done.stderr
     assert "Traceback" not in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert oci("list", "-q").stdout == ""
-    assert groups("c1") == []
+    assert groups(C1) == []
 
 
 def test_a_failing_hook_fails_the_create_and_hooks_see_the_state(oci: Oci) -> None:
     seen = oci.bundle / "seen"
     hook = {"path": "/bin/sh", "args": ["sh", "-c", f"cat >> {seen}"]}
     oci.configure("sleep", "100", hooks={"createRuntime": [hook], "poststop": [hook]})
-    assert oci.quietly("create", "c1") == 0
+    assert oci.quietly("create", C1) == 0
     state = json.loads(seen.read_text())
-    assert state["id"] == "c1"
-    assert state["pid"] == oci.state("c1")["pid"]
-    assert oci("delete", "--force", "c1").returncode == 0
+    assert state["id"] == C1
+    assert state["pid"] == oci.state(C1)["pid"]
+    assert oci("delete", "--force", C1).returncode == 0
     assert seen.read_text().count('"stopped"') == 1
     oci.configure("true", hooks={"createRuntime": [{"path": "/bin/false"}]})
-    assert "/bin/false" in oci("create", "c2").stderr
+    assert "/bin/false" in oci("create", C2).stderr
     assert oci("list", "-q").stdout == ""
 
 
@@ -189,7 +191,7 @@ def test_an_attached_terminal_is_one(oci: Oci) -> None:
     path.write_text(json.dumps(config))
     master, slave = pty.openpty()
     with subprocess.Popen(
-        [*COMMAND, "--root", str(oci.root), "run", "c1"],
+        [*COMMAND, "--root", str(oci.root), "run", C1],
         stdin=slave, stdout=slave, stderr=slave, cwd=oci.bundle, start_new_session=True,
     ) as process:  # fmt: skip
         os.close(slave)
@@ -204,15 +206,15 @@ def test_an_attached_terminal_is_one(oci: Oci) -> None:
 
 def test_limits_of_the_bundle_hold(oci: Oci) -> None:
     oci.configure("sleep", "100", linux={"resources": {"pids": {"limit": 21}}})
-    assert oci.quietly("create", "c1") == 0
-    pids = [path / "pids.max" for path in groups("c1") if (path / "pids.max").exists()]
+    assert oci.quietly("create", C1) == 0
+    pids = [path / "pids.max" for path in groups(C1) if (path / "pids.max").exists()]
     assert [path.read_text().strip() for path in pids] == ["21"]
 
 
 def test_a_create_killed_anywhere_is_removed_by_force(oci: Oci) -> None:
     oci.configure("sleep", "100")
     for number in range(8):
-        name = f"k{number}"
+        name = f"k{number}-{os.getpid()}"
         process = subprocess.Popen(
             [*COMMAND, "--root", str(oci.root), "create", name],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
@@ -229,10 +231,10 @@ def test_a_create_killed_anywhere_is_removed_by_force(oci: Oci) -> None:
 
 def test_many_creates_at_once_do_not_collide(oci: Oci) -> None:
     oci.configure("sleep", "100")
-    names = [f"n{number}" for number in range(8)]
+    names = [f"n{number}-{os.getpid()}" for number in range(8)]
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
         assert set(pool.map(lambda name: oci.quietly("run", "--detach", name), names)) == {0}
-        assert sorted(oci("list", "-q").stdout.split()) == names
+        assert sorted(oci("list", "-q").stdout.split()) == sorted(names)
         gone = pool.map(lambda name: oci("delete", "--force", name).returncode, names)
         assert set(gone) == {0}
 
@@ -262,10 +264,21 @@ def test_a_container_that_notifies_is_deleted(oci: Oci, tmp_path: Path) -> None:
         env = {**os.environ, "NOTIFY_SOCKET": str(tmp_path / "manager")}
         for verb in ("create", "start"):
             subprocess.run(
-                [*COMMAND, "--root", str(oci.root), verb, "noisy"], env=env, cwd=oci.bundle,
+                [*COMMAND, "--root", str(oci.root), verb, NOISY], env=env, cwd=oci.bundle,
                 check=True, timeout=60, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             )  # fmt: skip
-    oci.until("noisy", "stopped")
-    told = oci("delete", "noisy")
+    oci.until(NOISY, "stopped")
+    told = oci("delete", NOISY)
     assert (told.returncode, told.stderr) == (0, "")
     assert not list(oci.root.iterdir())
+
+
+def test_options_may_follow_the_name(oci: Oci) -> None:
+    oci.configure("sleep", "100")
+    assert oci.quietly("run", C1, "--detach") == 0
+    done = oci("update", C1, "--pids-limit", "34")
+    assert (done.returncode, done.stderr) == (0, "")
+    stats = json.loads(oci("events", C1, "--stats").stdout)
+    assert stats["data"]["pids"]["limit"] == 34
+    assert oci("exec", C1, "ls", "-d", "/bin").stdout == "/bin\n"
+    assert oci("delete", C1, "--force").returncode == 0
