@@ -254,6 +254,7 @@ class LegacyManager:
             raise failure
 
 
+_CPUSET = ("cpuset.cpus", "cpuset.mems")
 _NOT_OURS = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
@@ -264,12 +265,27 @@ def make_all(path: str, made: list[str], *, cpuset: bool) -> None:
     if cpuset:
         for folder in made[known:]:
             inherit_cpuset(folder)
+        if len(made) == known:
+            for name in _CPUSET:
+                _filled(path, name)
 
 
 def inherit_cpuset(path: str) -> None:
-    """A new cpuset is empty and takes no process until it has CPUs and memory nodes."""
-    for name in ("cpuset.cpus", "cpuset.mems"):
-        files.write(f"{path}/{name}", files.read(f"{os.path.dirname(path)}/{name}"))
+    """A new cpuset is empty and takes no process until it has CPUs and memory nodes.
+
+    Those above it that somebody made and left empty get theirs first, as runc has it.
+    """
+    for name in _CPUSET:
+        files.write(f"{path}/{name}", _filled(os.path.dirname(path), name))
+
+
+def _filled(path: str, name: str) -> str:
+    """What a file of a cpuset holds; an empty one gets what is above it first."""
+    value = files.read(f"{path}/{name}")
+    if not value:
+        value = _filled(os.path.dirname(path), name)
+        files.write(f"{path}/{name}", value)
+    return value
 
 
 def _await_frozen(freezer: str) -> None:

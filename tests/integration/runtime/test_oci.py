@@ -282,3 +282,21 @@ def test_options_may_follow_the_name(oci: Oci) -> None:
     assert stats["data"]["pids"]["limit"] == 34
     assert oci("exec", C1, "ls", "-d", "/bin").stdout == "/bin\n"
     assert oci("delete", C1, "--force").returncode == 0
+
+
+@pytest.mark.skipif("cpuset" not in layout.current().v1, reason="only v1 has empty cpusets")
+def test_cpus_come_through_a_parent_that_has_none(oci: Oci) -> None:
+    """What somebody made above the container and left empty took no process: ENOSPC."""
+    above = Path(layout.current().v1["cpuset"], f"above-{os.getpid()}")
+    (above / "empty").mkdir(parents=True)
+    try:
+        oci.configure("sleep", "100", linux={"cgroupsPath": f"/{above.name}/empty/inner"})
+        assert oci.quietly("run", "--detach", C1) == 0
+        done = oci("update", "--cpuset-cpus", "0", C1)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert os.sched_getaffinity(oci.state(C1)["pid"]) == {0}
+        assert oci("delete", "--force", C1).returncode == 0
+    finally:
+        for folder in (above / "empty/inner", above / "empty", above):
+            with contextlib.suppress(FileNotFoundError):
+                folder.rmdir()
