@@ -49,6 +49,7 @@ __all__ = [
     "schema",
     "summary",
     "write",
+    "write_bytes",
     "write_history",
 ]
 
@@ -141,11 +142,20 @@ def write(run: Run, fmt: str, out: Path | None) -> str | Path:
 
 
 def _write(out: Path, text: str) -> None:
+    write_bytes(out, text.encode("utf-8", "replace"))
+
+
+def write_bytes(out: Path, data: bytes) -> None:
+    """Write a finished file, renamed into its place.
+
+    Raises:
+        ReportWriteError: The file cannot be written, or belongs to the measurements of a run.
+    """
     from benchmarks.errors import OutputError
     from benchmarks.results import output
 
     try:
-        output.write(out, text.encode("utf-8", "replace"))
+        output.write(out, data)
     except OutputError as error:
         raise ReportWriteError(str(error)) from error
 

@@ -33,6 +33,7 @@ _COMMANDS = {
     "image": "build, import, export, list and remove images",
     "run": "measure a campaign",
     "report": "make a report of a run",
+    "export": "write a run in a form that another tool takes",
     "compare": "tell whether a run is worse than another",
     "ab": "measure two versions in turns, and tell whether the new one is worse",
     "history": "see where many runs changed, and whether the latest are worse",
