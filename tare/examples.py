@@ -43,6 +43,10 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("tare compare BASE NEW", "ends with 3 if NEW is worse"),
         ("tare compare BASE NEW --threshold 0.1", "only from 10 % on"),
     ),
+    "export": (
+        ("tare export RUN --format bmf", "for Bencher, to standard output"),
+        ("tare export NEW --format junit --against BASE --out tare.xml", "what is worse fails"),
+    ),
     "ab": (
         ("tare ab container container:no-seccomp", "what a filter costs"),
         ("tare ab oci:runc oci:crun --rounds 10", "two runtimes, ten rounds"),

@@ -28,10 +28,7 @@ from tare.errors import ExitCode
     help="Run that RUN is compared with, for junit and comment.",
 )
 def command(runs: tuple[Path, ...], *, form: str, out: Path | None, against: Path | None) -> int:
-    """Write RUN for another tool; what failed is never a number in it.
-
-    Example: `tare export RUN --format bmf --out results.json`.
-    """
+    """Write RUN for another tool; what failed is never a number in it."""
     import reports
     from benchmarks.results import runfolder
     from reports import exports
