@@ -44,8 +44,8 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("tare compare BASE NEW --threshold 0.1", "only from 10 % on"),
     ),
     "export": (
-        ("tare export RUN --format bmf", "for Bencher, to standard output"),
-        ("tare export NEW --format junit --against BASE --out tare.xml", "what is worse fails"),
+        ("tare export RUN --format bmf", "for Bencher"),
+        ("tare export NEW --format junit --against BASE", "what is worse fails"),
     ),
     "ab": (
         ("tare ab container container:no-seccomp", "what a filter costs"),
