@@ -130,7 +130,11 @@ def _benchmark(point: Point) -> dict[str, Any]:
         "fullname": point.name,
         "params": None,
         "param": None,
-        "extra_info": {"title": point.row.title, "failed": point.row.failed},
+        "extra_info": {
+            "title": point.row.title,
+            "failed": point.row.failed,
+            "emulated": not point.row.admissible,
+        },
         "options": {"timer": "tare", "disable_gc": False, "min_rounds": point.row.median.n},
         "stats": {
             **{field: getattr(stats, field) for field in Stats.fields},

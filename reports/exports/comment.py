@@ -77,7 +77,8 @@ def _numbers(source: Source) -> list[str]:
         (
             point.row.sandbox,
             f"{point.row.workload}: {point.row.title}{point.parameters}",
-            units.estimate(point.row.median, point.row.unit),
+            units.estimate(point.row.median, point.row.unit)
+            + ("" if point.row.admissible else ", emulated: not for ranking"),
         )
         for point in source.points
     ]

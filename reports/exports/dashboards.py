@@ -42,7 +42,8 @@ def _custom(source: Source, direction: Direction) -> bytes:
             "name": point.name,
             "unit": point.row.unit.value,
             "value": point.value,
-            "extra": f"{point.row.title}; {point.row.median.n} blocks, {point.row.failed} failed",
+            "extra": f"{point.row.title}; {point.row.median.n} blocks, {point.row.failed} failed"
+            + ("" if point.row.admissible else "; emulated, not for ranking"),
         }
         if point.low is not None and point.high is not None:
             row["range"] = f"{point.low:g} to {point.high:g}"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 from reports.comparison.changes import Effect
+from reports.exports.source import too_often_failed
 from reports.renderers import units
 
 if TYPE_CHECKING:
@@ -68,8 +69,8 @@ def _became(row: NumberRow, change: Change | None) -> tuple[str, str] | None:
     if change and change.effect is Effect.WORSE:
         ratio = units.ratio(change.ratio) if change.ratio else ""
         return "failure", f"{row.title}: {ratio} {change.reason}".strip()
-    if row.ok == 0 and row.failed:
-        return "error", f"{row.failed} of {row.failed} failed"
+    if too_often_failed(row):
+        return "error", f"{row.failed} of {row.ok + row.failed} failed"
     if row.ok == 0:
         return "skipped", f"{row.sandbox} does not give this"
     return None

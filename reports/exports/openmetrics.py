@@ -40,7 +40,8 @@ def openmetrics(sources: Sequence[Source]) -> bytes:
 
 def _which(point: Point) -> dict[str, str]:
     row = point.row
-    return {"sandbox": row.sandbox, "workload": row.workload, **row.parameters}
+    emulated = {} if row.admissible else {"emulated": "true"}
+    return {"sandbox": row.sandbox, "workload": row.workload, **row.parameters, **emulated}
 
 
 def _family(metric: str) -> str:

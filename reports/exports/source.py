@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from benchmarks.results.records import Direction, Unit
 from reports.assembly import report
 from reports.model import frame
+from reports.model.declaration import declared
 from reports.model.presentable import presentable
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ class Source:
 
     @cached_property
     def points(self) -> tuple[Point, ...]:
-        """Every number that was measured; what failed has none and is left out."""
+        """Every number that was measured; what failed too often to be one is left out."""
         values = {
             key: tuple(frame.by_block(rows).tolist())
             for key, rows in frame.grouped(
@@ -89,6 +90,8 @@ def _points(document: Document, values: dict[tuple[str, ...], tuple[float, ...]]
     found = []
     for row in document.numbers:
         median = row.median
+        if too_often_failed(row):
+            continue
         if median.estimate is None or not math.isfinite(median.estimate) or row.unit is Unit.WORD:
             continue
         key = (row.sandbox, row.workload, row.metric, frame.parameters_key(row.parameters))
@@ -98,3 +101,11 @@ def _points(document: Document, values: dict[tuple[str, ...], tuple[float, ...]]
         )
         found.append(Point(row, median.estimate, low, high, values.get(key, ())))
     return found
+
+
+def too_often_failed(row: NumberRow) -> bool:
+    """Tell whether more of its samples failed than anything may be decided on.
+
+    The median of the few that went well would be a number of the good times alone.
+    """
+    return row.failed > declared().rules.most_failed * (row.ok + row.failed)

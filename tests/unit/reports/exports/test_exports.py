@@ -55,6 +55,26 @@ def test_what_failed_has_no_name_among_the_numbers(synthetic: Synthetic) -> None
     assert "throughput_per_s" not in found["vm/syscall"]
 
 
+def test_the_few_that_went_well_are_no_number_where_most_failed(synthetic: Synthetic) -> None:
+    synthetic.failing = {("vm", "throughput_per_s"): set(range(1, BLOCKS))}
+    run = synthetic.build()
+    assert "throughput_per_s" not in json.loads(export([run], "bmf"))["vm/syscall"]
+    root = ET.fromstring(export([run], "junit"))
+    case = root.find(".//testcase[@classname='vm'][@name='throughput_per_s']/error")
+    assert case is not None
+    assert case.get("message") == f"{BLOCKS - 1} of {BLOCKS} failed"
+
+
+def test_what_was_emulated_is_marked(run: Run) -> None:
+    shown = export([run], "openmetrics").decode()
+    assert 'sandbox="vm",workload="startup",emulated="true"' in shown
+    assert 'sandbox="container",workload="startup"}' in shown
+    assert "emulated: not for ranking" in export([run], "comment").decode()
+    rows = json.loads(export([run], "customSmallerIsBetter"))
+    marked = {one["name"].partition("/")[0] for one in rows if "emulated" in one["extra"]}
+    assert marked == {"vm"}
+
+
 @pytest.mark.parametrize("fmt", ["otava", "otava-csv"])
 def test_otava_gets_only_what_every_run_has(fmt: str, synthetic: Synthetic) -> None:
     one = synthetic.build()
